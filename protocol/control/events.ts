@@ -1,0 +1,89 @@
+/**
+ * What a bridge tells a focus, on one stream per focus: newline-delimited JSON over `GET /v1/events`. It opens with `hello`, then
+ * one `endpoint` event per endpoint it has (so a focus that reconnects is whole again), then changes as they happen. A line comes at
+ * least every 2 s (`report`); a stream silent for 5 s is dead.
+ */
+import { type Static, Type } from 'typebox';
+import { BridgePeerSchema } from './spec.ts';
+
+export const LoadSchema = Type.Object({
+  stress: Type.Number({ description: '0 is idle, 1 is full: the largest of the shares the bridge measures' }),
+  endpoints: Type.Integer(),
+  conferences: Type.Integer(),
+  sources: Type.Integer(),
+  cpu: Type.Number({ description: 'share of one core, 0-1' }),
+  packetsPerSecond: Type.Number({ description: 'in and out, links included' }),
+  bitrateInBps: Type.Number(),
+  bitrateOutBps: Type.Number(),
+});
+export type Load = Static<typeof LoadSchema>;
+
+export const BridgeReportSchema = Type.Object({
+  peer: BridgePeerSchema,
+  bootId: Type.String({ maxLength: 64, description: 'random, new at each start of the process' }),
+  version: Type.String({ maxLength: 64, description: 'of the software' }),
+  controlUrl: Type.String({ maxLength: 256, description: 'where a focus reaches this bridge: http://host:port' }),
+  state: Type.Union([Type.Literal('running'), Type.Literal('draining')]),
+  load: LoadSchema,
+});
+/** What a bridge says of itself: sent to the focus (`PUT /v1/bridges/:bridgeId`) every 2 s, and as `report` on the stream. */
+export type BridgeReport = Static<typeof BridgeReportSchema>;
+
+/** LiveKit's ConnectionQuality, in words. */
+export type Quality = 'excellent' | 'good' | 'poor' | 'lost';
+
+export interface SpeakerLevel {
+  readonly endpointId: string;
+  /** 0 (silent) to 1 (loud), linear in amplitude, as LiveKit's SpeakerInfo.level. */
+  readonly level: number;
+  readonly active: boolean;
+}
+
+/** What a source has been sending lately, for `GET`s and for people: bit rate of each layer, 0 when it does not flow. */
+export interface SourceFlow {
+  readonly endpointId: string;
+  readonly sourceId: number;
+  readonly layers: readonly { readonly bitrateBps: number; readonly framesPerSecond: number }[];
+}
+
+export type BridgeEvent =
+  | { readonly kind: 'hello'; readonly report: BridgeReport }
+  | { readonly kind: 'report'; readonly report: BridgeReport }
+  | {
+      /** `connected`: ICE and DTLS are up. `gone`: silent for 30 s, or closed by the client; its media has ended. `failed`: never came up, `reason` says why. */
+      readonly kind: 'endpoint';
+      readonly conferenceId: string;
+      readonly endpointId: string;
+      readonly state: 'new' | 'connected' | 'gone' | 'failed';
+      readonly reason: string;
+    }
+  | {
+      /** All speakers above the threshold in this conference, loudest first: the dominant speaker is first. Sent on change, at most every 300 ms. */
+      readonly kind: 'speakers';
+      readonly conferenceId: string;
+      readonly speakers: readonly SpeakerLevel[];
+    }
+  | {
+      /** Every 2 s, for each endpoint of this bridge. RTT in ms between bridge and client, null until it is measured. */
+      readonly kind: 'quality';
+      readonly conferenceId: string;
+      readonly endpoints: readonly {
+        readonly endpointId: string;
+        readonly quality: Quality;
+        /** Mean opinion score estimate, 1 to 5. */
+        readonly score: number;
+        readonly rttMs: number | null;
+        readonly lossUp: number;
+        readonly lossDown: number;
+      }[];
+      /** Round trip to each other bridge of this conference. */
+      readonly links: readonly { readonly bridgeId: string; readonly rttMs: number | null; readonly state: string }[];
+    }
+  | {
+      /** A source's first packet arrived at its own bridge. */
+      readonly kind: 'source';
+      readonly conferenceId: string;
+      readonly endpointId: string;
+      readonly sourceId: number;
+      readonly codec: string;
+    };
