@@ -104,7 +104,8 @@ export class RtpPacket {
       let elementLength: number;
       if (isOneByte) {
         elementId = head >> 4;
-        if (elementId === 15) return false;
+        // RFC 8285 section 4.2: 15 is reserved, and an ID of 0 with a length is an error; both end the whole extension.
+        if (elementId === 15 || elementId === 0) return false;
         elementLength = (head & 0x0f) + 1;
         position += 1;
       } else {

@@ -1,0 +1,269 @@
+/**
+ * One bridge: its conferences, its endpoints, its links. Takes desired state from the control API, frames from the relay and time from whoever drives it;
+ * datagrams come through `ingress.ts`. Opens no socket and reads no clock.
+ */
+import type { BridgeEvent } from '../protocol/control/events.ts';
+import type { ConferenceSpec, EndpointSpec, Transport } from '../protocol/control/spec.ts';
+import { type BridgeId, type ConferenceId, type EndpointId, formatId } from '../protocol/ids.ts';
+import type { Want } from '../protocol/octo/wants.ts';
+import { Conference } from './conference.ts';
+import type { BridgeCounters } from './counters.ts';
+import { describeConference } from './describe.ts';
+import { Endpoint } from './endpoint.ts';
+import { BridgeError } from './errors.ts';
+import type { EndpointTransport, EndpointTransportSink } from './io/endpoint-transport.ts';
+import { Messages } from './messages.ts';
+import type { Relay } from './relay/relay.ts';
+import type { RtcpEgress } from './rtcp-egress.ts';
+import { Schedule } from './schedule.ts';
+
+export interface BridgeOptions {
+  readonly bridgeId: string;
+  readonly fingerprint: Transport['dtls']['fingerprint'];
+  readonly candidates: Transport['candidates'];
+  readonly endpointsMax: number;
+  readonly conferencesMax: number;
+  readonly relay: Relay;
+  readonly rtcp: RtcpEgress;
+  readonly counters: BridgeCounters;
+  /** Opens the transport of a new endpoint: ICE-lite, DTLS, SRTP and data channels on the media port. */
+  readonly openTransport: (owner: Endpoint, sink: EndpointTransportSink) => EndpointTransport<Endpoint>;
+  readonly emit: (event: BridgeEvent) => void;
+  readonly nowMs: () => number;
+  readonly randomUint32: () => number;
+}
+
+export class Bridge {
+  readonly conferences = new Map<ConferenceId, Conference>();
+  readonly messages: Messages;
+  readonly #options: BridgeOptions;
+  readonly #schedule: Schedule;
+  #endpoints = 0;
+  #isDraining = false;
+
+  constructor(options: BridgeOptions) {
+    this.#options = options;
+    this.messages = new Messages(options.relay, options.counters);
+    this.#schedule = new Schedule({ relay: options.relay, rtcp: options.rtcp, emit: options.emit });
+  }
+
+  get endpointCount(): number {
+    return this.#endpoints;
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** Takes the mesh of a conference. Throws BridgeError `stale-version` for an older document and `conference-limit` when full. */
+  putConference(id: ConferenceId, spec: ConferenceSpec): void {
+    const conference = this.#conference(id);
+    if (spec.version < conference.version) throw staleVersion(conference.version, spec.version);
+    conference.apply(spec);
+    const { relay } = this.#options;
+    relay.setPeers(id, conference.bridges);
+    conference.retainLinks(relay.linksOf(id));
+    this.#schedule.tellWants(conference);
+  }
+
+  /** Ends a conference with all its endpoints here. Unknown ones are fine. */
+  deleteConference(id: ConferenceId): void {
+    const conference = this.conferences.get(id);
+    if (conference === undefined) return;
+    for (const endpoint of conference.endpoints.values()) this.#close(endpoint);
+    this.conferences.delete(id);
+    this.#options.relay.removeConference(id);
+  }
+
+  /**
+   * Makes an endpoint what `spec` says and answers with the bridge's side of its transport. Throws BridgeError `stale-version`, `endpoint-limit`,
+   * `conference-limit`, or `draining` for a new endpoint on a bridge that is being emptied.
+   */
+  putEndpoint(nowMs: number, conferenceId: ConferenceId, id: EndpointId, spec: EndpointSpec): Transport {
+    const conference = this.#conference(conferenceId);
+    let endpoint = conference.endpoints.get(id);
+    const version = endpoint?.spec?.version ?? 0;
+    if (spec.version < version) throw staleVersion(version, spec.version);
+    endpoint ??= this.#open(nowMs, conference, id);
+    endpoint.apply(nowMs, spec);
+    this.#schedule.tellWants(conference);
+    const { ufrag, password, setup } = endpoint.transport.local;
+    const { fingerprint, candidates } = this.#options;
+    return { version: spec.version, ice: { ufrag, password }, dtls: { setup, fingerprint }, candidates };
+  }
+
+  /** Ends an endpoint. Unknown ones are fine. */
+  deleteEndpoint(conferenceId: ConferenceId, id: EndpointId): void {
+    const endpoint = this.conferences.get(conferenceId)?.endpoints.get(id);
+    if (endpoint === undefined) return;
+    this.#close(endpoint);
+    this.#forgetIfEmpty(endpoint.conference);
+  }
+
+  /** A data message from the server itself to endpoints of this bridge. Throws BridgeError `unknown-conference`. */
+  sendServerMessage(id: ConferenceId, isReliable: boolean, packet: Uint8Array, destinations: readonly string[]): void {
+    const conference = this.conferences.get(id);
+    if (conference === undefined) throw unknownConference(id);
+    this.messages.deliver(conference, isReliable, packet, destinations, undefined);
+  }
+
+  /** Refuses new endpoints while true; those that are here stay. */
+  setDraining(isDraining: boolean): void {
+    this.#isDraining = isDraining;
+  }
+
+  handleTimeout(nowMs: number): void {
+    this.#schedule.handleTimeout(nowMs, this.conferences.values());
+  }
+
+  /** The other bridge's complete wishes in one conference; layers new to it start with a key frame. */
+  handleWanted(nowMs: number, peer: BridgeId, id: ConferenceId, wants: readonly Want[]): void {
+    const conference = this.conferences.get(id);
+    const link = this.#options.relay.linkTo(peer);
+    if (conference === undefined || link === undefined) return;
+    for (const layer of conference.applyWanted(link, wants)) {
+      if (layer.source.kind === 'video') layer.keyFrames.request(nowMs, conference.requesterOf(link));
+    }
+  }
+
+  handleKeyFrameRequest(
+    nowMs: number,
+    peer: BridgeId,
+    id: ConferenceId,
+    endpointId: EndpointId,
+    sourceId: number,
+    layer: number,
+  ): void {
+    const conference = this.conferences.get(id);
+    const source = conference?.source(endpointId, sourceId);
+    const link = this.#options.relay.linkTo(peer);
+    if (conference === undefined || link === undefined || source === undefined || !source.isLocal) return;
+    source.layers[layer]?.keyFrames.request(nowMs, conference.requesterOf(link));
+  }
+
+  /** One event per endpoint that is here: what a focus that has just connected must know. */
+  endpointEvents(): BridgeEvent[] {
+    const events: BridgeEvent[] = [];
+    for (const conference of this.conferences.values()) {
+      for (const endpoint of conference.endpoints.values())
+        events.push(endpointEvent(endpoint, endpoint.state, 'snapshot'));
+    }
+    return events;
+  }
+
+  sourceCount(): number {
+    let count = 0;
+    for (const conference of this.conferences.values())
+      for (const source of conference.sources) if (source.isLocal) count++;
+    return count;
+  }
+
+  describe() {
+    return [...this.conferences.values()].map(conference => ({
+      conferenceId: formatId(conference.id),
+      version: conference.version,
+      endpoints: conference.endpoints.size,
+      bridges: conference.bridges.length + 1,
+    }));
+  }
+
+  /** Throws BridgeError `unknown-conference`. */
+  describeConference(nowMs: number, id: ConferenceId) {
+    const conference = this.conferences.get(id);
+    if (conference === undefined) throw unknownConference(id);
+    return describeConference(nowMs, conference);
+  }
+
+  describeLinks() {
+    return this.#options.relay.snapshot();
+  }
+
+  /** Ends every endpoint and link; the caller then closes the ports. */
+  async close(): Promise<void> {
+    for (const id of [...this.conferences.keys()]) this.deleteConference(id);
+    await this.#options.relay.close();
+  }
+
+  #conference(id: ConferenceId): Conference {
+    let conference = this.conferences.get(id);
+    if (conference === undefined) {
+      const { conferencesMax, bridgeId } = this.#options;
+      if (this.conferences.size >= conferencesMax) {
+        throw new BridgeError(
+          'conference-limit',
+          `this bridge takes at most ${conferencesMax} conferences (limits.conferences)`,
+        );
+      }
+      conference = new Conference(id, bridgeId);
+      this.conferences.set(id, conference);
+    }
+    return conference;
+  }
+
+  #open(nowMs: number, conference: Conference, id: EndpointId): Endpoint {
+    const { endpointsMax, openTransport, randomUint32 } = this.#options;
+    if (this.#isDraining) throw new BridgeError('draining', 'this bridge is being emptied and takes no new endpoints');
+    if (this.#endpoints >= endpointsMax) {
+      throw new BridgeError('endpoint-limit', `this bridge takes at most ${endpointsMax} endpoints (limits.endpoints)`);
+    }
+    const endpoint = new Endpoint(
+      nowMs,
+      conference,
+      id,
+      owner => openTransport(owner, this.#sink(owner)),
+      randomUint32,
+    );
+    endpoint.nextReportMs = nowMs + (randomUint32() % 1_000);
+    conference.endpoints.set(id, endpoint);
+    this.#endpoints++;
+    return endpoint;
+  }
+
+  #sink(endpoint: Endpoint): EndpointTransportSink {
+    return {
+      onConnected: () => this.#change(endpoint, 'connected', ''),
+      onFailed: reason => this.#change(endpoint, 'failed', reason),
+      onClosed: reason => this.#change(endpoint, 'gone', reason),
+      onData: (kind, bytes) => this.messages.handleClientMessage(endpoint, kind === 'reliable', bytes),
+    };
+  }
+
+  #change(endpoint: Endpoint, state: Endpoint['state'], reason: string): void {
+    if (endpoint.state === state || endpoint.conference.endpoints.get(endpoint.id) !== endpoint) return;
+    endpoint.state = state;
+    this.#options.emit(endpointEvent(endpoint, state, reason));
+  }
+
+  #close(endpoint: Endpoint): void {
+    endpoint.conference.removeEndpoint(endpoint);
+    this.#endpoints--;
+    endpoint.close();
+  }
+
+  #forgetIfEmpty(conference: Conference): void {
+    // A conference that no document describes was only there for its endpoints.
+    if (conference.endpoints.size === 0 && conference.version === 0) this.conferences.delete(conference.id);
+  }
+}
+
+function endpointEvent(endpoint: Endpoint, state: Endpoint['state'], reason: string): BridgeEvent {
+  return {
+    kind: 'endpoint',
+    conferenceId: formatId(endpoint.conference.id),
+    endpointId: formatId(endpoint.id),
+    state,
+    reason,
+  };
+}
+
+function staleVersion(inForce: number, offered: number): BridgeError {
+  return new BridgeError(
+    'stale-version',
+    `version ${offered} is older than version ${inForce}, which is in force`,
+    inForce,
+  );
+}
+
+function unknownConference(id: ConferenceId): BridgeError {
+  return new BridgeError('unknown-conference', `no conference ${formatId(id)} on this bridge`);
+}

@@ -1,0 +1,247 @@
+import type { BridgePeer, ConferenceSpec } from '../protocol/control/spec.ts';
+import {
+  type BridgeId,
+  type ConferenceId,
+  type EndpointId,
+  LAYERS_MAX,
+  parseId,
+  type SourceId,
+} from '../protocol/ids.ts';
+import type { Want } from '../protocol/octo/wants.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { Link } from './relay/link.ts';
+import { type Layer, Source } from './source.ts';
+import { ActiveSpeakers } from './speech/active-speakers.ts';
+import { DominantSpeaker } from './speech/dominant-speaker.ts';
+import { type Subscription, sourceKey } from './subscription.ts';
+
+/** A layer begins anew fewer times than this in its life. */
+const GENERATIONS_PER_SOURCE = 0x10000;
+
+/** One conference as this bridge has it: its own endpoints, everybody else's sources that somebody here watches, and who speaks. */
+export class Conference {
+  readonly id: ConferenceId;
+  readonly endpoints = new Map<EndpointId, Endpoint>();
+  readonly dominantSpeaker = new DominantSpeaker();
+  readonly activeSpeakers = new ActiveSpeakers();
+  /** The version in force, 0 before the first document. */
+  version = 0;
+  bridges: readonly BridgePeer[] = [];
+  readonly #selfId: string;
+  readonly #sources = new Map<number, Source>();
+  readonly #waiting = new Map<number, Set<Subscription>>();
+  /** Endpoints of other bridges: which bridge serves them. */
+  readonly #remote = new Map<EndpointId, { readonly bridgeId: BridgeId; readonly identity: string }>();
+  /** Layers that other bridges have asked for, by source: kept so that a source that appears later is sent at once. */
+  readonly #wantedBy = new Map<Link, ReadonlyMap<number, number>>();
+
+  readonly #requesters = new WeakMap<Link, number>();
+  #nextRequester = 1;
+  #nextGeneration = 0;
+
+  constructor(id: ConferenceId, selfId: string) {
+    this.id = id;
+    this.#selfId = selfId;
+  }
+
+  get sources(): Iterable<Source> {
+    return this.#sources.values();
+  }
+
+  /** Takes the mesh document. Sources of endpoints that left, or that moved to another bridge, end here. */
+  apply(spec: ConferenceSpec): void {
+    this.version = spec.version;
+    this.bridges = spec.bridges.filter(({ bridgeId }) => bridgeId !== this.#selfId);
+    const named = new Map<EndpointId, { bridgeId: BridgeId; identity: string }>();
+    for (const { endpointId, bridgeId, identity } of spec.endpoints) {
+      const id = parseId<EndpointId>(endpointId);
+      if (id === undefined || bridgeId === this.#selfId) continue;
+      named.set(id, { bridgeId: bridgeId as BridgeId, identity });
+    }
+    for (const id of this.#remote.keys()) {
+      if (named.has(id)) continue;
+      this.#remote.delete(id);
+      this.dominantSpeaker.removeEndpoint(id);
+      this.activeSpeakers.removeEndpoint(id);
+      for (const source of this.#sources.values())
+        if (source.endpointId === id && !source.isLocal) this.removeSource(source);
+    }
+    for (const [id, remote] of named) {
+      const isNew = !this.#remote.has(id);
+      this.#remote.set(id, remote);
+      if (isNew) this.#adoptWaiting(id);
+    }
+  }
+
+  /** The RFC 6464 level of one audio packet, of this bridge or relayed. */
+  handleAudioLevel(nowMs: number, source: Source, level: number, timestamp: number): void {
+    this.dominantSpeaker.handleLevel(nowMs, source.endpointId, level);
+    this.activeSpeakers.handleLevel(nowMs, source.endpointId, source.sourceId, level, timestamp);
+  }
+
+  /** Forgets an endpoint of this bridge; its sources and subscriptions end with {@link Endpoint.close}. */
+  removeEndpoint(endpoint: Endpoint): void {
+    this.endpoints.delete(endpoint.id);
+    this.dominantSpeaker.removeEndpoint(endpoint.id);
+    this.activeSpeakers.removeEndpoint(endpoint.id);
+  }
+
+  /** A number for one who asks for key frames in this conference; none is given twice. */
+  newRequester(): number {
+    return this.#nextRequester++;
+  }
+
+  /** The number under which the bridge behind `link` asks. */
+  requesterOf(link: Link): number {
+    let requester = this.#requesters.get(link);
+    if (requester === undefined) {
+      requester = this.newRequester();
+      this.#requesters.set(link, requester);
+    }
+    return requester;
+  }
+
+  bridgeOf(id: EndpointId): BridgeId | undefined {
+    return this.#remote.get(id)?.bridgeId;
+  }
+
+  /** The other bridges that serve one of `identities`; all of them when `identities` is empty. */
+  bridgesFor(identities: readonly string[]): readonly BridgeId[] {
+    if (identities.length === 0) return this.bridges.map(({ bridgeId }) => bridgeId as BridgeId);
+    const bridges = new Set<BridgeId>();
+    for (const { bridgeId, identity } of this.#remote.values())
+      if (identities.includes(identity)) bridges.add(bridgeId);
+    return [...bridges];
+  }
+
+  source(endpointId: number, sourceId: number): Source | undefined {
+    return this.#sources.get(sourceKey(endpointId, sourceId));
+  }
+
+  addSource(source: Source): void {
+    const key = sourceKey(source.endpointId, source.sourceId);
+    this.#take(key, source);
+    for (const subscription of this.#waiting.get(key) ?? []) this.#connect(subscription, source);
+    this.#waiting.delete(key);
+    for (const [link, wanted] of this.#wantedBy) setLinks(source, link, wanted.get(key) ?? 0);
+  }
+
+  removeSource(source: Source): void {
+    const key = sourceKey(source.endpointId, source.sourceId);
+    if (this.#sources.get(key) === source) this.#sources.delete(key);
+    for (const subscription of source.subscriptions) {
+      subscription.source = undefined;
+      this.#wait(subscription);
+    }
+    source.subscriptions.length = 0;
+    for (const layer of source.layers) layer.links.length = 0;
+  }
+
+  /** Connects a subscription to its source, now or as soon as the source is there. */
+  attach(subscription: Subscription): void {
+    const source = this.#sources.get(subscription.key) ?? this.#remoteSource(subscription);
+    if (source === undefined) this.#wait(subscription);
+    else this.#connect(subscription, source);
+  }
+
+  detach(subscription: Subscription): void {
+    const waiting = this.#waiting.get(subscription.key);
+    waiting?.delete(subscription);
+    if (waiting?.size === 0) this.#waiting.delete(subscription.key);
+    const source = subscription.source;
+    if (source === undefined) return;
+    subscription.source = undefined;
+    for (const layer of source.layers) layer.keyFrames.removeRequester(subscription.requester);
+    source.subscriptions.splice(source.subscriptions.indexOf(subscription), 1);
+    if (!source.isLocal && source.subscriptions.length === 0) this.removeSource(source);
+  }
+
+  /** What this bridge wants from another one now; complete. */
+  wants(bridgeId: BridgeId): Want[] {
+    const wants: Want[] = [];
+    for (const source of this.#sources.values()) {
+      if (source.isLocal || this.bridgeOf(source.endpointId) !== bridgeId) continue;
+      const layerMask = source.wantedMask();
+      if (layerMask !== 0) wants.push({ endpointId: source.endpointId, sourceId: source.sourceId, layerMask });
+    }
+    return wants;
+  }
+
+  /** Takes what the bridge at the other end of `link` wants from this one; complete. Returns layers that it did not want before. */
+  applyWanted(link: Link, wants: readonly Want[]): Layer[] {
+    const wanted = new Map(wants.map(want => [sourceKey(want.endpointId, want.sourceId), want.layerMask]));
+    if (wanted.size === 0) this.#wantedBy.delete(link);
+    else this.#wantedBy.set(link, wanted);
+    const added: Layer[] = [];
+    for (const [key, source] of this.#sources) {
+      if (!source.isLocal) continue;
+      const mask = wanted.get(key) ?? 0;
+      added.push(...setLinks(source, link, mask));
+      const requester = this.requesterOf(link);
+      for (const layer of source.layers)
+        if ((mask & (1 << layer.index)) === 0) layer.keyFrames.removeRequester(requester);
+    }
+    return added;
+  }
+
+  /** Forgets what bridges wanted whose links are not among `links`: they have left the conference. */
+  retainLinks(links: readonly Link[]): void {
+    for (const link of [...this.#wantedBy.keys()]) if (!links.includes(link)) this.applyWanted(link, []);
+  }
+
+  #remoteSource(subscription: Subscription): Source | undefined {
+    const origin = parseId<EndpointId>(subscription.spec.origin);
+    if (origin === undefined || !this.#remote.has(origin)) return undefined;
+    const { sourceId, kind } = subscription.spec;
+    const layers = kind === 'video' ? LAYERS_MAX : 1;
+    const source = new Source(origin, sourceId as SourceId, kind, false, layers);
+    this.#take(subscription.key, source);
+    return source;
+  }
+
+  #take(key: number, source: Source): void {
+    // A source that comes back under its old number must not look like the same stream to projections that knew it before.
+    for (const layer of source.layers) layer.history.generation = this.#nextGeneration;
+    this.#nextGeneration += GENERATIONS_PER_SOURCE;
+    this.#sources.set(key, source);
+  }
+
+  #adoptWaiting(id: EndpointId): void {
+    for (const subscriptions of [...this.#waiting.values()]) {
+      for (const subscription of [...subscriptions]) {
+        if (parseId<EndpointId>(subscription.spec.origin) !== id) continue;
+        this.#waiting.delete(subscription.key);
+        for (const each of subscriptions) this.attach(each);
+        break;
+      }
+    }
+  }
+
+  #connect(subscription: Subscription, source: Source): void {
+    subscription.source = source;
+    source.subscriptions.push(subscription);
+  }
+
+  #wait(subscription: Subscription): void {
+    let waiting = this.#waiting.get(subscription.key);
+    if (waiting === undefined) {
+      waiting = new Set();
+      this.#waiting.set(subscription.key, waiting);
+    }
+    waiting.add(subscription);
+  }
+}
+
+/** Puts `link` on the layers of `mask` and off all others. Returns the layers it was not on before. */
+function setLinks(source: Source, link: Link, mask: number): Layer[] {
+  const added: Layer[] = [];
+  for (const layer of source.layers) {
+    const isWanted = (mask & (1 << layer.index)) !== 0;
+    const index = layer.links.indexOf(link);
+    if (isWanted && index < 0) {
+      layer.links.push(link);
+      added.push(layer);
+    } else if (!isWanted && index >= 0) layer.links.splice(index, 1);
+  }
+  return added;
+}

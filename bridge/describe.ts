@@ -1,0 +1,53 @@
+import { formatId } from '../protocol/ids.ts';
+import { codecOfPayloadType } from '../protocol/rtp/table.ts';
+import type { Conference } from './conference.ts';
+import type { Source } from './source.ts';
+
+/** What flows in a conference on this bridge, for `GET /v1/conferences/:id`: every answer to "why does she not see him". */
+export function describeConference(nowMs: number, conference: Conference) {
+  return {
+    conferenceId: formatId(conference.id),
+    version: conference.version,
+    bridges: conference.bridges.map(({ bridgeId, region }) => ({ bridgeId, region })),
+    dominantSpeaker:
+      conference.dominantSpeaker.dominant === undefined ? null : formatId(conference.dominantSpeaker.dominant),
+    endpoints: [...conference.endpoints.values()].map(endpoint => ({
+      endpointId: formatId(endpoint.id),
+      identity: endpoint.spec?.identity ?? '',
+      version: endpoint.spec?.version ?? 0,
+      state: endpoint.state,
+      rttMs: endpoint.roundTrip.smoothedMs < 0 ? null : endpoint.roundTrip.smoothedMs,
+      subscriptions: [...endpoint.subscriptions.values()].map(({ spec, projection, source }) => ({
+        origin: spec.origin,
+        sourceId: spec.sourceId,
+        kind: spec.kind,
+        enabled: spec.enabled,
+        layerMax: spec.layerMax,
+        layer: projection.currentLayer,
+        why: source === undefined ? 'source-unknown' : projection.reason,
+        waitingForKeyFrameOf: projection.waitingForLayer,
+        counters: projection.counters,
+      })),
+    })),
+    sources: [...conference.sources].map(source => describeSource(nowMs, conference, source)),
+  };
+}
+
+function describeSource(nowMs: number, conference: Conference, source: Source) {
+  return {
+    endpointId: formatId(source.endpointId),
+    sourceId: source.sourceId,
+    kind: source.kind,
+    codec: codecOfPayloadType(source.payloadType)?.name ?? null,
+    muted: source.isMuted,
+    from: source.isLocal ? 'client' : (conference.bridgeOf(source.endpointId) ?? null),
+    subscribersHere: source.subscriptions.length,
+    layers: source.layers.map(layer => ({
+      layer: layer.index,
+      flowing: layer.isFlowing(nowMs),
+      bitrateBps: layer.bitrateBps(nowMs),
+      framesPerSecond: layer.framesPerSecond(nowMs),
+      relayedTo: layer.links.map(link => link.peerId),
+    })),
+  };
+}

@@ -1,0 +1,158 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { EndpointSpec, ProjectionSpec } from '../protocol/control/spec.ts';
+import { type EndpointId, parseId, type SourceId } from '../protocol/ids.ts';
+import { CodecTable } from './codec-table.ts';
+import type { Conference } from './conference.ts';
+import { EndpointQuality } from './endpoint-quality.ts';
+import { Projection } from './forward/projection.ts';
+import { subscriberFormat } from './forward/subscriber-format.ts';
+import type { EndpointTransport } from './io/endpoint-transport.ts';
+import { RoundTrip } from './receive/round-trip.ts';
+import { TransportFeedback } from './receive/transport-feedback.ts';
+import { Source } from './source.ts';
+import { type KnownSource, Streams } from './streams.ts';
+import { type Subscription, sourceKey } from './subscription.ts';
+
+/** A participant served by this bridge: what it sends (sources, streams) and what it is sent (subscriptions), over one transport. */
+export class Endpoint {
+  readonly conference: Conference;
+  readonly id: EndpointId;
+  readonly transport: EndpointTransport<Endpoint>;
+  readonly streams: Streams;
+  readonly subscriptions = new Map<number, Subscription>();
+  readonly subscriptionBySsrc = new Map<number, Subscription>();
+  readonly feedback = new TransportFeedback();
+  readonly roundTrip = new RoundTrip();
+  readonly quality: EndpointQuality;
+  table: CodecTable = new CodecTable({ codecs: [], extensions: [] });
+  spec: EndpointSpec | undefined;
+  state: 'new' | 'connected' | 'gone' | 'failed' = 'new';
+  /** LiveKit's number of the last reliable message taken from this client: a resumed client sends again what it is not sure of. */
+  lastReliableSequence = 0;
+  /** When reports are next due; spread so that a thousand endpoints do not report in one turn. */
+  nextReportMs = 0;
+  readonly #sources = new Map<number, KnownSource>();
+  readonly #randomUint32: () => number;
+  #format = subscriberFormat([], []);
+
+  constructor(
+    nowMs: number,
+    conference: Conference,
+    id: EndpointId,
+    openTransport: (owner: Endpoint) => EndpointTransport<Endpoint>,
+    randomUint32: () => number,
+  ) {
+    this.conference = conference;
+    this.id = id;
+    this.#randomUint32 = randomUint32;
+    this.streams = new Streams(this.#sources);
+    this.quality = new EndpointQuality(nowMs, this);
+    this.transport = openTransport(this);
+  }
+
+  get sources(): Iterable<KnownSource> {
+    return this.#sources.values();
+  }
+
+  /** Makes this endpoint what `spec` says. Idempotent; what `spec` no longer names ends. */
+  apply(nowMs: number, spec: EndpointSpec): void {
+    const isReformatted = !isDeepStrictEqual(tableOf(this.spec), tableOf(spec));
+    this.spec = spec;
+    if (isReformatted) {
+      this.table = new CodecTable(spec);
+      this.#format = subscriberFormat(spec.codecs, spec.extensions);
+    }
+    this.transport.setRemote(nowMs, spec.ice, spec.dtls, spec.iceGeneration);
+    this.#applySources(spec);
+    this.#applyProjections(nowMs, spec, isReformatted);
+  }
+
+  /** Ends everything this endpoint sends and receives. */
+  close(): void {
+    for (const { source } of this.#sources.values()) this.conference.removeSource(source);
+    this.#sources.clear();
+    for (const subscription of this.subscriptions.values()) this.conference.detach(subscription);
+    this.subscriptions.clear();
+    this.subscriptionBySsrc.clear();
+    this.transport.close();
+  }
+
+  #applySources(spec: EndpointSpec): void {
+    const named = new Map(spec.sources.map(source => [source.sourceId, source]));
+    for (const [sourceId, known] of this.#sources) {
+      const next = named.get(sourceId);
+      const isSame =
+        next !== undefined && next.kind === known.spec.kind && layersOf(next.rids) === known.source.layers.length;
+      if (isSame) continue;
+      this.streams.removeSource(known.source);
+      this.conference.removeSource(known.source);
+      this.#sources.delete(sourceId);
+    }
+    for (const source of spec.sources) {
+      const known = this.#sources.get(source.sourceId);
+      if (known !== undefined) {
+        known.spec = source;
+        known.source.setMuted(source.muted);
+        continue;
+      }
+      const created = new Source(this.id, source.sourceId as SourceId, source.kind, true, layersOf(source.rids));
+      created.setMuted(source.muted);
+      this.#sources.set(source.sourceId, { source: created, spec: source });
+      this.conference.addSource(created);
+    }
+  }
+
+  #applyProjections(nowMs: number, spec: EndpointSpec, isReformatted: boolean): void {
+    const named = new Map(spec.projections.map(projection => [keyOf(projection), projection]));
+    for (const [key, subscription] of this.subscriptions) {
+      const next = named.get(key);
+      if (next !== undefined && next.ssrc === subscription.spec.ssrc && next.rtxSsrc === subscription.spec.rtxSsrc)
+        continue;
+      this.conference.detach(subscription);
+      this.subscriptions.delete(key);
+      this.subscriptionBySsrc.delete(subscription.spec.ssrc);
+    }
+    for (const [key, projectionSpec] of named) {
+      let subscription = this.subscriptions.get(key);
+      if (subscription === undefined) {
+        subscription = {
+          key,
+          requester: this.conference.newRequester(),
+          endpoint: this,
+          projection: this.#project(projectionSpec),
+          spec: projectionSpec,
+          source: undefined,
+        };
+        this.subscriptions.set(key, subscription);
+        this.subscriptionBySsrc.set(projectionSpec.ssrc, subscription);
+        this.conference.attach(subscription);
+      } else if (isReformatted) subscription.projection.setFormat(this.#format);
+      subscription.spec = projectionSpec;
+      subscription.projection.configure(projectionSpec);
+      if (subscription.source !== undefined) subscription.projection.chooseLayer(nowMs, subscription.source.layers);
+    }
+  }
+
+  #project(spec: ProjectionSpec): Projection {
+    return new Projection({
+      kind: spec.kind,
+      ssrc: spec.ssrc,
+      rtxSsrc: spec.rtxSsrc,
+      mid: spec.mid,
+      format: this.#format,
+      randomUint32: this.#randomUint32,
+    });
+  }
+}
+
+function tableOf(spec: EndpointSpec | undefined) {
+  return { codecs: spec?.codecs, extensions: spec?.extensions };
+}
+
+function layersOf(rids: readonly string[]): number {
+  return Math.max(1, rids.length);
+}
+
+function keyOf(spec: ProjectionSpec): number {
+  return sourceKey(parseId<EndpointId>(spec.origin) ?? 0, spec.sourceId);
+}

@@ -1,0 +1,63 @@
+import { type LayerFacts, layerRuleFor, NO_LAYER } from './layer-choice.ts';
+import type { ProjectionLayer, ProjectionSettings } from './projection-options.ts';
+
+/** Which layer of a source one subscriber is shown, which it is to be shown, and what that needs from upstream. */
+export class LayerSwitch {
+  /** Layer that is being forwarded, or NO_LAYER. */
+  current = NO_LAYER;
+  /** Layer that is to be forwarded, or NO_LAYER. */
+  target = NO_LAYER;
+  /** Name of the rule that chose the target. */
+  reason = 'disabled';
+  isEnabled = false;
+
+  private readonly isVideo: boolean;
+  private readonly facts: LayerFacts = { isEnabled: false, layerMax: 0, currentLayer: NO_LAYER, flowingMask: 0 };
+
+  constructor(isVideo: boolean) {
+    this.isVideo = isVideo;
+  }
+
+  configure(settings: ProjectionSettings): void {
+    this.isEnabled = settings.enabled;
+    this.facts.isEnabled = settings.enabled;
+    this.facts.layerMax = settings.layerMax;
+    if (settings.enabled) return;
+    this.current = NO_LAYER;
+    this.target = NO_LAYER;
+    this.reason = 'disabled';
+  }
+
+  /** Decides anew on the target. */
+  choose(nowMs: number, layers: readonly ProjectionLayer[]): void {
+    const facts = this.facts;
+    facts.currentLayer = this.current;
+    facts.flowingMask = 0;
+    for (let layer = 0; layer < layers.length; layer++) {
+      if (layers[layer].isFlowing(nowMs)) facts.flowingMask |= 1 << layer;
+    }
+    const rule = layerRuleFor(facts);
+    this.target = rule.choose(facts) ?? NO_LAYER;
+    this.reason = rule.name;
+  }
+
+  /** True when forwarding may begin at, or switch to, a key frame of `layer`. Before the first frame any layer will do: a picture now, a better one next. */
+  mayBeginOn(layer: number): boolean {
+    if (layer === this.current) return false;
+    return layer === this.target || (this.current === NO_LAYER && layer <= this.facts.layerMax);
+  }
+
+  /** Layer whose key frame it waits for, or NO_LAYER. */
+  get waitingFor(): number {
+    return this.isVideo && this.target !== this.current ? this.target : NO_LAYER;
+  }
+
+  /** Bit n: layer n is needed. What is shown, what is waited for, and what would be better if it flowed; everything while nothing does. */
+  get wantedMask(): number {
+    if (!this.isEnabled) return 0;
+    const lowest = this.reason === 'nothing-flows' ? 0 : Math.max(0, this.target);
+    const upToMax = (2 << this.facts.layerMax) - 1;
+    const current = this.current === NO_LAYER ? 0 : 1 << this.current;
+    return (upToMax & ~((1 << lowest) - 1)) | current;
+  }
+}

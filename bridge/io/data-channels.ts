@@ -1,0 +1,189 @@
+/**
+ * LiveKit's data channels with one client: it opens `_reliable` (ordered) and `_lossy` (unordered, never repeated), and we answer on the same ones.
+ * Reliable messages wait until the channel is open, within limits; lossy ones are given up rather than kept.
+ */
+import {
+  decodeDcep,
+  encodeDcepAck,
+  PPID_BINARY,
+  PPID_BINARY_EMPTY,
+  PPID_DCEP,
+  PPID_STRING,
+} from '../../protocol/datachannel/dcep.ts';
+import { DecodeError } from '../../protocol/errors.ts';
+import { SctpAssociation } from './sctp-association.ts';
+
+export type DataKind = 'reliable' | 'lossy';
+
+export interface DataSink {
+  /** Gives up ownership of `packet`: one SCTP packet for DTLS. */
+  send(packet: Buffer): void;
+  /** The client has opened the channel of this kind. */
+  onOpen(kind: DataKind): void;
+  /** `bytes` belong to the receiver of the call. */
+  onMessage(kind: DataKind, bytes: Buffer): void;
+  /** Data channels have ended: `data-backlog` (the client does not read), or the association's own reason. */
+  onClosed(reason: string): void;
+  /** A message or packet that went nowhere; `reason` is stable. */
+  onDrop(reason: string): void;
+}
+
+/** What a message may have in bytes, either way: browsers announce 262144, libwebrtc without SDP 65536. */
+export const MESSAGE_BYTES_MAX = 262_144;
+/** Reliable messages that wait for their channel. */
+export const WAITING_MESSAGES_MAX = 512;
+/** Reliable bytes that wait, for their channel or for the client to read. */
+export const WAITING_BYTES_MAX = 4 * 1024 * 1024;
+/** With this much before it, a lossy message would come too late: a second of 500 kbit/s. */
+export const LOSSY_QUEUED_BYTES_MAX = 64 * 1024;
+
+const LABELS: ReadonlyMap<string, DataKind> = new Map([
+  ['_reliable', 'reliable'],
+  ['_lossy', 'lossy'],
+]);
+
+export class DataChannels {
+  readonly #sink: DataSink;
+  readonly #association: SctpAssociation;
+  readonly #streamOf: { [Kind in DataKind]: number | undefined } = { reliable: undefined, lossy: undefined };
+  readonly #kindOf = new Map<number, DataKind>();
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  #isOver = false;
+
+  constructor(sink: DataSink) {
+    this.#sink = sink;
+    this.#association = new SctpAssociation({
+      send: packet => sink.send(packet),
+      onOpen: () => {},
+      onMessage: (streamId, ppid, bytes) => this.#handleMessage(streamId, ppid, bytes),
+      onReset: streamIds => this.#handleReset(streamIds),
+      onClosed: reason => this.#end(reason),
+      onDrop: reason => sink.onDrop(reason),
+    });
+  }
+
+  start(): void {
+    this.#association.start();
+  }
+
+  /** Handles what came in one DTLS record, of which it takes ownership. Never throws. */
+  handlePacket(packet: Buffer): void {
+    if (!this.#isOver) this.#association.handlePacket(packet);
+  }
+
+  isOpen(kind: DataKind): boolean {
+    return !this.#isOver && this.#streamOf[kind] !== undefined;
+  }
+
+  /**
+   * Sends a message; `bytes` are copied. False when it was not taken: too long, lossy with the channel closed or busy, or a reliable backlog that is
+   * full, which ends the channels with `data-backlog`: a reliable message is never skipped.
+   */
+  send(kind: DataKind, bytes: Uint8Array): boolean {
+    if (this.#isOver) return false;
+    if (bytes.length > MESSAGE_BYTES_MAX) return this.#drop('data-too-long');
+    const streamId = this.#streamOf[kind];
+    if (kind === 'lossy') {
+      if (streamId === undefined) return this.#drop('data-lossy-closed');
+      if (this.#association.queuedBytes > LOSSY_QUEUED_BYTES_MAX) return this.#drop('data-lossy-busy');
+      this.#transmit(streamId, Buffer.from(bytes), kind);
+      return true;
+    }
+    if (this.#association.queuedBytes + this.#waitingBytes + bytes.length > WAITING_BYTES_MAX) return this.#overflow();
+    if (streamId !== undefined) {
+      this.#transmit(streamId, Buffer.from(bytes), kind);
+      return true;
+    }
+    if (this.#waiting.length === WAITING_MESSAGES_MAX) return this.#overflow();
+    this.#waiting.push(Buffer.from(bytes));
+    this.#waitingBytes += bytes.length;
+    return true;
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.#forgetWaiting();
+    this.#association.close();
+  }
+
+  #handleMessage(streamId: number, ppid: number, bytes: Buffer): void {
+    if (this.#isOver) return;
+    if (ppid === PPID_DCEP) {
+      this.#handleControl(streamId, bytes);
+      return;
+    }
+    const kind = this.#kindOf.get(streamId);
+    if (kind === undefined) this.#drop('data-unknown-channel');
+    else if (bytes.length > MESSAGE_BYTES_MAX) this.#drop('data-too-long');
+    else if (ppid === PPID_BINARY || ppid === PPID_STRING) this.#sink.onMessage(kind, bytes);
+    else this.#drop('data-empty');
+  }
+
+  #handleControl(streamId: number, bytes: Buffer): void {
+    try {
+      const message = decodeDcep(bytes);
+      if (message === 'ack') return;
+      // Every channel is acknowledged, or the client would hold its messages back; those that we have no use for are counted and dropped.
+      this.#association.send(streamId, PPID_DCEP, encodeDcepAck(), 'reliable');
+      const kind = LABELS.get(message.label);
+      if (kind === undefined) this.#drop('data-unknown-label');
+      else this.#open(streamId, kind);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.#drop(error.reason);
+    }
+  }
+
+  /** The newest channel of a kind is the one we answer on. */
+  #open(streamId: number, kind: DataKind): void {
+    const before = this.#streamOf[kind];
+    if (before !== undefined) this.#kindOf.delete(before);
+    this.#streamOf[kind] = streamId;
+    this.#kindOf.set(streamId, kind);
+    if (kind === 'reliable') {
+      for (const bytes of this.#waiting) this.#transmit(streamId, bytes, kind);
+      this.#forgetWaiting();
+    }
+    this.#sink.onOpen(kind);
+  }
+
+  #handleReset(streamIds: readonly number[]): void {
+    for (const streamId of streamIds) {
+      const kind = this.#kindOf.get(streamId);
+      if (kind === undefined) continue;
+      this.#kindOf.delete(streamId);
+      this.#streamOf[kind] = undefined;
+    }
+  }
+
+  /** SCTP has no empty messages: a byte with an identifier of its own stands for one (RFC 8831 section 6.6). */
+  #transmit(streamId: number, bytes: Buffer, kind: DataKind): void {
+    if (bytes.length === 0) this.#association.send(streamId, PPID_BINARY_EMPTY, Buffer.of(0), kind);
+    else this.#association.send(streamId, PPID_BINARY, bytes, kind);
+  }
+
+  #overflow(): false {
+    this.close();
+    this.#sink.onClosed('data-backlog');
+    return false;
+  }
+
+  #end(reason: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#forgetWaiting();
+    this.#sink.onClosed(reason);
+  }
+
+  #forgetWaiting(): void {
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+  }
+
+  /** Always false, so that a refusal can end with it. */
+  #drop(reason: string): false {
+    this.#sink.onDrop(reason);
+    return false;
+  }
+}

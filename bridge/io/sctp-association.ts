@@ -1,0 +1,123 @@
+/**
+ * One SCTP association over DTLS (RFC 8831), by werift, which keeps its own timers. Around it: packets are checked before it sees them, what it holds
+ * has limits, and its partial reliability, which gives up the wrong message, is replaced (`sctp-lossy.ts`).
+ */
+import { type RTCDtlsTransport, RTCSctpTransport } from 'werift';
+import { checkSctpPacket } from '../../protocol/datachannel/sctp-packet.ts';
+import { DecodeError } from '../../protocol/errors.ts';
+import { expiryOfLossy, mendPartialReliability } from './sctp-lossy.ts';
+
+type Sctp = RTCSctpTransport['sctp'];
+
+export interface SctpSink {
+  /** Gives up ownership of `packet`. */
+  send(packet: Buffer): void;
+  onOpen(): void;
+  /** `bytes` belong to the receiver of the call. */
+  onMessage(streamId: number, ppid: number, bytes: Buffer): void;
+  /** The peer has reset these streams. */
+  onReset(streamIds: readonly number[]): void;
+  /** Aborted, shut down, or given up after ten repetitions. */
+  onClosed(reason: string): void;
+  /** A packet that was not believed, or could not be sent. */
+  onDrop(reason: string): void;
+}
+
+/** The port of WebRTC data channels in SDP (`a=sctp-port:5000`). */
+const SCTP_PORT = 5000;
+/** Bytes of user data in a chunk of werift's, for estimates. */
+const CHUNK_BYTES = 1160;
+/** Received bytes that wait for their message to be whole, beyond the window of 1 MiB that was announced. */
+const OVERRUN_BYTES_MAX = 256 * 1024;
+/** TSNs received ahead of a missing one; werift's work per packet grows with them. */
+const MISORDERED_MAX = 2048;
+
+/** werift's private parts that are read here. */
+interface SctpParts {
+  handleData(packet: Buffer): Promise<void>;
+  readonly advertisedRwnd: number;
+  readonly sackMisOrdered: ReadonlySet<number>;
+}
+
+export class SctpAssociation {
+  readonly #sink: SctpSink;
+  readonly #transport = new RTCSctpTransport(SCTP_PORT);
+  readonly #sctp: Sctp;
+  #isOver = false;
+
+  constructor(sink: SctpSink) {
+    this.#sink = sink;
+    this.#transport.setDtlsTransport(dtlsShim(packet => sink.send(packet)));
+    this.#sctp = this.#transport.sctp;
+    mendPartialReliability(this.#sctp);
+    // Channels are ours (`data-channels.ts`): werift's are not to see anything.
+    this.#sctp.onReceive.allUnsubscribe();
+    this.#sctp.onReconfigStreams.allUnsubscribe();
+    this.#sctp.stateChanged.connected.allUnsubscribe();
+    this.#sctp.stateChanged.closed.allUnsubscribe();
+    this.#sctp.onReceive.subscribe((streamId, ppid, bytes) => this.#isOver || sink.onMessage(streamId, ppid, bytes));
+    this.#sctp.onReconfigStreams.subscribe(streamIds => this.#isOver || sink.onReset(streamIds));
+    this.#sctp.stateChanged.connected.subscribe(() => this.#isOver || sink.onOpen());
+    this.#sctp.stateChanged.closed.subscribe(() => this.#finish('sctp-closed'));
+  }
+
+  /** Waits for the client to begin: with ICE-lite we are never the one. */
+  start(): void {
+    // In the role of a server it only takes note: nothing is sent, nothing can fail.
+    this.#transport.start(SCTP_PORT).catch(() => this.#finish('sctp-failed'));
+  }
+
+  /** Handles one packet, of which it takes ownership. Never throws. */
+  handlePacket(packet: Buffer): void {
+    if (this.#isOver) return;
+    try {
+      checkSctpPacket(packet);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.#sink.onDrop(error.reason);
+      return;
+    }
+    const parts = this.#sctp as unknown as SctpParts;
+    parts.handleData(packet).catch(() => this.#sink.onDrop('sctp-refused'));
+    if (parts.advertisedRwnd < -OVERRUN_BYTES_MAX || parts.sackMisOrdered.size > MISORDERED_MAX) {
+      this.close();
+      this.#sink.onClosed('sctp-overrun');
+    }
+  }
+
+  /** Roughly how many bytes wait for the peer's window or the congestion window. */
+  get queuedBytes(): number {
+    return this.#sctp.outboundQueue.length * CHUNK_BYTES;
+  }
+
+  /** Queues a message; a lossy one is unordered and given up when it would have to be repeated. `bytes` must not change any more, nor be empty. */
+  send(streamId: number, ppid: number, bytes: Buffer, kind: 'reliable' | 'lossy'): void {
+    const options = kind === 'reliable' ? { ordered: true } : { ordered: false, expiry: expiryOfLossy() };
+    this.#sctp.send(streamId, ppid, bytes, options).catch(() => this.#sink.onDrop('sctp-send'));
+  }
+
+  /** Ends the association at once; `onClosed` is not called. */
+  close(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#transport.stop().catch(() => this.#sink.onDrop('sctp-stop'));
+  }
+
+  #finish(reason: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#sink.onClosed(reason);
+  }
+}
+
+/** As much of werift's DTLS transport as its SCTP uses. `controlled` makes it wait for the peer's INIT. */
+function dtlsShim(send: (packet: Buffer) => void): RTCDtlsTransport {
+  const shim = {
+    id: '',
+    iceTransport: { role: 'controlled' },
+    dataReceiver: () => {},
+    sendData: async (packet: Buffer) => send(packet),
+    onStateChange: { subscribe: () => ({ unSubscribe: () => {} }) },
+  };
+  return shim as unknown as RTCDtlsTransport;
+}

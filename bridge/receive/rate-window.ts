@@ -1,0 +1,41 @@
+const BUCKETS = 10;
+const BUCKET_MS = 100;
+
+/** An amount per second over the last whole second, in ten buckets of 100 ms updated in place. */
+export class RateWindow {
+  readonly #buckets = new Float64Array(BUCKETS);
+  #sum = 0;
+  /** Number of the newest bucket: whole 100 ms of the clock. -1 before the first `add`. */
+  #newest = -1;
+  #oldest = 0;
+
+  add(nowMs: number, amount: number): void {
+    const bucket = Math.floor(nowMs / BUCKET_MS);
+    if (this.#newest < 0) this.#oldest = bucket;
+    this.#advance(bucket);
+    this.#buckets[bucket % BUCKETS] += amount;
+    this.#sum += amount;
+  }
+
+  /** Per second. Before a whole second has passed since the first `add`: over the time there was, at least 100 ms. */
+  perSecond(nowMs: number): number {
+    if (this.#newest < 0) return 0;
+    const bucket = Math.floor(nowMs / BUCKET_MS);
+    this.#advance(bucket);
+    const covered = Math.min(BUCKETS, bucket - this.#oldest + 1);
+    return (this.#sum * 1000) / (covered * BUCKET_MS);
+  }
+
+  #advance(bucket: number): void {
+    if (this.#newest < 0 || bucket - this.#newest >= BUCKETS) {
+      this.#buckets.fill(0);
+      this.#sum = 0;
+    } else {
+      for (let passed = this.#newest + 1; passed <= bucket; passed++) {
+        this.#sum -= this.#buckets[passed % BUCKETS];
+        this.#buckets[passed % BUCKETS] = 0;
+      }
+    }
+    if (bucket > this.#newest) this.#newest = bucket;
+  }
+}

@@ -1,0 +1,83 @@
+/** What a link has done since it was made. All counts; bytes include header and tag, not UDP and IP. */
+export interface LinkCounters {
+  packetsIn: number;
+  packetsOut: number;
+  bytesIn: number;
+  bytesOut: number;
+  /** Sequence numbers asked for by us, repeats included. */
+  nacksSent: number;
+  /** Sequence numbers asked for by the peer. */
+  nacksReceived: number;
+  /** Frames repeated for the peer. */
+  retransmitted: number;
+  /** Repeats refused: gone from the ring, or over the budget. */
+  notRetransmitted: number;
+  /** Frames that came after they were asked for. */
+  recovered: number;
+  /** Frames that never came in time. */
+  givenUp: number;
+  messagesIn: number;
+  messagesOut: number;
+  /** Refused by `sendMessage`: too large, or the queue is full. */
+  messagesRefused: number;
+  /** Under way when the peer turned out to be a new process. */
+  messagesAbandoned: number;
+  /** Reliable ones for a conference that was not shared in time, and lossy ones that came in part. */
+  messagesDropped: number;
+  handshakes: number;
+  handshakesFailed: number;
+  /** Media offered while the link was not up. */
+  droppedDown: number;
+  /** Anything the port had no slot for. */
+  droppedFull: number;
+  /** Larger than a slot. */
+  droppedLarge: number;
+  /** Datagrams refused before any key was tried. */
+  malformed: number;
+  replayed: number;
+  /** Opened by no key. */
+  forged: number;
+  /** Authentic, and against the specification. */
+  violations: number;
+  /** Of a type this version does not know. */
+  unknown: number;
+  /** For a conference that the two bridges do not share. */
+  foreign: number;
+  keyFrameRequestsIn: number;
+  keyFrameRequestsOut: number;
+  keyFrameRequestsMerged: number;
+}
+
+export function createLinkCounters(): LinkCounters {
+  return {
+    packetsIn: 0,
+    packetsOut: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    nacksSent: 0,
+    nacksReceived: 0,
+    retransmitted: 0,
+    notRetransmitted: 0,
+    recovered: 0,
+    givenUp: 0,
+    messagesIn: 0,
+    messagesOut: 0,
+    messagesRefused: 0,
+    messagesAbandoned: 0,
+    messagesDropped: 0,
+    handshakes: 0,
+    handshakesFailed: 0,
+    droppedDown: 0,
+    droppedFull: 0,
+    droppedLarge: 0,
+    malformed: 0,
+    replayed: 0,
+    forged: 0,
+    violations: 0,
+    unknown: 0,
+    foreign: 0,
+    keyFrameRequestsIn: 0,
+    keyFrameRequestsOut: 0,
+    keyFrameRequestsMerged: 0,
+  };
+}

@@ -1,0 +1,263 @@
+import { BRIDGE_ENDPOINT_ID, type BridgeId, type ConferenceId, type EndpointId } from '../../protocol/ids.ts';
+import {
+  FRAME_LOSSY,
+  FRAME_MESSAGE_ACK,
+  FRAME_RELIABLE,
+  FRAME_WANTS,
+  FRAME_WANTS_ACK,
+  type FrameHeader,
+  HEADER_BYTES,
+} from '../../protocol/octo/header.ts';
+import {
+  decodeLossy,
+  decodeReliable,
+  LOSSY_FRAGMENT_BYTES_MAX,
+  MESSAGE_BYTES_MAX,
+  writeLossy,
+  writeReliable,
+} from '../../protocol/octo/message.ts';
+import { decodeMessageAck, writeMessageAck } from '../../protocol/octo/message-ack.ts';
+import {
+  decodeWantsAck,
+  decodeWantsPart,
+  partsOf,
+  type Want,
+  writeWantsAck,
+  writeWantsPart,
+} from '../../protocol/octo/wants.ts';
+import type { FrameOutput } from './frame-output.ts';
+import type { LinkCounters } from './link-counters.ts';
+import type { LinkSession } from './link-session.ts';
+import { LossyAssembly, lossyFragments } from './lossy-messages.ts';
+import { MessageReceiver, type ReceivedMessage } from './message-receiver.ts';
+import { MessageSender } from './message-sender.ts';
+import { ParkedMessages } from './parked-messages.ts';
+import type { RelaySink } from './relay-sink.ts';
+import { WantsReceiver } from './wants-receiver.ts';
+import { WantsSender } from './wants-sender.ts';
+
+/**
+ * What two bridges know of each other beyond one session: messages under way, and what each wants. It outlives keys and outages; it starts
+ * again when the peer shows another incarnation (a new process, or a link that was gone and is back).
+ */
+export class LinkDialogue {
+  readonly #peer: BridgeId;
+  readonly #incarnation: number;
+  readonly #output: FrameOutput;
+  readonly #counters: LinkCounters;
+  readonly #sink: RelaySink;
+  readonly #conferences = new Set<ConferenceId>();
+  readonly #messagesOut: MessageSender;
+  readonly #messagesIn = new MessageReceiver();
+  readonly #lossy = new LossyAssembly();
+  readonly #parked = new ParkedMessages();
+  readonly #wantsOut = new WantsSender();
+  readonly #wantsIn = new WantsReceiver();
+  #peerIncarnation = 0;
+  #lossyNumber = 0;
+
+  /** `incarnation`: random, 1 to 2^32 - 1, new for each instance. */
+  constructor(peer: BridgeId, incarnation: number, output: FrameOutput, counters: LinkCounters, sink: RelaySink) {
+    this.#peer = peer;
+    this.#incarnation = incarnation;
+    this.#output = output;
+    this.#counters = counters;
+    this.#sink = sink;
+    this.#messagesOut = new MessageSender(incarnation);
+  }
+
+  /** How many reliable messages wait to be sent for the first time. */
+  get queued(): number {
+    return this.#messagesOut.queued;
+  }
+
+  shares(conferenceId: ConferenceId): boolean {
+    return this.#conferences.has(conferenceId);
+  }
+
+  get conferenceCount(): number {
+    return this.#conferences.size;
+  }
+
+  /** From now on frames of this conference count. Messages that came a little before are delivered. */
+  addConference(nowMs: number, conferenceId: ConferenceId): void {
+    if (this.#conferences.has(conferenceId)) return;
+    this.#conferences.add(conferenceId);
+    this.#wantsOut.addConference(conferenceId);
+    this.#wantsIn.addConference(nowMs, conferenceId);
+    for (const message of this.#parked.release(conferenceId)) this.#deliver(message, true);
+  }
+
+  removeConference(nowMs: number, conferenceId: ConferenceId): void {
+    if (!this.#conferences.delete(conferenceId)) return;
+    this.#wantsOut.removeConference(nowMs, conferenceId);
+    this.#wantsIn.removeConference(conferenceId);
+    this.#counters.messagesDropped += this.#messagesOut.dropConference(conferenceId);
+  }
+
+  /** Replaces what we want in a conference. False when it is not shared, or there are too many entries. */
+  setWanted(conferenceId: ConferenceId, wants: readonly Want[]): boolean {
+    return this.#wantsOut.set(conferenceId, wants);
+  }
+
+  /** Accepts a reliable message for delivery: false when the queue is full or the message too large. */
+  enqueue(conferenceId: ConferenceId, endpointId: EndpointId, bytes: Uint8Array): boolean {
+    return this.#messagesOut.enqueue(conferenceId, endpointId, bytes);
+  }
+
+  /** Sends a lossy message, once. False when it is too large or the port is full. */
+  sendLossy(
+    nowMs: number,
+    session: LinkSession,
+    conferenceId: ConferenceId,
+    endpointId: EndpointId,
+    bytes: Uint8Array,
+  ): boolean {
+    if (bytes.length > MESSAGE_BYTES_MAX) return false;
+    const count = lossyFragments(bytes.length);
+    const message = this.#lossyNumber;
+    this.#lossyNumber = (this.#lossyNumber + 1) % 0x100000000;
+    for (let index = 0; index < count; index++) {
+      const slot = this.#output.begin(nowMs, FRAME_LOSSY, 0, 0, conferenceId, endpointId);
+      if (slot < 0) return false;
+      const start = index * LOSSY_FRAGMENT_BYTES_MAX;
+      const part = bytes.subarray(start, start + LOSSY_FRAGMENT_BYTES_MAX);
+      const length = writeLossy(this.#output.bytes, slot + HEADER_BYTES, { message, index, count, bytes: part });
+      this.#output.finish(nowMs, session, slot, length, false);
+    }
+    return true;
+  }
+
+  /**
+   * The peer's incarnation as a frame of `session` says it. The first one of the newest session may be new: then everything starts again.
+   * False: the frame is of a former incarnation, or contradicts its session; it must be dropped.
+   */
+  meet(nowMs: number, session: LinkSession, isNewest: boolean, incarnation: number): boolean {
+    if (incarnation === 0) return false;
+    if (session.peerIncarnation === 0) session.peerIncarnation = incarnation;
+    if (session.peerIncarnation !== incarnation) return false;
+    if (incarnation === this.#peerIncarnation) return true;
+    if (!isNewest) return false;
+    this.#peerIncarnation = incarnation;
+    this.#counters.messagesAbandoned += this.#messagesOut.restart();
+    this.#messagesIn.restart();
+    this.#lossy.restart();
+    this.#wantsOut.restart();
+    for (const conferenceId of this.#wantsIn.restart(nowMs)) this.#sink.onWanted(this.#peer, conferenceId, []);
+    return true;
+  }
+
+  /** An authentic frame of one of the five types handled here. Throws DecodeError. */
+  handleFrame(
+    nowMs: number,
+    session: LinkSession,
+    isNewest: boolean,
+    rttMs: number,
+    header: FrameHeader,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): void {
+    const conferenceId = header.conferenceId as ConferenceId;
+    const endpointId = header.endpointId as EndpointId;
+    switch (header.type) {
+      case FRAME_RELIABLE: {
+        const fragment = decodeReliable(bytes, offset, length);
+        if (!this.meet(nowMs, session, isNewest, fragment.incarnation)) return;
+        this.#messagesIn.handleFragment(conferenceId, endpointId, fragment);
+        for (const message of this.#messagesIn.takeDeliveries()) this.#receive(nowMs, message);
+        return;
+      }
+      case FRAME_LOSSY: {
+        const fragment = decodeLossy(bytes, offset, length);
+        const message = this.#lossy.handleFragment(nowMs, conferenceId, endpointId, fragment);
+        if (message === undefined) return;
+        if (this.shares(conferenceId)) this.#deliver(message, false);
+        else this.#counters.foreign++;
+        return;
+      }
+      case FRAME_MESSAGE_ACK: {
+        const ack = decodeMessageAck(bytes, offset, length);
+        if (this.meet(nowMs, session, isNewest, ack.incarnation)) this.#messagesOut.handleAck(rttMs, ack);
+        return;
+      }
+      case FRAME_WANTS: {
+        const part = decodeWantsPart(bytes, offset, length);
+        if (!this.meet(nowMs, session, isNewest, part.incarnation)) return;
+        if (!this.shares(conferenceId)) {
+          this.#counters.foreign++;
+          return;
+        }
+        const { ack, isChanged } = this.#wantsIn.handlePart(conferenceId, part);
+        if (ack !== 0) this.#sendWantsAck(nowMs, session, conferenceId, ack);
+        if (isChanged) this.#sink.onWanted(this.#peer, conferenceId, this.#wantsIn.wantsIn(conferenceId));
+        return;
+      }
+      case FRAME_WANTS_ACK: {
+        const ack = decodeWantsAck(bytes, offset, length);
+        if (this.meet(nowMs, session, isNewest, ack.incarnation)) this.#wantsOut.handleAck(conferenceId, ack);
+        return;
+      }
+    }
+  }
+
+  /** Every 10 ms. `session` is undefined while the link is not up. */
+  handleTimeout(nowMs: number, session: LinkSession | undefined, rttMs: number): void {
+    this.#counters.messagesDropped += this.#lossy.handleTimeout(nowMs) + this.#parked.handleTimeout(nowMs);
+    this.#messagesOut.handleTimeout();
+    if (session !== undefined) this.flush(nowMs, session, rttMs);
+  }
+
+  /** Sends what is due. Nothing is, before the peer has shown its incarnation in this session: it might be a new one. */
+  flush(nowMs: number, session: LinkSession, rttMs: number): void {
+    if (this.#peerIncarnation === 0 || session.peerIncarnation !== this.#peerIncarnation) return;
+    this.#sendFragments(nowMs, session, rttMs);
+    if (this.#messagesIn.isAckDue) this.#sendMessageAck(nowMs, session);
+    for (const { conferenceId, version, wants } of this.#wantsOut.poll(nowMs, rttMs)) {
+      for (let part = 0; part < partsOf(wants.length); part++) {
+        const slot = this.#output.begin(nowMs, FRAME_WANTS, 0, 0, conferenceId, BRIDGE_ENDPOINT_ID);
+        if (slot < 0) return;
+        const payload = slot + HEADER_BYTES;
+        const length = writeWantsPart(this.#output.bytes, payload, this.#incarnation, version, part, wants);
+        this.#output.finish(nowMs, session, slot, length, true);
+      }
+    }
+    for (const conferenceId of this.#wantsIn.pollAsks(nowMs)) this.#sendWantsAck(nowMs, session, conferenceId, 0);
+  }
+
+  #sendFragments(nowMs: number, session: LinkSession, rttMs: number): void {
+    for (;;) {
+      const fragment = this.#messagesOut.pollFragment(nowMs, rttMs);
+      if (fragment === undefined) return;
+      const slot = this.#output.begin(nowMs, FRAME_RELIABLE, 0, 0, fragment.conferenceId, fragment.endpointId);
+      if (slot < 0) return;
+      const length = writeReliable(this.#output.bytes, slot + HEADER_BYTES, fragment);
+      this.#output.finish(nowMs, session, slot, length, true);
+    }
+  }
+
+  #sendMessageAck(nowMs: number, session: LinkSession): void {
+    const slot = this.#output.begin(nowMs, FRAME_MESSAGE_ACK, 0, 0, 0, BRIDGE_ENDPOINT_ID);
+    if (slot < 0) return;
+    const ack = this.#messagesIn.takeAck(this.#incarnation);
+    const length = writeMessageAck(this.#output.bytes, slot + HEADER_BYTES, ack);
+    this.#output.finish(nowMs, session, slot, length, false);
+  }
+
+  #sendWantsAck(nowMs: number, session: LinkSession, conferenceId: ConferenceId, version: number): void {
+    const slot = this.#output.begin(nowMs, FRAME_WANTS_ACK, 0, 0, conferenceId, BRIDGE_ENDPOINT_ID);
+    if (slot < 0) return;
+    const ack = { incarnation: this.#incarnation, version };
+    this.#output.finish(nowMs, session, slot, writeWantsAck(this.#output.bytes, slot + HEADER_BYTES, ack), false);
+  }
+
+  #receive(nowMs: number, message: ReceivedMessage): void {
+    if (this.shares(message.conferenceId)) this.#deliver(message, true);
+    else if (!this.#parked.park(nowMs, message)) this.#counters.messagesDropped++;
+  }
+
+  #deliver(message: ReceivedMessage, isReliable: boolean): void {
+    this.#counters.messagesIn++;
+    this.#sink.onRelayedMessage(this.#peer, message.conferenceId, message.endpointId, isReliable, message.bytes);
+  }
+}

@@ -1,0 +1,299 @@
+import type { BridgePeer } from '../../protocol/control/spec.ts';
+import { DecodeError } from '../../protocol/errors.ts';
+import {
+  BRIDGE_ENDPOINT_ID,
+  type BridgeId,
+  type ConferenceId,
+  type EndpointId,
+  type SourceId,
+} from '../../protocol/ids.ts';
+import {
+  FRAME_CLOSE,
+  FRAME_KEY_FRAME_REQUEST,
+  FRAME_MEDIA,
+  FRAME_OVERHEAD_BYTES,
+  FRAME_PING,
+  FrameHeader,
+  HEADER_BYTES,
+} from '../../protocol/octo/header.ts';
+import type { LinkRole, SessionKeys } from '../../protocol/octo/keys.ts';
+import { writePing } from '../../protocol/octo/ping.ts';
+import { SLOT_BYTES } from '../arena.ts';
+import { FrameInput } from './frame-input.ts';
+import { FrameOutput, type LinkWire } from './frame-output.ts';
+import type { StartHandshake } from './handshake.ts';
+import { HandshakeAttempts } from './handshake-attempts.ts';
+import { KeyFrameMerge } from './key-frame-merge.ts';
+import { createLinkCounters } from './link-counters.ts';
+import { LinkDialogue } from './link-dialogue.ts';
+import { LinkMeter } from './link-meter.ts';
+import { LinkSession } from './link-session.ts';
+import { LossReports } from './loss-reports.ts';
+import type { LinkStateName, RelaySink } from './relay-sink.ts';
+import { SessionSet } from './session-set.ts';
+
+/** A peer that has sent nothing authentic for this long is down: four pings. */
+export const SILENT_MS_MAX = 1000;
+/** After this much silence a peer's nudge is believed to mean that it has lost the keys. */
+const DEAF_MS = 400;
+/** Keys are forgotten after so long a silence; until then the link is up again as soon as the path is. */
+const FORGET_MS = 60_000;
+/** A peer that has closed the link has a reason: its focus will tell ours soon. */
+const CLOSED_PAUSE_MS = 500;
+
+export interface LinkOptions {
+  readonly selfId: BridgeId;
+  readonly peer: BridgePeer;
+  readonly wire: LinkWire;
+  readonly startHandshake: StartHandshake;
+  readonly sink: RelaySink;
+  /** 0 to 1, excluding 1. */
+  readonly random: () => number;
+  /** The bridge's clock; all `nowMs` are of it. */
+  readonly nowMs: () => number;
+  readonly onFailed: (reason: string) => void;
+}
+
+/**
+ * One link, this bridge to another: from keys to frames. The owner feeds it datagrams and a tick every 10 ms, the first at once: it starts
+ * the handshake.
+ */
+export class Link {
+  readonly peerId: BridgeId;
+  readonly region: string;
+  readonly role: LinkRole;
+  readonly counters = createLinkCounters();
+  readonly meter = new LinkMeter();
+  readonly dialogue: LinkDialogue;
+  state: LinkStateName = 'connecting';
+  readonly #sink: RelaySink;
+  readonly #nowMs: () => number;
+  readonly #output: FrameOutput;
+  readonly #input: FrameInput;
+  readonly #attempts: HandshakeAttempts;
+  readonly #sessions = new SessionSet();
+  readonly #reports: LossReports;
+  readonly #merge = new KeyFrameMerge();
+  readonly #header = new FrameHeader();
+  readonly #incarnation: number;
+  #heardMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: LinkOptions) {
+    const { selfId, peer, sink, nowMs } = options;
+    this.peerId = peer.bridgeId as BridgeId;
+    this.region = peer.region;
+    this.role = selfId < this.peerId ? 'client' : 'server';
+    this.#sink = sink;
+    this.#nowMs = nowMs;
+    this.#incarnation = 1 + Math.floor(options.random() * 0xffffffff);
+    this.#output = new FrameOutput(nowMs(), options.wire, this.counters);
+    this.#reports = new LossReports(this.#output, this.counters);
+    this.dialogue = new LinkDialogue(this.peerId, this.#incarnation, this.#output, this.counters, sink);
+    this.#input = new FrameInput({
+      peerId: this.peerId,
+      output: this.#output,
+      counters: this.counters,
+      meter: this.meter,
+      dialogue: this.dialogue,
+      reports: this.#reports,
+      sink,
+    });
+    this.#attempts = new HandshakeAttempts(
+      {
+        role: this.role,
+        start: options.startHandshake,
+        random: options.random,
+        nowMs,
+        send: bytes => this.#output.sendRaw(bytes),
+        onKeys: keys => this.#handleKeys(keys),
+        onFailed: reason => {
+          this.counters.handshakesFailed++;
+          options.onFailed(reason);
+        },
+      },
+      peer.fingerprint.value,
+    );
+  }
+
+  /** A datagram from the peer's address; changed in place. Hostile ones are counted and change nothing. */
+  handleDatagram(nowMs: number, bytes: Uint8Array, offset: number, length: number): void {
+    if (length === 0) return;
+    const first = bytes[offset];
+    if (first >= 192) this.#handleFrame(nowMs, bytes, offset, length);
+    else if (first >= 20 && first <= 63) {
+      const isDeaf = this.state !== 'up' || nowMs - this.#heardMs >= DEAF_MS;
+      this.#attempts.handleDatagram(nowMs, bytes, offset, length, isDeaf);
+    } else this.counters.malformed++;
+  }
+
+  /** Sends a packet to the peer, in this turn; copies it. Dropped and counted unless the link is up. Allocates nothing but what node:crypto does. */
+  sendPacket(
+    nowMs: number,
+    conferenceId: ConferenceId,
+    endpointId: EndpointId,
+    sourceId: SourceId,
+    layer: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): void {
+    const session = this.#sessions.current;
+    if (this.state !== 'up' || session === undefined) {
+      this.counters.droppedDown++;
+      return;
+    }
+    if (length + FRAME_OVERHEAD_BYTES > SLOT_BYTES) {
+      this.counters.droppedLarge++;
+      return;
+    }
+    const slot = this.#output.begin(nowMs, FRAME_MEDIA, sourceId, layer, conferenceId, endpointId);
+    if (slot < 0) return;
+    Buffer.prototype.copy.call(bytes, this.#output.bytes, slot + HEADER_BYTES, offset, offset + length);
+    this.#output.finish(nowMs, session, slot, length, true);
+  }
+
+  /** Reliable: false when refused (too large, queue full), else it arrives once, in its sender's order. Lossy: false when it was not sent. */
+  sendMessage(
+    nowMs: number,
+    conferenceId: ConferenceId,
+    endpointId: EndpointId,
+    isReliable: boolean,
+    bytes: Uint8Array,
+  ): boolean {
+    const session = this.state === 'up' ? this.#sessions.current : undefined;
+    let isAccepted = false;
+    if (isReliable) {
+      isAccepted = this.dialogue.enqueue(conferenceId, endpointId, bytes);
+      if (isAccepted && session !== undefined) this.dialogue.flush(nowMs, session, this.meter.rttOrAssumedMs);
+    } else if (session !== undefined) {
+      isAccepted = this.dialogue.sendLossy(nowMs, session, conferenceId, endpointId, bytes);
+    }
+    if (isAccepted) this.counters.messagesOut++;
+    else this.counters.messagesRefused++;
+    return isAccepted;
+  }
+
+  /** Idempotent; repeats within 50 ms are merged. Lost while the link is down: what is wanted is asked for again when it is up. */
+  requestKeyFrame(
+    nowMs: number,
+    conferenceId: ConferenceId,
+    endpointId: EndpointId,
+    sourceId: SourceId,
+    layer: number,
+  ): void {
+    const session = this.#sessions.current;
+    if (this.state !== 'up' || session === undefined) return;
+    if (!this.#merge.admit(nowMs, conferenceId, endpointId, sourceId, layer)) {
+      this.counters.keyFrameRequestsMerged++;
+      return;
+    }
+    const slot = this.#output.begin(nowMs, FRAME_KEY_FRAME_REQUEST, sourceId, layer, conferenceId, endpointId);
+    if (slot < 0) return;
+    this.counters.keyFrameRequestsOut++;
+    this.#output.finish(nowMs, session, slot, 0, true);
+  }
+
+  /** Every 10 ms. */
+  handleTimeout(nowMs: number): void {
+    const silentMs = nowMs - this.#heardMs;
+    if (silentMs >= FORGET_MS || this.#sessions.current?.isSpent === true) this.#sessions.clear();
+    const isDown = silentMs >= SILENT_MS_MAX || this.#sessions.current === undefined;
+    if (this.state === 'up' && isDown) this.#setState('down');
+    this.#sessions.handleTimeout(nowMs);
+    const session = this.#sessions.current;
+    this.#attempts.handleTimeout(nowMs, this.state !== 'up' || session === undefined || session.needsRekey(nowMs));
+    if (session !== undefined) {
+      if (this.meter.isPingDue(nowMs)) this.#sendPing(nowMs, session);
+      this.#reports.handleTimeout(nowMs, session, this.meter.rttOrAssumedMs);
+      const { previous } = this.#sessions;
+      if (previous !== undefined) this.#reports.handleTimeout(nowMs, previous, this.meter.rttOrAssumedMs);
+    }
+    this.dialogue.handleTimeout(nowMs, this.state === 'up' ? session : undefined, this.meter.rttOrAssumedMs);
+  }
+
+  /** The peer has another address or another certificate (it has restarted): nothing that was agreed holds. */
+  handlePeerChanged(fingerprint: string): void {
+    this.#sessions.clear();
+    this.#attempts.setPeerFingerprint(fingerprint);
+    if (this.state === 'up') this.#setState('down');
+  }
+
+  /** Says good-bye, twice since nothing confirms it, and ends. */
+  close(nowMs: number): void {
+    this.#attempts.close();
+    const session = this.#sessions.current;
+    for (let copy = 0; copy < 2 && session !== undefined; copy++) {
+      const slot = this.#output.begin(nowMs, FRAME_CLOSE, 0, 0, 0, BRIDGE_ENDPOINT_ID);
+      if (slot >= 0) this.#output.finish(nowMs, session, slot, 0, false);
+    }
+    this.#sessions.clear();
+  }
+
+  #handleFrame(nowMs: number, bytes: Uint8Array, offset: number, length: number): void {
+    const header = this.#header;
+    try {
+      header.decode(bytes, offset, length);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.counters.malformed++;
+      return;
+    }
+    const before = this.#sessions.current;
+    const session = this.#sessions.open(nowMs, header.label, header.sequence, bytes, offset, length);
+    if (session === 'replayed' || session === 'forged') {
+      this.counters[session]++;
+      if (session === 'forged') this.#attempts.handleUnreadable(nowMs);
+      return;
+    }
+    this.counters.packetsIn++;
+    this.counters.bytesIn += length;
+    this.#heardMs = nowMs;
+    session.recovery.handleArrival(nowMs, this.#sessions.sequence);
+    const isNewest = session === this.#sessions.current;
+    if (isNewest) this.#attempts.handleConfirmed();
+    if (before !== this.#sessions.current) this.meter.handleNewSession();
+    if (this.state !== 'up') this.#setState('up');
+    try {
+      const payload = offset + HEADER_BYTES;
+      this.#input.handleFrame(nowMs, session, isNewest, header, bytes, payload, length - FRAME_OVERHEAD_BYTES);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.counters.violations++;
+    }
+    if (isNewest && header.type === FRAME_CLOSE) this.#handleClose(nowMs);
+  }
+
+  #handleClose(nowMs: number): void {
+    this.#sessions.clear();
+    this.#attempts.delay(nowMs, CLOSED_PAUSE_MS);
+    this.#setState('down');
+  }
+
+  #handleKeys(keys: SessionKeys): void {
+    const nowMs = this.#nowMs();
+    this.counters.handshakes++;
+    const session = new LinkSession(nowMs, keys, this.counters);
+    if (this.role === 'server' && this.state === 'up' && this.#sessions.current !== undefined) {
+      this.#sessions.expect(session);
+      return;
+    }
+    this.#sessions.install(nowMs, session);
+    this.#heardMs = nowMs;
+    this.meter.handleNewSession();
+    this.#setState('up');
+    this.#sendPing(nowMs, session);
+  }
+
+  #sendPing(nowMs: number, session: LinkSession): void {
+    const slot = this.#output.begin(nowMs, FRAME_PING, 0, 0, 0, BRIDGE_ENDPOINT_ID);
+    if (slot < 0) return;
+    const ping = this.meter.takePing(nowMs, this.#incarnation, session.recovery);
+    this.#output.finish(nowMs, session, slot, writePing(this.#output.bytes, slot + HEADER_BYTES, ping), false);
+  }
+
+  #setState(state: LinkStateName): void {
+    if (this.state === state) return;
+    this.state = state;
+    this.#sink.onLinkState(this.peerId, state);
+  }
+}

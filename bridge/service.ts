@@ -1,0 +1,248 @@
+/** Puts one bridge together: ports, packet path, links, control API, clock. `main.ts` starts one per process, `infra/local` several in one. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import packageJson from '../package.json' with { type: 'json' };
+import { DEVELOPMENT_CONTROL_SECRET } from '../protocol/control/development-secret.ts';
+import type { BridgeReport } from '../protocol/control/events.ts';
+import type { BridgePeer } from '../protocol/control/spec.ts';
+import { Bridge } from './bridge.ts';
+import type { BridgeConfig } from './config.ts';
+import { BridgeCounters } from './counters.ts';
+import { Egress } from './egress.ts';
+import type { Endpoint } from './endpoint.ts';
+import { IceRegistry } from './ice/ice-registry.ts';
+import { Ingress } from './ingress.ts';
+import { findCandidates } from './io/addresses.ts';
+import { createCertificate } from './io/certificate.ts';
+import { buildControlServer } from './io/control-server.ts';
+import { EndpointTransport } from './io/endpoint-transport.ts';
+import { EventStreams } from './io/event-streams.ts';
+import { bridgeMetrics } from './io/metrics.ts';
+import { octoHandshakes } from './io/octo-dtls.ts';
+import { PortablePort } from './io/portable-port.ts';
+import { REPORT_PERIOD_MS, Registration } from './io/registration.ts';
+import { StunResponder } from './io/stun-responder.ts';
+import { LoadMeter } from './load.ts';
+import type { Link } from './relay/link.ts';
+import { Relay } from './relay/relay.ts';
+import { RelayIntake } from './relay-intake.ts';
+import { RtcpEgress } from './rtcp-egress.ts';
+import { RtcpIngress } from './rtcp-ingress.ts';
+
+/** Resolution of everything that happens because time passes (schedule.ts). */
+const TICK_MS = 10;
+
+export interface RunningBridge {
+  readonly bridgeId: string;
+  readonly region: string;
+  readonly controlUrl: string;
+  readonly mediaPort: number;
+  readonly octoPort: number;
+  readonly bridge: Bridge;
+  /** True once a focus has taken this bridge's report. */
+  readonly isRegistered: boolean;
+  close(): Promise<void>;
+}
+
+/** Starts a bridge. Rejects with the system's error (`EADDRINUSE` with its `port`) when a port is taken; nothing stays open then. */
+export async function startBridge(config: BridgeConfig, log: Logger): Promise<RunningBridge> {
+  const startedMs = performance.now();
+  const nowMs = () => performance.now() - startedMs;
+  const secret = controlSecret(config);
+  const certificate = await createCertificate();
+  const counters = new BridgeCounters();
+  const events = new EventStreams();
+  const randomUint32 = () => randomBytes(4).readUInt32BE();
+  const opened: { close(): Promise<unknown> }[] = [];
+
+  try {
+    // The ports' handlers need what is built from the ports: they are bound late, before the first datagram can be read.
+    let ingress: Ingress | undefined;
+    let relay: Relay | undefined;
+    const mediaPort = await PortablePort.open<Endpoint>({
+      address: config.rtc.bind_address,
+      port: config.rtc.udp_port,
+      handler: (bytes, offset, length, peer) => ingress?.handleDatagram(bytes, offset, length, peer),
+      log,
+    });
+    opened.push(mediaPort);
+    const octoPort = await PortablePort.open<Link>({
+      address: config.octo.bind_address,
+      port: config.octo.port,
+      handler: (bytes, offset, length, peer) => relay?.handleDatagram(nowMs(), bytes, offset, length, peer),
+      log,
+    });
+    opened.push(octoPort);
+
+    const candidates = await findCandidates({
+      port: mediaPort.port,
+      bindAddress: config.rtc.bind_address,
+      nodeIps: config.rtc.node_ip,
+      useExternalIp: config.rtc.use_external_ip,
+      stunServers: config.rtc.stun_servers,
+      includeLoopback: config.development,
+      log,
+    });
+    const self: BridgePeer = {
+      bridgeId: config.bridge_id,
+      region: config.region,
+      octo: { address: config.octo.address || candidates[0].address, port: octoPort.port },
+      fingerprint: certificate.fingerprint,
+    };
+
+    const intake = new RelayIntake({
+      counters,
+      nowMs,
+      onLinkState: (peer, state) => log.info({ peer, state }, 'link'),
+    });
+    relay = new Relay({
+      self,
+      port: octoPort,
+      startHandshake: octoHandshakes(certificate),
+      sink: intake,
+      random: () => randomUint32() / 0x1_0000_0000,
+      nowMs,
+      log,
+    });
+    const egress = new Egress(mediaPort, relay, counters);
+    const rtcpIngress = new RtcpIngress(egress, counters);
+    const registry = new IceRegistry<EndpointTransport<Endpoint>>(randomBytes);
+    const bridge = new Bridge({
+      bridgeId: config.bridge_id,
+      fingerprint: certificate.fingerprint,
+      candidates,
+      endpointsMax: config.limits.endpoints,
+      conferencesMax: config.limits.conferences,
+      relay,
+      rtcp: new RtcpEgress(mediaPort, randomUint32() || 1, counters),
+      counters,
+      openTransport: (owner, sink) =>
+        new EndpointTransport({
+          owner,
+          port: mediaPort,
+          ice: registry,
+          certificate,
+          sink,
+          nowMs: nowMs(),
+          timeoutMs: config.rtc.ice_timeout_ms,
+          onDrop: reason => counters.drop(reason),
+        }),
+      emit: event => {
+        log.debug({ event }, 'event');
+        events.emit(event);
+      },
+      nowMs,
+      randomUint32,
+    });
+    const stun = new StunResponder(mediaPort, registry, reason => counters.drop(reason));
+    ingress = new Ingress({
+      egress,
+      rtcp: rtcpIngress,
+      handleStun: (now, bytes, offset, length, peer) => stun.handle(now, bytes, offset, length, peer),
+      conferences: bridge.conferences,
+      counters,
+      nowMs,
+    });
+    intake.attach(bridge, ingress);
+
+    const meter = new LoadMeter({
+      packetsPerSecond: config.limits.packets_per_second,
+      endpoints: config.limits.endpoints,
+    });
+    const bootId = randomUUID();
+    let load = measure();
+    let controlUrl = '';
+    const report = (): BridgeReport => ({
+      peer: self,
+      bootId,
+      version: packageJson.version,
+      controlUrl,
+      state: bridge.isDraining ? 'draining' : 'running',
+      load,
+    });
+
+    const server = await buildControlServer({
+      bridge,
+      secret,
+      report,
+      events,
+      metrics: bridgeMetrics({
+        bridgeId: config.bridge_id,
+        region: config.region,
+        bridge,
+        counters,
+        media: mediaPort.counters,
+        octo: octoPort.counters,
+      }),
+      nowMs,
+      log,
+    });
+    opened.push(server);
+    const listening = await server.listen({ port: config.control.port, host: config.control.bind_address });
+    controlUrl = config.control.url || listening;
+
+    const registration = new Registration({
+      bridgeId: config.bridge_id,
+      focusUrls: config.focus.urls,
+      secret,
+      report,
+      log,
+    });
+    const tick = setInterval(() => bridge.handleTimeout(nowMs()), TICK_MS);
+    const reporting = setInterval(() => {
+      load = measure();
+      events.emit({ kind: 'report', report: report() });
+    }, REPORT_PERIOD_MS);
+    log.info(
+      { region: config.region, media: mediaPort.port, octo: octoPort.port, control: controlUrl, candidates },
+      'bridge is up',
+    );
+
+    function measure() {
+      const { user, system } = process.cpuUsage();
+      return meter.measure({
+        nowMs: nowMs(),
+        cpuUs: user + system,
+        ports: [mediaPort.counters, octoPort.counters],
+        endpoints: bridge.endpointCount,
+        conferences: bridge.conferences.size,
+        sources: bridge.sourceCount(),
+      });
+    }
+
+    return {
+      bridgeId: config.bridge_id,
+      region: config.region,
+      controlUrl,
+      mediaPort: mediaPort.port,
+      octoPort: octoPort.port,
+      bridge,
+      get isRegistered() {
+        return registration.registeredWith > 0;
+      },
+      async close() {
+        registration.close();
+        clearInterval(reporting);
+        await bridge.close();
+        clearInterval(tick);
+        events.close();
+        await closeAll(opened);
+      },
+    };
+  } catch (error) {
+    await closeAll(opened);
+    throw error;
+  }
+}
+
+function controlSecret(config: BridgeConfig): string {
+  if (config.control.secret !== '') return config.control.secret;
+  if (config.development) return DEVELOPMENT_CONTROL_SECRET;
+  throw new Error(
+    'control.secret is required outside development: at least 32 characters, the same for focus and bridges',
+  );
+}
+
+async function closeAll(opened: readonly { close(): Promise<unknown> }[]): Promise<void> {
+  for (const each of [...opened].reverse()) await each.close();
+}

@@ -1,0 +1,28 @@
+/** Who may read the admin API: another service of the deployment, or a holder of LiveKit's roomList or roomAdmin grant. */
+import type { FastifyRequest } from 'fastify';
+import { verifyServiceToken } from '../../protocol/control/service-token.ts';
+import type { FocusConfig } from '../config.ts';
+import { FocusError } from '../errors.ts';
+import { tokenOf, verifyAccessToken } from './access-token.ts';
+
+/** The rooms that a caller may see. */
+export type AdminScope = { readonly kind: 'all' } | { readonly kind: 'room'; readonly room: string };
+
+/** Answers what `request` may see: roomAdmin is about one room. Throws FocusError when it is nothing. */
+export async function adminScope(
+  config: Pick<FocusConfig, 'keys' | 'control'>,
+  request: FastifyRequest,
+  nowMs: number,
+): Promise<AdminScope> {
+  const { authorization } = request.headers;
+  if ((await verifyServiceToken(config.control.secret, authorization)) !== undefined) return { kind: 'all' };
+  const { video } = await verifyAccessToken(config.keys, tokenOf(authorization, undefined), nowMs);
+  if (video?.roomList === true) return { kind: 'all' };
+  if (video?.roomAdmin === true && video.room !== '') return { kind: 'room', room: video.room };
+  throw new FocusError('permission-denied');
+}
+
+/** True when a caller of that scope may see `room`. */
+export function includesRoom(scope: AdminScope, room: string): boolean {
+  return scope.kind === 'all' || scope.room === room;
+}

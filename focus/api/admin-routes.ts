@@ -1,0 +1,141 @@
+/** The admin API: what this focus knows, for people and scripts. Read-only; the schemas are what OpenAPI shows. */
+import type { FastifyInstance } from 'fastify';
+import { type Static, Type } from 'typebox';
+import { LoadSchema } from '../../protocol/control/events.ts';
+import type { Rooms } from '../conference/rooms.ts';
+import type { FocusConfig } from '../config.ts';
+import { FocusError } from '../errors.ts';
+import type { PlacementExplanation, Placements } from '../placement/placement.ts';
+import type { BridgeRecord, Store } from '../store/store.ts';
+import { type AdminScope, adminScope, includesRoom } from './admin-access.ts';
+
+export interface AdminOptions {
+  readonly config: Pick<FocusConfig, 'keys' | 'control' | 'placement'>;
+  readonly rooms: Rooms;
+  readonly store: Store;
+  readonly placements: Placements;
+  readonly nowMs: () => number;
+}
+
+const BridgeSchema = Type.Object({
+  bridgeId: Type.String(),
+  region: Type.String(),
+  state: Type.Union([Type.Literal('running'), Type.Literal('draining'), Type.Literal('silent')], {
+    description: 'silent: its last report is too old for it to be placed on',
+  }),
+  version: Type.String(),
+  bootId: Type.String(),
+  controlUrl: Type.String(),
+  reportAgeMs: Type.Number(),
+  placedSinceReport: Type.Integer({ description: 'endpoints placed there that the load does not know of yet' }),
+  load: LoadSchema,
+});
+
+const PlacementSchema = Type.Object({
+  sid: Type.String(),
+  identity: Type.String(),
+  room: Type.String(),
+  placement: Type.Object({
+    bridgeId: Type.Union([Type.String(), Type.Null()]),
+    rule: Type.String({ description: 'see focus/placement/README.md; no-bridge: none could be used' }),
+    region: Type.String({ description: "the client's" }),
+    placedFor: Type.String({ description: 'the region placed for: its own, or the nearest with a usable bridge' }),
+    candidates: Type.Array(
+      Type.Object({
+        bridgeId: Type.String(),
+        region: Type.String(),
+        stress: Type.Number(),
+        inConference: Type.Integer(),
+        rejectedBy: Type.Optional(Type.String()),
+      }),
+    ),
+    at: Type.Number({ description: 'ms since the epoch' }),
+  }),
+});
+
+const RoomSchema = Type.Object({
+  name: Type.String(),
+  sid: Type.String(),
+  conferenceId: Type.Union([Type.String(), Type.Null()]),
+  createdAtMs: Type.Number(),
+  participants: Type.Array(
+    Type.Object({
+      identity: Type.String(),
+      sid: Type.String(),
+      endpointId: Type.String(),
+      region: Type.String(),
+      bridge: Type.String(),
+      state: Type.String(),
+    }),
+  ),
+});
+
+const route = (summary: string, answer: ReturnType<typeof Type.Object>) => ({
+  schema: { tags: ['admin'], security: [{ bearer: [] }], summary, response: { 200: answer } },
+});
+
+/** Adds `/v1/bridges`, `/v1/placements`, `/v1/placements/:participant` and `/v1/rooms`. */
+export function registerAdminRoutes(app: FastifyInstance, options: AdminOptions): void {
+  const { config, rooms, store, placements, nowMs } = options;
+  const visible = (scope: AdminScope) => (entry: { readonly room: string }) => includesRoom(scope, entry.room);
+
+  const bridgesRoute = route('Bridges known to this network', Type.Object({ bridges: Type.Array(BridgeSchema) }));
+  app.get('/v1/bridges', bridgesRoute, async request => {
+    await adminScope(config, request, nowMs());
+    const records = await store.bridges();
+    return { bridges: records.map(record => describeBridge(record, nowMs(), config.placement.report_age_ms_max)) };
+  });
+
+  const placementsRoute = route(
+    'Why participants are where they are: the last 1000 placements of this focus, newest first',
+    Type.Object({ placements: Type.Array(PlacementSchema) }),
+  );
+  app.get('/v1/placements', placementsRoute, async request => {
+    const scope = await adminScope(config, request, nowMs());
+    return { placements: placements.explanations().filter(visible(scope)) };
+  });
+
+  const placementRoute = route('Why one participant, by SID or identity, is where it is', PlacementSchema);
+  app.get<{ Params: { participant: string } }>('/v1/placements/:participant', placementRoute, async request => {
+    const scope = await adminScope(config, request, nowMs());
+    const explanation = findPlacement(placements, request.params.participant, visible(scope));
+    if (explanation === undefined) throw new FocusError('placement-not-found');
+    return explanation;
+  });
+
+  const roomsRoute = route(
+    'Rooms of this focus with their participants',
+    Type.Object({ rooms: Type.Array(RoomSchema) }),
+  );
+  app.get('/v1/rooms', roomsRoute, async request => {
+    const scope = await adminScope(config, request, nowMs());
+    return { rooms: rooms.summaries().filter(({ name }) => includesRoom(scope, name)) };
+  });
+}
+
+function describeBridge(record: BridgeRecord, nowMs: number, reportAgeMsMax: number): Static<typeof BridgeSchema> {
+  const { bridgeId, report, reportedAtMs, placedSinceReport } = record;
+  const reportAgeMs = nowMs - reportedAtMs;
+  return {
+    bridgeId,
+    region: report.peer.region,
+    state: reportAgeMs >= reportAgeMsMax ? 'silent' : report.state,
+    version: report.version,
+    bootId: report.bootId,
+    controlUrl: report.controlUrl,
+    reportAgeMs,
+    placedSinceReport,
+    load: report.load,
+  };
+}
+
+/** An identity may be in several rooms, of which the caller may see one: the newest visible is meant. */
+function findPlacement(
+  placements: Placements,
+  participant: string,
+  isVisible: (explanation: PlacementExplanation) => boolean,
+): PlacementExplanation | undefined {
+  const named = placements.explain(participant);
+  if (named !== undefined && isVisible(named)) return named;
+  return placements.explanations().find(entry => entry.identity === participant && isVisible(entry));
+}

@@ -1,0 +1,140 @@
+/** LiveKit's RoomService (protobufs/livekit_room.proto): each method's messages, the grant it needs, and the room operation it is. */
+import {
+  CreateRoomRequest,
+  DeleteRoomRequest,
+  DeleteRoomResponse,
+  ForwardParticipantRequest,
+  ListParticipantsRequest,
+  ListParticipantsResponse,
+  ListRoomsRequest,
+  ListRoomsResponse,
+  MoveParticipantRequest,
+  MuteRoomTrackRequest,
+  MuteRoomTrackResponse,
+  PerformRpcRequest,
+  RemoveParticipantResponse,
+  RoomParticipantIdentity,
+  SendDataRequest,
+  SendDataResponse,
+  UpdateParticipantRequest,
+  UpdateRoomMetadataRequest,
+  UpdateSubscriptionsRequest,
+  UpdateSubscriptionsResponse,
+} from '@livekit/protocol';
+import type { Answer, Rooms } from '../conference/rooms.ts';
+import { FocusError } from '../errors.ts';
+import type { VideoGrant } from './access-token.ts';
+
+/** What the wire layer needs of a generated message. */
+export interface WireMessage {
+  toBinary(): Uint8Array;
+  toJsonString(options: { readonly useProtoFieldName: boolean; readonly emitDefaultValues: boolean }): string;
+}
+
+interface MessageType<T> {
+  fromBinary(bytes: Uint8Array): T;
+  fromJsonString(text: string, options: { readonly ignoreUnknownFields: boolean }): T;
+}
+
+/** One method, its request type closed over: bytes in, message out. Throws FocusError for every refusal. */
+export interface RpcMethod {
+  /** Decodes, checks the grant, does it. `grant` null: the token has no `video` claim. */
+  call(rooms: Rooms, grant: VideoGrant | null, body: RpcBody): Promise<WireMessage>;
+}
+
+export type RpcBody =
+  | { readonly kind: 'json'; readonly text: string }
+  | { readonly kind: 'protobuf'; readonly bytes: Uint8Array };
+
+type Allows<T> = (grant: VideoGrant, request: T) => boolean;
+
+const mayCreate: Allows<unknown> = grant => grant.roomCreate;
+const mayList: Allows<unknown> = grant => grant.roomList;
+const isAdmin: Allows<{ readonly room: string }> = (grant, { room }) => grant.roomAdmin && grant.room === room;
+
+/** By method name, as it stands in the path `/twirp/livekit.RoomService/<Method>`. */
+export const ROOM_SERVICE: Readonly<Record<string, RpcMethod>> = {
+  CreateRoom: method(CreateRoomRequest, mayCreate, async (rooms, request) => unwrap(await rooms.createRoom(request))),
+  ListRooms: method(
+    ListRoomsRequest,
+    mayList,
+    (rooms, { names }) => new ListRoomsResponse({ rooms: rooms.listRooms(names) }),
+  ),
+  DeleteRoom: method(DeleteRoomRequest, mayCreate, async (rooms, { room }) => {
+    unwrap(await rooms.deleteRoom(room));
+    return new DeleteRoomResponse();
+  }),
+  ListParticipants: method(
+    ListParticipantsRequest,
+    isAdmin,
+    (rooms, { room }) => new ListParticipantsResponse({ participants: unwrap(rooms.listParticipants(room)) }),
+  ),
+  GetParticipant: method(RoomParticipantIdentity, isAdmin, (rooms, { room, identity }) =>
+    unwrap(rooms.getParticipant(room, identity)),
+  ),
+  RemoveParticipant: method(RoomParticipantIdentity, isAdmin, (rooms, { room, identity }) => {
+    unwrap(rooms.removeParticipant(room, identity));
+    return new RemoveParticipantResponse();
+  }),
+  MutePublishedTrack: method(MuteRoomTrackRequest, isAdmin, (rooms, { room, identity, trackSid, muted }) => {
+    const track = unwrap(rooms.mutePublishedTrack(room, identity, trackSid, muted));
+    return new MuteRoomTrackResponse({ track });
+  }),
+  UpdateParticipant: method(UpdateParticipantRequest, isAdmin, (rooms, request) =>
+    unwrap(rooms.updateParticipant(request)),
+  ),
+  UpdateSubscriptions: method(UpdateSubscriptionsRequest, isAdmin, (rooms, request) => {
+    unwrap(rooms.updateSubscriptions(request));
+    return new UpdateSubscriptionsResponse();
+  }),
+  SendData: method(SendDataRequest, isAdmin, async (rooms, request) => {
+    if (request.nonce.length !== 0 && request.nonce.length !== NONCE_BYTES) throw new FocusError('invalid-nonce');
+    unwrap(await rooms.sendData(request));
+    return new SendDataResponse();
+  }),
+  UpdateRoomMetadata: method(UpdateRoomMetadataRequest, isAdmin, (rooms, { room, metadata }) =>
+    unwrap(rooms.updateRoomMetadata(room, metadata)),
+  ),
+  ForwardParticipant: unsupported(ForwardParticipantRequest),
+  MoveParticipant: unsupported(MoveParticipantRequest),
+  PerformRpc: unsupported(PerformRpcRequest),
+};
+
+/** A UUID: with it the receivers drop a repeated message. */
+const NONCE_BYTES = 16;
+
+function method<T>(
+  type: MessageType<T>,
+  allows: Allows<T>,
+  run: (rooms: Rooms, request: T) => WireMessage | Promise<WireMessage>,
+): RpcMethod {
+  return {
+    async call(rooms, grant, body) {
+      const request = decode(type, body);
+      if (grant === null || !allows(grant, request)) throw new FocusError('permission-denied');
+      return run(rooms, request);
+    },
+  };
+}
+
+/** Methods that LiveKit has in its cloud only, or that need what is not here: refused, but to admins of the room only. */
+function unsupported(type: MessageType<{ readonly room: string }>): RpcMethod {
+  return method(type, isAdmin, () => {
+    throw new FocusError('not-supported');
+  });
+}
+
+function decode<T>(type: MessageType<T>, body: RpcBody): T {
+  try {
+    return body.kind === 'json'
+      ? type.fromJsonString(body.text, { ignoreUnknownFields: true })
+      : type.fromBinary(body.bytes);
+  } catch {
+    throw new FocusError('malformed-body');
+  }
+}
+
+function unwrap<T>(answer: Answer<T>): T {
+  if (!answer.ok) throw new FocusError(answer.refusal);
+  return answer.value;
+}

@@ -1,0 +1,60 @@
+/** The document in which a bridge reads all it is to know of one endpoint. */
+import type { EndpointSpec, ProjectionSpec } from '../../protocol/control/spec.ts';
+import { formatId } from '../../protocol/ids.ts';
+import type { Participant } from './participant.ts';
+import { sourceSpec, type Track } from './track.ts';
+
+/** The document without its version, which is the business of whoever sends it. */
+export type EndpointDocument = Omit<EndpointSpec, 'version'>;
+
+/** A track of somebody else. */
+export interface RemoteTrack {
+  readonly publisher: Participant;
+  readonly track: Track;
+}
+
+/** `remote` finds the tracks that the participant may be subscribed to, by SID. */
+export function endpointDocument(
+  participant: Participant,
+  remote: (trackSid: string) => RemoteTrack | undefined,
+): EndpointDocument {
+  const { offer, permissions } = participant;
+  return {
+    identity: participant.identity,
+    sid: participant.sid,
+    iceGeneration: participant.iceGeneration,
+    ice: offer?.ice ?? null,
+    dtls: offer?.dtls ?? null,
+    codecs: [...(offer?.codecs ?? [])],
+    extensions: [...(offer?.extensions ?? [])],
+    sources: participant.publications.published().flatMap(track => sourceSpec(track) ?? []),
+    projections: projections(participant, remote),
+    mayPublishData: permissions.canPublishData,
+  };
+}
+
+/** Only what has a section: the rest waits for the client's next offer. A publisher's mute is not repeated here: its source says so. */
+function projections(
+  participant: Participant,
+  remote: (trackSid: string) => RemoteTrack | undefined,
+): ProjectionSpec[] {
+  const specs: ProjectionSpec[] = [];
+  for (const { trackSid, ssrc, rtxSsrc } of participant.subscriptions.active.values()) {
+    const mid = participant.sections.get(trackSid);
+    const found = remote(trackSid);
+    if (mid === undefined || found === undefined) continue;
+    const settings = participant.subscriptions.settings(trackSid);
+    specs.push({
+      origin: formatId(found.publisher.endpointId),
+      sourceId: found.track.sourceId,
+      kind: found.track.kind,
+      mid,
+      ssrc,
+      rtxSsrc,
+      enabled: !settings.isDisabled,
+      layerMax: settings.layerMax,
+      temporalMax: settings.temporalMax,
+    });
+  }
+  return specs;
+}

@@ -1,0 +1,196 @@
+/** Operations on rooms by the server API: what LiveKit's RoomService does, on the rooms of this focus. */
+import {
+  type CreateRoomRequest,
+  DataPacket,
+  DataPacket_Kind,
+  DisconnectReason,
+  LeaveRequest_Action,
+  type SendDataRequest,
+  type UpdateParticipantRequest,
+  UserPacket,
+} from '@livekit/protocol';
+import { formatId } from '../../protocol/ids.ts';
+import { leave } from './joining.ts';
+import type { Participant, ParticipantState } from './participant.ts';
+import { fromPermission } from './permissions.ts';
+import { changePermissions, changeProfile, changeRoomMetadata, profileProblem } from './profile.ts';
+import { muteByServer } from './publishing.ts';
+import type { Room, RoomProperties, RoomSettings } from './room.ts';
+import { type Answer, REFUSAL_MESSAGES, type Refusal, type RoomSummary, type Rooms } from './rooms.ts';
+import { updateSubscriptions } from './subscribing.ts';
+
+/** What carries the operations out. */
+export interface RoomHost {
+  readonly settings: RoomSettings;
+  readonly roomNameCharactersMax: number;
+  /** For rooms that say nothing else. */
+  readonly properties: Readonly<RoomProperties>;
+  rooms(): Room[];
+  room(name: string): Room | undefined;
+  /** The room of that name; a new one with `properties` when there is none. */
+  openRoom(name: string, properties: RoomProperties): Promise<Room>;
+  closeRoom(room: Room, reason: DisconnectReason): Promise<void>;
+  /** Does what the room's outputs say. */
+  apply(room: Room): void;
+  /** Hands a message to each bridge of the room, for its own endpoints. `packet` is a DataPacket's bytes. */
+  sendMessage(room: Room, kind: 'reliable' | 'lossy', packet: Uint8Array, destinations: string[]): Promise<void>;
+  nowMs(): number;
+}
+
+/** LiveKit's limit for one message over a data channel, in bytes. */
+const MESSAGE_BYTES_MAX = 64_000;
+
+export function createRooms(host: RoomHost): Rooms {
+  const { settings } = host;
+
+  function inRoom<T>(name: string, operate: (room: Room) => Answer<T>): Answer<T> {
+    const room = host.room(name);
+    if (room === undefined) return refuse('room-not-found');
+    const answer = operate(room);
+    host.apply(room);
+    return answer;
+  }
+
+  function withParticipant<T>(
+    name: string,
+    identity: string,
+    operate: (room: Room, participant: Participant) => Answer<T>,
+  ): Answer<T> {
+    return inRoom(name, room => {
+      const participant = room.participants.get(identity);
+      return participant === undefined ? refuse('participant-not-found') : operate(room, participant);
+    });
+  }
+
+  return {
+    async createRoom(request) {
+      const { name, metadata } = request;
+      if (name === '') return refuse('room-name-missing');
+      if ([...name].length > host.roomNameCharactersMax) return refuse('room-name-too-long');
+      if (Buffer.byteLength(metadata) > settings.metadataBytesMax) return refuse('metadata-too-large');
+      const room = await host.openRoom(name, propertiesOf(request, host.properties));
+      return done(room.info());
+    },
+    listRooms: names =>
+      host
+        .rooms()
+        .filter(room => names.length === 0 || names.includes(room.identity.name))
+        .map(room => room.info()),
+    async deleteRoom(name) {
+      const room = host.room(name);
+      if (room === undefined) return refuse('room-not-found');
+      await host.closeRoom(room, DisconnectReason.ROOM_DELETED);
+      return done(null);
+    },
+    listParticipants: name => inRoom(name, room => done([...room.participants.values()].map(each => each.info()))),
+    getParticipant: (name, identity) =>
+      withParticipant(name, identity, (_room, participant) => done(participant.info())),
+    removeParticipant: (name, identity) =>
+      withParticipant(name, identity, (room, participant) => {
+        leave(room, host.nowMs(), participant, {
+          reason: DisconnectReason.PARTICIPANT_REMOVED,
+          action: LeaveRequest_Action.DISCONNECT,
+          cause: 'removed by the server API',
+        });
+        return done(null);
+      }),
+    mutePublishedTrack: (name, identity, trackSid, muted) =>
+      withParticipant(name, identity, (room, participant) => {
+        if (!muted && !settings.isRemoteUnmuteAllowed) return refuse('remote-unmute-disabled');
+        const track = participant.publications.find(trackSid);
+        if (track === undefined) return refuse('track-not-found');
+        muteByServer(room, participant, track, muted);
+        return done(track.info.clone());
+      }),
+    updateParticipant: request =>
+      withParticipant(request.room, request.identity, (room, participant) => {
+        const problem = profileProblem(settings, request);
+        if (problem !== undefined) return refuse(problem);
+        if (hasProfile(request)) changeProfile(room, participant, request);
+        if (request.permission !== undefined) {
+          changePermissions(room, participant, fromPermission(request.permission));
+        }
+        return done(participant.info());
+      }),
+    updateSubscriptions: request =>
+      withParticipant(request.room, request.identity, (room, participant) => {
+        updateSubscriptions(room, participant, request);
+        return done(null);
+      }),
+    async sendData(request) {
+      const room = host.room(request.room);
+      if (room === undefined) return refuse('room-not-found');
+      if (request.data.byteLength > MESSAGE_BYTES_MAX) return refuse('message-too-large');
+      const destinations = destinationsOf(room, request);
+      const isForNobody = destinations.length === 0 && hasDestinations(request);
+      const kind = request.kind === DataPacket_Kind.LOSSY ? 'lossy' : 'reliable';
+      if (!isForNobody) await host.sendMessage(room, kind, packetOf(request, destinations).toBinary(), destinations);
+      return done(null);
+    },
+    updateRoomMetadata: (name, metadata) =>
+      inRoom(name, room => {
+        if (Buffer.byteLength(metadata) > settings.metadataBytesMax) return refuse('metadata-too-large');
+        changeRoomMetadata(room, metadata);
+        return done(room.info());
+      }),
+    summaries: () => host.rooms().map(summary),
+  };
+}
+
+function done<T>(value: T): Answer<T> {
+  return { ok: true, value };
+}
+
+function refuse(refusal: Refusal): Answer<never> {
+  return { ok: false, refusal, message: REFUSAL_MESSAGES[refusal] };
+}
+
+function propertiesOf(request: CreateRoomRequest, defaults: Readonly<RoomProperties>): RoomProperties {
+  return {
+    emptyTimeoutSeconds: request.emptyTimeout > 0 ? request.emptyTimeout : defaults.emptyTimeoutSeconds,
+    departureTimeoutSeconds: request.departureTimeout > 0 ? request.departureTimeout : defaults.departureTimeoutSeconds,
+    participantsMax: request.maxParticipants > 0 ? request.maxParticipants : defaults.participantsMax,
+    metadata: request.metadata,
+  };
+}
+
+function hasProfile({ name, metadata, attributes }: UpdateParticipantRequest): boolean {
+  return name !== '' || metadata !== '' || Object.keys(attributes).length > 0;
+}
+
+function hasDestinations({ destinationIdentities, destinationSids }: SendDataRequest): boolean {
+  return destinationIdentities.length + destinationSids.length > 0;
+}
+
+/** Bridges know identities only. */
+function destinationsOf(room: Room, request: SendDataRequest): string[] {
+  const bySid = request.destinationSids.flatMap(sid => room.withSid(sid)?.identity ?? []);
+  return [...new Set([...request.destinationIdentities, ...bySid])];
+}
+
+function packetOf({ data, kind, topic, nonce }: SendDataRequest, destinationIdentities: string[]): DataPacket {
+  const user = new UserPacket({ payload: data, destinationIdentities, topic, nonce });
+  return new DataPacket({ kind, destinationIdentities, value: { case: 'user', value: user } });
+}
+
+function summary(room: Room): RoomSummary {
+  const { name, sid, conferenceId, createdAtMs } = room.identity;
+  return {
+    name,
+    sid,
+    conferenceId: formatId(conferenceId),
+    createdAtMs,
+    participants: [...room.participants.values()].map(participant => ({
+      identity: participant.identity,
+      sid: participant.sid,
+      endpointId: formatId(participant.endpointId),
+      region: participant.region,
+      bridge: participant.bridgeId,
+      state: stateOf(participant.state),
+    })),
+  };
+}
+
+function stateOf(state: ParticipantState): 'joining' | 'joined' | 'active' {
+  return state === 'active' || state === 'joining' ? state : 'joined';
+}

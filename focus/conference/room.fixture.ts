@@ -1,0 +1,146 @@
+/** A room in a test's hands: its clock, its randomness, its bridges' answers and what its clients are sent. */
+import { ClientInfo, type SignalResponse } from '@livekit/protocol';
+import type { Transport } from '../../protocol/control/spec.ts';
+import type { BridgeId, ConferenceId, EndpointId } from '../../protocol/ids.ts';
+import type { EndpointDocument } from './endpoint-spec.ts';
+import { join } from './joining.ts';
+import { handleTransport } from './negotiating.ts';
+import type { Participant, ParticipantInit } from './participant.ts';
+import type { Permissions } from './permissions.ts';
+import type { Random } from './random.ts';
+import { Room, type RoomSettings } from './room.ts';
+import type { RoomOutput } from './room-output.ts';
+import { settle } from './settling.ts';
+
+type Message = SignalResponse['message'];
+type MessageOf<Case extends Message['case']> = Extract<Message, { case: Case }>['value'];
+
+export const EVERYTHING: Permissions = {
+  canPublish: true,
+  canPublishSources: [],
+  canSubscribe: true,
+  canPublishData: true,
+  canUpdateOwnMetadata: true,
+  canSubscribeMetrics: false,
+  hidden: false,
+  recorder: false,
+  agent: false,
+};
+
+export const SETTINGS: RoomSettings = {
+  pendingTracksMax: 20,
+  metadataBytesMax: 1000,
+  attributesBytesMax: 1000,
+  nameCharactersMax: 50,
+  isRemoteUnmuteAllowed: false,
+  resumeTimeoutMs: 15_000,
+  handshakeTimeoutMs: 15_000,
+  tokenIntervalMs: 300_000,
+  pingIntervalSeconds: 5,
+  pingTimeoutSeconds: 15,
+  version: '0.0.0',
+};
+
+/** xorshift32: the same numbers for the same seed. */
+export function seededRandom(seed: number): Random {
+  let state = seed | 1;
+  return {
+    uint32() {
+      state ^= state << 13;
+      state ^= state >>> 17;
+      state ^= state << 5;
+      return state >>> 0;
+    },
+  };
+}
+
+export class TestRoom {
+  readonly room: Room;
+  nowMs = 1_000_000;
+  /** Everything that came out, oldest first. */
+  readonly outputs: RoomOutput[] = [];
+  #nextEndpoint = 1;
+
+  constructor(settings: Partial<RoomSettings> = {}) {
+    const identity = { name: 'talk', sid: 'RM_talk', conferenceId: 7 as ConferenceId, createdAtMs: this.nowMs };
+    const properties = { emptyTimeoutSeconds: 300, departureTimeoutSeconds: 20, participantsMax: 0, metadata: '' };
+    this.room = new Room(identity, properties, { ...SETTINGS, ...settings }, seededRandom(42), this.nowMs);
+  }
+
+  /** Joins a participant on the bridge of its name, or on `eu-1`. */
+  join(identity: string, options: Partial<ParticipantInit> = {}): Participant {
+    const endpointId = this.#nextEndpoint++ as EndpointId;
+    const init: ParticipantInit = {
+      sid: `PA_${identity}${endpointId}`,
+      identity,
+      endpointId,
+      bridgeId: 'eu-1' as BridgeId,
+      region: 'eu',
+      bridgeRegion: 'eu',
+      name: '',
+      metadata: '',
+      attributes: {},
+      kind: '',
+      permissions: EVERYTHING,
+      client: new ClientInfo({ protocol: 17 }),
+      autoSubscribe: true,
+      ...options,
+    };
+    const participant = join(this.room, this.nowMs, init);
+    this.settle();
+    return participant;
+  }
+
+  /** Collects what came out, and lets every bridge take every document at once. */
+  settle(): void {
+    const outputs = settle(this.room);
+    this.outputs.push(...outputs);
+    for (const output of outputs) {
+      if (output.kind !== 'endpoint') continue;
+      const participant = this.room.withEndpoint(output.endpointId);
+      if (participant !== undefined) handleTransport(this.room, participant, output.revision, TRANSPORT);
+    }
+    if (outputs.some(({ kind }) => kind === 'endpoint')) this.settle();
+  }
+
+  /** Collects what came out; no bridge answers. */
+  settleUnanswered(): void {
+    this.outputs.push(...settle(this.room));
+  }
+
+  /** What a participant was sent of one kind, oldest first; forgets nothing. */
+  sent<Case extends NonNullable<Message['case']>>(participant: Participant, name: Case): MessageOf<Case>[] {
+    return this.outputs.flatMap(output => {
+      if (output.kind !== 'signal' || output.participantSid !== participant.sid) return [];
+      return output.message.case === name ? [output.message.value as MessageOf<Case>] : [];
+    });
+  }
+
+  last<Case extends NonNullable<Message['case']>>(participant: Participant, name: Case): MessageOf<Case> | undefined {
+    return this.sent(participant, name).at(-1);
+  }
+
+  /** The newest document of an endpoint. */
+  document(participant: Participant): EndpointDocument {
+    const found = this.outputs.findLast(
+      output => output.kind === 'endpoint' && output.endpointId === participant.endpointId,
+    );
+    if (found?.kind !== 'endpoint') throw new Error(`no document for ${participant.identity}`);
+    return found.document;
+  }
+
+  /** Forgets what came out so far. */
+  clear(): void {
+    this.outputs.length = 0;
+  }
+}
+
+export const TRANSPORT: Transport = {
+  version: 1,
+  ice: { ufrag: 'brdg', password: 'bridgebridgebridgebridge' },
+  dtls: {
+    setup: 'passive',
+    fingerprint: { algorithm: 'sha-256', value: Array.from({ length: 32 }, () => 'AB').join(':') },
+  },
+  candidates: [{ address: '192.0.2.1', port: 10_000, kind: 'host' }],
+};

@@ -1,0 +1,195 @@
+/** One room: who is in it and what they see of each other. Data and its queue of outputs; what happens is in the files around it. */
+import { Room as RoomInfo, ServerInfo, ServerInfo_Edition } from '@livekit/protocol';
+import { type BridgeId, type EndpointId, formatId } from '../../protocol/ids.ts';
+import { ENABLED_CODECS } from './codecs.ts';
+import { type ConferenceDocument, conferenceDocument } from './conference-spec.ts';
+import { endpointDocument, type RemoteTrack } from './endpoint-spec.ts';
+import { Measurements } from './measurements.ts';
+import type { Participant } from './participant.ts';
+import type { Random } from './random.ts';
+import type { RoomIdentity, RoomOutput, SignalMessage } from './room-output.ts';
+
+/** Settings of all rooms of a focus; see focus/config-schema.ts for defaults and reasons. */
+export interface RoomSettings {
+  readonly pendingTracksMax: number;
+  readonly metadataBytesMax: number;
+  readonly attributesBytesMax: number;
+  readonly nameCharactersMax: number;
+  readonly isRemoteUnmuteAllowed: boolean;
+  readonly resumeTimeoutMs: number;
+  readonly handshakeTimeoutMs: number;
+  readonly tokenIntervalMs: number;
+  readonly pingIntervalSeconds: number;
+  readonly pingTimeoutSeconds: number;
+  /** Of the software, as clients are told. */
+  readonly version: string;
+}
+
+/** What may be set for each room. */
+export interface RoomProperties {
+  emptyTimeoutSeconds: number;
+  departureTimeoutSeconds: number;
+  /** 0: no limit. */
+  participantsMax: number;
+  metadata: string;
+}
+
+/** What LiveKit's clients of this server's protocol level know: 16 and later answer by media sections. */
+const PROTOCOL_VERSION = 16;
+
+export class Room {
+  readonly identity: RoomIdentity;
+  readonly settings: RoomSettings;
+  readonly properties: RoomProperties;
+  readonly random: Random;
+  readonly measurements = new Measurements();
+  readonly #participants = new Map<string, Participant>();
+  readonly #bySid = new Map<string, Participant>();
+  readonly #byEndpoint = new Map<EndpointId, Participant>();
+  readonly #changed = new Set<Participant>();
+  #isConferenceChanged = false;
+  #outputs: RoomOutput[] = [];
+  /** Who publishes each negotiated track. */
+  readonly publishers = new Map<string, Participant>();
+  /** SIDs of those who speak, as each bridge told its clients last. */
+  readonly speakers = new Map<BridgeId, ReadonlySet<string>>();
+  /** Counts that `RoomUpdate` tells have changed; it is sent with the next tick, once for many. */
+  isInfoChanged = false;
+  /** When the last one left, or when it was created. */
+  emptySinceMs: number;
+  hasBeenJoined = false;
+
+  constructor(
+    identity: RoomIdentity,
+    properties: RoomProperties,
+    settings: RoomSettings,
+    random: Random,
+    nowMs: number,
+  ) {
+    this.identity = identity;
+    this.properties = properties;
+    this.settings = settings;
+    this.random = random;
+    this.emptySinceMs = nowMs;
+  }
+
+  /** In the order they joined. */
+  get participants(): ReadonlyMap<string, Participant> {
+    return this.#participants;
+  }
+
+  withSid(sid: string): Participant | undefined {
+    return this.#bySid.get(sid);
+  }
+
+  withEndpoint(endpointId: EndpointId): Participant | undefined {
+    return this.#byEndpoint.get(endpointId);
+  }
+
+  /** The track of that SID and who publishes it, if it is negotiated. */
+  track(trackSid: string): RemoteTrack | undefined {
+    const publisher = this.publishers.get(trackSid);
+    const track = publisher?.publications.find(trackSid);
+    return publisher === undefined || track === undefined || track.section === null ? undefined : { publisher, track };
+  }
+
+  add(participant: Participant): void {
+    this.#participants.set(participant.identity, participant);
+    this.#bySid.set(participant.sid, participant);
+    this.#byEndpoint.set(participant.endpointId, participant);
+    this.hasBeenJoined = true;
+    this.#isConferenceChanged = true;
+    this.#changed.add(participant);
+  }
+
+  remove(participant: Participant, nowMs: number): void {
+    this.#participants.delete(participant.identity);
+    this.#bySid.delete(participant.sid);
+    this.#byEndpoint.delete(participant.endpointId);
+    this.#changed.delete(participant);
+    this.#isConferenceChanged = true;
+    this.measurements.forget(participant.endpointId);
+    if (this.#participants.size === 0) this.emptySinceMs = nowMs;
+    const { bridgeId, endpointId } = participant;
+    this.output({ kind: 'endpoint-removed', bridgeId, endpointId });
+    if (![...this.#participants.values()].some(other => other.bridgeId === bridgeId)) {
+      this.measurements.forgetBridge(bridgeId);
+      this.speakers.delete(bridgeId);
+      this.output({ kind: 'conference-removed', bridgeId });
+    }
+  }
+
+  /** Whose documents the next drain sends. */
+  get changed(): ReadonlySet<Participant> {
+    return this.#changed;
+  }
+
+  /** The endpoint's document is sent with the next drain. */
+  touch(participant: Participant): void {
+    if (this.#bySid.has(participant.sid)) this.#changed.add(participant);
+  }
+
+  output(output: RoomOutput): void {
+    this.#outputs.push(output);
+  }
+
+  /** To one participant; nobody hears it while its socket is away: a resume tells everything anew. */
+  send(participant: Participant, message: SignalMessage): void {
+    if (participant.signalLostAtMs !== null) return;
+    this.output({ kind: 'signal', participantSid: participant.sid, message });
+  }
+
+  /** All outputs since the last call. One document for each changed endpoint, however often it changed; the conference before its endpoints. */
+  drain(): RoomOutput[] {
+    const outputs = this.#outputs;
+    this.#outputs = [];
+    if (this.#isConferenceChanged && this.#participants.size > 0) {
+      outputs.push({ kind: 'conference', document: this.document() });
+    }
+    this.#isConferenceChanged = false;
+    for (const participant of this.#changed) {
+      const { bridgeId, endpointId } = participant;
+      const revision = ++participant.revision;
+      if (participant.answer !== null && participant.answer.revision === 0) participant.answer.revision = revision;
+      const document = endpointDocument(participant, trackSid => this.track(trackSid));
+      outputs.push({ kind: 'endpoint', bridgeId, endpointId, revision, document });
+    }
+    this.#changed.clear();
+    return outputs;
+  }
+
+  document(): ConferenceDocument {
+    return conferenceDocument(this.#participants.values());
+  }
+
+  /** Hidden participants are not counted: nobody is to know of them. */
+  info(): RoomInfo {
+    const visible = [...this.#participants.values()].filter(({ permissions }) => !permissions.hidden);
+    return new RoomInfo({
+      sid: this.identity.sid,
+      name: this.identity.name,
+      emptyTimeout: this.properties.emptyTimeoutSeconds,
+      departureTimeout: this.properties.departureTimeoutSeconds,
+      maxParticipants: this.properties.participantsMax,
+      creationTime: BigInt(Math.floor(this.identity.createdAtMs / 1000)),
+      creationTimeMs: BigInt(Math.floor(this.identity.createdAtMs)),
+      enabledCodecs: ENABLED_CODECS,
+      metadata: this.properties.metadata,
+      numParticipants: visible.length,
+      numPublishers: visible.filter(({ publications }) => publications.published().length > 0).length,
+      activeRecording: [...this.#participants.values()].some(({ permissions }) => permissions.recorder),
+    });
+  }
+
+  /** What a participant is told of the server: it is the bridge that serves it. */
+  serverInfo(participant: Participant): ServerInfo {
+    return new ServerInfo({
+      edition: ServerInfo_Edition.Standard,
+      version: this.settings.version,
+      protocol: PROTOCOL_VERSION,
+      region: participant.bridgeRegion,
+      nodeId: participant.bridgeId,
+      debugInfo: `causeway conference ${formatId(this.identity.conferenceId)}`,
+    });
+  }
+}

@@ -1,0 +1,89 @@
+/** What one participant wants to receive, and how. Which of it there is, and whether it may, is the room's knowledge. */
+import { DEFAULT_SETTINGS, type TrackSettings } from './layer-choice.ts';
+import { newSsrc, type Random } from './random.ts';
+
+/** How a subscribed track appears to this subscriber; the same as long as it is subscribed. */
+export interface Subscription {
+  readonly trackSid: string;
+  readonly ssrc: number;
+  /** Null for audio, which is not retransmitted. */
+  readonly rtxSsrc: number | null;
+}
+
+/** Tracks that one subscriber receives. Each takes a section of its offer, which has to stay below what the SDP reader accepts. */
+export const SUBSCRIPTIONS_MAX = 400;
+
+export class Subscriptions {
+  /** LiveKit's auto-subscribe: every track unless it was said otherwise. */
+  autoSubscribe: boolean;
+  readonly #explicit = new Map<string, boolean>();
+  readonly #settings = new Map<string, TrackSettings>();
+  readonly #active = new Map<string, Subscription>();
+  /** Tracks that it wants and whose publisher does not let it: it was told so. */
+  readonly denied = new Set<string>();
+
+  constructor(autoSubscribe: boolean) {
+    this.autoSubscribe = autoSubscribe;
+  }
+
+  /** For a track that exists: kept until {@link forget}, so it is bounded by the tracks of the room. */
+  choose(trackSid: string, isWanted: boolean): void {
+    this.#explicit.set(trackSid, isWanted);
+  }
+
+  wants(trackSid: string): boolean {
+    return this.#explicit.get(trackSid) ?? this.autoSubscribe;
+  }
+
+  /** For a track that exists. True when something changed. */
+  set(trackSid: string, settings: TrackSettings): boolean {
+    const before = this.settings(trackSid);
+    this.#settings.set(trackSid, settings);
+    return (
+      before.isDisabled !== settings.isDisabled ||
+      before.layerMax !== settings.layerMax ||
+      before.temporalMax !== settings.temporalMax
+    );
+  }
+
+  settings(trackSid: string): TrackSettings {
+    return this.#settings.get(trackSid) ?? DEFAULT_SETTINGS;
+  }
+
+  /** Subscribed now, oldest first. */
+  get active(): ReadonlyMap<string, Subscription> {
+    return this.#active;
+  }
+
+  /** `reserved` are SSRCs that the client itself uses. Undefined when there are too many. */
+  start(
+    trackSid: string,
+    kind: 'audio' | 'video',
+    reserved: Iterable<number>,
+    random: Random,
+  ): Subscription | undefined {
+    if (this.#active.size >= SUBSCRIPTIONS_MAX) return undefined;
+    const taken = new Set(reserved);
+    for (const { ssrc, rtxSsrc } of this.#active.values()) {
+      taken.add(ssrc);
+      if (rtxSsrc !== null) taken.add(rtxSsrc);
+    }
+    const ssrc = newSsrc(taken, random);
+    taken.add(ssrc);
+    const subscription = { trackSid, ssrc, rtxSsrc: kind === 'video' ? newSsrc(taken, random) : null };
+    this.#active.set(trackSid, subscription);
+    return subscription;
+  }
+
+  stop(trackSid: string): void {
+    this.#active.delete(trackSid);
+  }
+
+  /** The track is gone for good. */
+  forget(trackSid: string): void {
+    this.#active.delete(trackSid);
+    this.#explicit.delete(trackSid);
+    this.#settings.delete(trackSid);
+    this.denied.delete(trackSid);
+  }
+}

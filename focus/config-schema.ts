@@ -1,0 +1,231 @@
+/** Every key of a focus's configuration, with its limits, default, unit and reason. LiveKit's server's names where it has the setting. */
+import { type TSchema, Type } from 'typebox';
+
+const group = <P extends Record<string, TSchema>>(properties: P) =>
+  Type.Object(properties, { additionalProperties: false, default: {} });
+const refused = (why: string) => Type.Optional(Type.Unknown({ refused: why }));
+const milliseconds = (byDefault: number, minimum: number, maximum: number, description: string) =>
+  Type.Integer({ minimum, maximum, default: byDefault, unit: 'ms', description });
+const seconds = (byDefault: number, description: string) =>
+  Type.Integer({ minimum: 0, maximum: 86_400, default: byDefault, unit: 's', description });
+const bytes = (byDefault: number, maximum: number, description: string) =>
+  Type.Integer({ minimum: 1, maximum, default: byDefault, unit: 'bytes', description });
+const characters = (byDefault: number, description: string) =>
+  Type.Integer({ minimum: 1, maximum: 1024, default: byDefault, unit: 'characters', description });
+const regionName = { pattern: '^[a-z0-9-]{1,32}$' };
+
+const RegionSchema = Type.Object(
+  {
+    name: Type.String(regionName),
+    lat: Type.Optional(Type.Number({ minimum: -90, maximum: 90, unit: 'degrees' })),
+    lon: Type.Optional(Type.Number({ minimum: -180, maximum: 180, unit: 'degrees' })),
+  },
+  { additionalProperties: false },
+);
+
+export const FocusConfigSchema = Type.Object(
+  {
+    focus_id: Type.String({
+      pattern: '^[A-Za-z0-9._-]{1,64}$',
+      default: 'focus-1',
+      description:
+        'name of this focus, unique in the network: it owns the conferences it opened, and bridges know it by this name',
+    }),
+    port: Type.Integer({
+      minimum: 0,
+      maximum: 65535,
+      default: 7880,
+      description:
+        "TCP port of clients, the server API and bridges; 0 takes a free one. LiveKit's default, so SDKs and lk work as they come",
+    }),
+    bind_addresses: Type.Array(Type.String(), {
+      minItems: 1,
+      maxItems: 16,
+      default: ['0.0.0.0'],
+      description: 'addresses the port listens on: clients and bridges come from anywhere',
+    }),
+    development: Type.Boolean({
+      default: false,
+      description:
+        'the key devkey/secret and a well-known control secret are accepted, and /v1/dev/token is served; never on a public machine',
+    }),
+    keys: Type.Record(
+      Type.String({ pattern: '^[^\\s]{1,128}$' }),
+      Type.String({ minLength: 1, maxLength: 1024, secret: true }),
+      {
+        default: {},
+        description: 'API key to secret, at least one; 32 characters or more for a secret outside development',
+      },
+    ),
+    region: Type.String({
+      ...regionName,
+      default: 'default',
+      description: 'region of this focus: that of a client whose own cannot be found out',
+    }),
+    regions: Type.Array(RegionSchema, {
+      maxItems: 256,
+      default: [],
+      description:
+        'regions of the network with their coordinates; the nearest stands in for one without a usable bridge',
+    }),
+    region_header: Type.String({
+      pattern: '^[a-z0-9-]{1,64}$',
+      default: 'x-region',
+      description: "header in which geo-proxy or a load balancer says the client's region",
+    }),
+    trusted_proxies: Type.Array(Type.String(), {
+      maxItems: 256,
+      default: ['127.0.0.0/8', '::1/128'],
+      description:
+        'addresses and CIDR ranges whose region header and X-Forwarded-For are believed; loopback: a proxy on this machine',
+    }),
+    geoip: group({
+      database: Type.String({
+        default: '',
+        description:
+          'path of a MaxMind-format city database, for clients that come without a region header; empty: no look-up',
+      }),
+    }),
+    room: group({
+      auto_create: Type.Boolean({
+        default: true,
+        description: 'the first to join a room creates it; false: CreateRoom must',
+      }),
+      empty_timeout: seconds(300, 'an empty room that nobody has joined yet is kept for so long'),
+      departure_timeout: seconds(
+        20,
+        'a room is kept for so long after the last has left, for those who come straight back',
+      ),
+      max_participants: Type.Integer({
+        minimum: 0,
+        maximum: 100_000,
+        default: 0,
+        description: 'participants of one room, 0: no limit',
+      }),
+      enable_remote_unmute: Type.Boolean({
+        default: false,
+        description: "the server API may unmute; off, since a microphone opens only by its owner's hand",
+      }),
+    }),
+    limit: group({
+      max_metadata_size: bytes(524_288, 16_777_216, "metadata of a room or participant, as LiveKit's default"),
+      max_attributes_size: bytes(65_536, 16_777_216, 'all attributes of a participant together'),
+      max_room_name_length: characters(256, 'room names are index keys and go into every log line'),
+      max_participant_identity_length: characters(256, 'as room names; also stamped on each data message'),
+      max_participant_name_length: characters(256, 'a display name'),
+      signal_message_size_limit: bytes(
+        2_097_152,
+        67_108_864,
+        'largest signalling frame of a client; an offer is some 20 kB',
+      ),
+      max_api_request_body_size: bytes(10_485_760, 104_857_600, 'largest body of an HTTP request'),
+    }),
+    signal: group({
+      ping_interval: seconds(5, 'clients are told to ping this often, so that a dead socket shows'),
+      ping_timeout: seconds(15, 'clients without an answer for so long reconnect'),
+      resume_timeout_ms: milliseconds(
+        15_000,
+        0,
+        300_000,
+        'a participant whose socket dropped keeps its place and media for so long; SDKs try again for about 10 s',
+      ),
+      handshake_timeout_ms: milliseconds(
+        15_000,
+        1_000,
+        120_000,
+        'a participant whose media does not connect by then is sent away; SDKs give up at 15 s',
+      ),
+      joins_per_second: Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 100_000,
+        default: 100,
+        description: 'joins of all clients together; more are refused, since a join costs far more than a packet',
+      }),
+      pending_tracks_max: Type.Integer({
+        minimum: 1,
+        maximum: 64,
+        default: 20,
+        description: 'tracks a participant has announced and not yet negotiated',
+      }),
+      token_refresh_interval: seconds(300, 'connected clients get a fresh token this often, to come back with'),
+      token_lifetime: seconds(600, 'a refreshed token is good for so long'),
+    }),
+    control: group({
+      secret: Type.String({
+        default: '',
+        secret: true,
+        description: 'shared by focus and bridges, at least 32 characters; empty only in development',
+      }),
+    }),
+    bridges: group({
+      request_timeout_ms: milliseconds(2_000, 50, 60_000, 'a request to a bridge that takes longer has failed'),
+      retry_delay_ms_min: milliseconds(100, 1, 60_000, 'pause before the first retry; it doubles from there'),
+      retry_delay_ms_max: milliseconds(
+        2_000,
+        1,
+        60_000,
+        'longest pause between retries: a bridge that returns is used within it',
+      ),
+      silence_timeout_ms: milliseconds(
+        5_000,
+        500,
+        60_000,
+        'an event stream silent for so long is dead; bridges report every 2 s',
+      ),
+    }),
+    placement: group({
+      report_age_ms_max: milliseconds(
+        5_000,
+        500,
+        60_000,
+        'a bridge is used while its last report is younger; it reports every 2 s',
+      ),
+      overload_stress: Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 10,
+        default: 0.8,
+        description:
+          'stress from which a bridge counts as overloaded; 1 is full, the rest is room for those already there',
+      }),
+      endpoint_stress: Type.Number({
+        minimum: 0,
+        maximum: 1,
+        default: 0.01,
+        description: 'stress one more endpoint is expected to add, until the next report knows',
+      }),
+      participants_per_bridge_max: Type.Integer({
+        minimum: 1,
+        maximum: 100_000,
+        default: 80,
+        description:
+          "participants of one conference on one bridge, as jicofo's: beyond it the next bridge shares the conference",
+      }),
+      region_groups: Type.Array(Type.Array(Type.String(regionName), { minItems: 2, maxItems: 256 }), {
+        maxItems: 256,
+        default: [],
+        description:
+          'regions near enough to each other to stand in before any other does, e.g. [[us-east, us-central]]',
+      }),
+    }),
+    logging: group({
+      level: Type.Union(
+        [
+          Type.Literal('debug'),
+          Type.Literal('info'),
+          Type.Literal('warn'),
+          Type.Literal('error'),
+          Type.Literal('silent'),
+        ],
+        { default: 'info', description: 'least severity that is logged' },
+      ),
+    }),
+    redis: refused('this version keeps its state in memory, so there is exactly one focus; leave redis out'),
+    rtc: refused("media is the bridges' business: set rtc.* in the configuration of each bridge"),
+    turn: refused('there is no TURN server; clients must reach the UDP port of the bridges'),
+    webhook: refused('webhooks are not sent by this version'),
+    node_selector: refused('placement.* has the settings of placement, and regions the coordinates'),
+    key_file: refused('give the keys in keys, or in the environment variable CAUSEWAY_KEYS'),
+    prometheus_port: refused('metrics are at /metrics of port'),
+  },
+  { additionalProperties: false },
+);

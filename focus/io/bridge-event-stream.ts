@@ -1,0 +1,93 @@
+/** Follows the event stream of one bridge, and opens it again whenever it ends. */
+import type { IncomingMessage } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { BridgeEvent } from '../../protocol/control/events.ts';
+import { DecodeError } from '../../protocol/errors.ts';
+import { readBridgeEvent } from '../conference/read-bridge-event.ts';
+
+export interface BridgeEventStreamOptions {
+  readonly open: () => Promise<IncomingMessage>;
+  readonly onEvent: (event: BridgeEvent) => void;
+  /** A line was not understood and left out. */
+  readonly onMalformed: (reason: string) => void;
+  /** There has been no stream for {@link lostAfterMs}. Called once, until there is one again. */
+  readonly onLost: () => void;
+  readonly lostAfterMs: number;
+  readonly retryDelayMsMin: number;
+  readonly retryDelayMsMax: number;
+  readonly nowMs: () => number;
+}
+
+export interface BridgeEventStream {
+  close(): void;
+}
+
+/** Of one line, in characters: a quality report of a thousand endpoints has a fifth of that. */
+const LINE_CHARACTERS_MAX = 1 << 20;
+
+export function followBridgeEvents(options: BridgeEventStreamOptions): BridgeEventStream {
+  const closing = new AbortController();
+  let current: IncomingMessage | undefined;
+
+  async function run(): Promise<void> {
+    let delayMs = options.retryDelayMsMin;
+    let brokenSinceMs = options.nowMs();
+    let isLost = false;
+    while (!closing.signal.aborted) {
+      current = await options.open().catch(() => undefined);
+      if (current !== undefined) {
+        delayMs = options.retryDelayMsMin;
+        isLost = false;
+        await follow(readLines(current));
+        current.destroy();
+        brokenSinceMs = options.nowMs();
+      }
+      if (closing.signal.aborted) return;
+      if (!isLost && options.nowMs() - brokenSinceMs >= options.lostAfterMs) {
+        isLost = true;
+        options.onLost();
+      }
+      await delay(delayMs, undefined, { signal: closing.signal }).catch(() => {});
+      delayMs = Math.min(delayMs * 2, options.retryDelayMsMax);
+    }
+  }
+
+  /** Until the stream ends, however it does. What a handler throws is a bug of ours and is not caught. */
+  async function follow(lines: AsyncIterator<string>): Promise<void> {
+    for (;;) {
+      const next = await lines.next().catch(() => undefined);
+      if (next === undefined || next.done === true) return;
+      handleLine(next.value);
+    }
+  }
+
+  function handleLine(line: string): void {
+    if (closing.signal.aborted || line === '') return;
+    try {
+      options.onEvent(readBridgeEvent(line));
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      options.onMalformed(error.reason);
+    }
+  }
+
+  void run();
+  return {
+    close() {
+      closing.abort();
+      current?.destroy();
+    },
+  };
+}
+
+/** Throws when the stream breaks or a line is too long. */
+async function* readLines(stream: IncomingMessage): AsyncGenerator<string, undefined> {
+  stream.setEncoding('utf8');
+  let rest = '';
+  for await (const chunk of stream) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    if (rest.length > LINE_CHARACTERS_MAX) throw new Error('a line of the event stream is too long');
+    yield* lines;
+  }
+}

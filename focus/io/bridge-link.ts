@@ -1,0 +1,133 @@
+/** All that goes between this focus and one bridge, as long as the bridge is up. */
+
+import { Value } from 'typebox/value';
+import type { BridgeEvent } from '../../protocol/control/events.ts';
+import type { ConferenceSpec, Message, Transport } from '../../protocol/control/spec.ts';
+import { TransportSchema } from '../../protocol/control/spec.ts';
+import { type BridgeId, type ConferenceId, type EndpointId, formatId } from '../../protocol/ids.ts';
+import type { KnownBridge } from '../bridges/bridge-registry.ts';
+import type { EndpointDocument } from '../conference/endpoint-spec.ts';
+import type { FocusMetrics } from '../metrics.ts';
+import { type BridgeClient, createBridgeClient } from './bridge-client.ts';
+import { type BridgeEventStream, followBridgeEvents } from './bridge-event-stream.ts';
+import { DocumentSender } from './document-sender.ts';
+
+export interface BridgeLinkOptions {
+  readonly bridge: KnownBridge;
+  readonly focusId: string;
+  readonly secret: string;
+  readonly requestTimeoutMs: number;
+  readonly retryDelayMsMin: number;
+  readonly retryDelayMsMax: number;
+  readonly silenceTimeoutMs: number;
+  readonly metrics: Pick<FocusMetrics, 'bridgeRequests'>;
+  readonly nowMs: () => number;
+  readonly onEvent: (event: BridgeEvent) => void;
+  readonly onLost: () => void;
+  /** Something an operator should read: at most once for each state of things. */
+  readonly onTrouble: (trouble: string) => void;
+}
+
+export interface EndpointDelivery {
+  readonly revision: number;
+  readonly document: EndpointDocument;
+  readonly onTaken: (revision: number, transport: Transport) => void;
+  readonly onRefused: (status: number) => void;
+}
+
+export class BridgeLink {
+  readonly bridgeId: BridgeId;
+  readonly #client: BridgeClient;
+  readonly #documents: DocumentSender;
+  readonly #events: BridgeEventStream;
+  readonly #metrics: Pick<FocusMetrics, 'bridgeRequests'>;
+  readonly #onTrouble: (trouble: string) => void;
+  #conferenceRevision = 0;
+  #isFailing = false;
+
+  constructor(options: BridgeLinkOptions) {
+    const { bridge, metrics, onTrouble } = options;
+    this.bridgeId = bridge.bridgeId;
+    this.#metrics = metrics;
+    this.#onTrouble = onTrouble;
+    const client = createBridgeClient({ ...options, controlUrl: bridge.report.controlUrl });
+    this.#client = client;
+    this.#documents = new DocumentSender({
+      ...options,
+      request: client.request,
+      onOutcome: (method, path, outcome) => {
+        metrics.bridgeRequests.inc({ method, result: outcome });
+        this.#noteOutcome(path, outcome === 'failed');
+      },
+    });
+    this.#events = followBridgeEvents({
+      ...options,
+      open: () => client.openEvents(options.silenceTimeoutMs),
+      lostAfterMs: options.silenceTimeoutMs,
+      onMalformed: reason => {
+        metrics.bridgeRequests.inc({ method: 'GET', result: reason });
+      },
+    });
+  }
+
+  putConference(conferenceId: ConferenceId, body: Omit<ConferenceSpec, 'version'>): void {
+    this.#documents.put(`/v1/conferences/${formatId(conferenceId)}`, {
+      body,
+      revision: ++this.#conferenceRevision,
+      onTaken: () => {},
+      onRefused: status => this.#onTrouble(`conference ${formatId(conferenceId)} refused with ${status}`),
+    });
+  }
+
+  removeConference(conferenceId: ConferenceId): void {
+    this.#documents.remove(`/v1/conferences/${formatId(conferenceId)}`);
+  }
+
+  putEndpoint(conferenceId: ConferenceId, endpointId: EndpointId, delivery: EndpointDelivery): void {
+    const path = endpointPath(conferenceId, endpointId);
+    this.#documents.put(path, {
+      body: delivery.document,
+      revision: delivery.revision,
+      onTaken: (revision, body) => {
+        if (Value.Check(TransportSchema, body)) delivery.onTaken(revision, body);
+        else this.#onTrouble(`${path} was answered without a transport`);
+      },
+      onRefused: status => {
+        this.#onTrouble(`${path} refused with ${status}`);
+        delivery.onRefused(status);
+      },
+    });
+  }
+
+  removeEndpoint(conferenceId: ConferenceId, endpointId: EndpointId): void {
+    this.#documents.remove(endpointPath(conferenceId, endpointId));
+  }
+
+  /** Rejects when the bridge does not take it: a message is not state, and is not sent twice. */
+  async sendMessage(conferenceId: ConferenceId, message: Message): Promise<void> {
+    const path = `/v1/conferences/${formatId(conferenceId)}/messages`;
+    const { status } = await this.#client.request('POST', path, message);
+    this.#metrics.bridgeRequests.inc({ method: 'POST', result: status < 300 ? 'taken' : 'refused' });
+    if (status >= 300) throw new Error(`the bridge refused a message with ${status}`);
+  }
+
+  /** Documents still on their way. */
+  get pending(): number {
+    return this.#documents.pending;
+  }
+
+  close(): void {
+    this.#documents.close();
+    this.#events.close();
+    this.#client.close();
+  }
+
+  #noteOutcome(path: string, hasFailed: boolean): void {
+    if (hasFailed && !this.#isFailing) this.#onTrouble(`${path} cannot be delivered, trying on`);
+    this.#isFailing = hasFailed;
+  }
+}
+
+function endpointPath(conferenceId: ConferenceId, endpointId: EndpointId): string {
+  return `/v1/conferences/${formatId(conferenceId)}/endpoints/${formatId(endpointId)}`;
+}

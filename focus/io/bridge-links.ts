@@ -1,0 +1,97 @@
+/** The links to all bridges that are up. */
+import type { Logger } from 'pino';
+import type { BridgeEvent } from '../../protocol/control/events.ts';
+import type { BridgePeer } from '../../protocol/control/spec.ts';
+import type { BridgeId } from '../../protocol/ids.ts';
+import type { KnownBridge } from '../bridges/bridge-registry.ts';
+import type { FocusConfig } from '../config.ts';
+import type { FocusMetrics } from '../metrics.ts';
+import { BridgeLink } from './bridge-link.ts';
+import type { BridgeListener } from './bridge-watch.ts';
+
+export interface BridgeLinksOptions {
+  readonly focusId: string;
+  readonly secret: string;
+  readonly timing: FocusConfig['bridges'];
+  readonly metrics: FocusMetrics;
+  readonly log: Logger;
+  readonly nowMs: () => number;
+}
+
+/** What the links tell. Set once, before the first bridge comes up. */
+export interface BridgeLinksHandler {
+  onEvent(bridgeId: BridgeId, event: BridgeEvent): void;
+  onUp(bridgeId: BridgeId): void;
+  /** Its endpoints are gone, as far as this focus is concerned. */
+  onDown(bridgeId: BridgeId, reason: string): void;
+  /** There has been no event stream for too long, though it may still report. */
+  onLost(bridgeId: BridgeId, bootId: string): void;
+}
+
+export class BridgeLinks implements BridgeListener {
+  readonly #options: BridgeLinksOptions;
+  readonly #links = new Map<BridgeId, BridgeLink>();
+  readonly #bridges = new Map<BridgeId, KnownBridge>();
+  #handler: BridgeLinksHandler | undefined;
+
+  constructor(options: BridgeLinksOptions) {
+    this.#options = options;
+  }
+
+  listen(handler: BridgeLinksHandler): void {
+    this.#handler = handler;
+  }
+
+  link(bridgeId: BridgeId): BridgeLink | undefined {
+    return this.#links.get(bridgeId);
+  }
+
+  peer(bridgeId: BridgeId): BridgePeer | undefined {
+    return this.#bridges.get(bridgeId)?.report.peer;
+  }
+
+  /** Documents still on their way to any bridge. */
+  get pending(): number {
+    let pending = 0;
+    for (const link of this.#links.values()) pending += link.pending;
+    return pending;
+  }
+
+  bridgeUp(bridge: KnownBridge): void {
+    const { focusId, secret, timing, metrics, log, nowMs } = this.#options;
+    const { bridgeId, report } = bridge;
+    this.#links.get(bridgeId)?.close();
+    const bridgeLog = log.child({ bridge: bridgeId, region: report.peer.region });
+    const link = new BridgeLink({
+      bridge,
+      focusId,
+      secret,
+      requestTimeoutMs: timing.request_timeout_ms,
+      retryDelayMsMin: timing.retry_delay_ms_min,
+      retryDelayMsMax: timing.retry_delay_ms_max,
+      silenceTimeoutMs: timing.silence_timeout_ms,
+      metrics,
+      nowMs,
+      onEvent: event => this.#handler?.onEvent(bridgeId, event),
+      onLost: () => this.#handler?.onLost(bridgeId, report.bootId),
+      onTrouble: trouble => bridgeLog.warn({ trouble }, 'bridge trouble'),
+    });
+    this.#links.set(bridgeId, link);
+    this.#bridges.set(bridgeId, bridge);
+    bridgeLog.info({ version: report.version, controlUrl: report.controlUrl }, 'bridge up');
+    this.#handler?.onUp(bridgeId);
+  }
+
+  bridgeDown({ bridgeId, report }: KnownBridge, reason: string): void {
+    this.#links.get(bridgeId)?.close();
+    this.#links.delete(bridgeId);
+    this.#bridges.delete(bridgeId);
+    this.#options.log.warn({ bridge: bridgeId, region: report.peer.region, reason }, 'bridge down');
+    this.#handler?.onDown(bridgeId, reason);
+  }
+
+  close(): void {
+    for (const link of this.#links.values()) link.close();
+    this.#links.clear();
+  }
+}

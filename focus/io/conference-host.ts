@@ -1,0 +1,352 @@
+/** Runs the rooms of this focus: tells them what happens, and does what they want done. The only place where rooms meet the outside. */
+import { DisconnectReason, LeaveRequest_Action, type SignalRequest } from '@livekit/protocol';
+import type { Logger } from 'pino';
+import type { BridgeEvent } from '../../protocol/control/events.ts';
+import { type BridgeId, type ConferenceId, type EndpointId, parseId } from '../../protocol/ids.ts';
+import { handleBridgeEvent } from '../conference/bridge-events.ts';
+import { withPeers } from '../conference/conference-spec.ts';
+import { handleSignalLost, leave } from '../conference/joining.ts';
+import { handleTransport } from '../conference/negotiating.ts';
+import type { Participant } from '../conference/participant.ts';
+import { newSid, type Random } from '../conference/random.ts';
+import { Room, type RoomProperties, type RoomSettings } from '../conference/room.ts';
+import { RoomDirectory } from '../conference/room-directory.ts';
+import type { RoomHost } from '../conference/room-operations.ts';
+import type { RoomOutput, SignalMessage } from '../conference/room-output.ts';
+import { settle } from '../conference/settling.ts';
+import { handleTimeout } from '../conference/timeouts.ts';
+import type { FocusMetrics } from '../metrics.ts';
+import type { RegionDistances } from '../placement/region-distance.ts';
+import { handleRequest } from '../signal/requests.ts';
+import type { ConferenceRecord, Store } from '../store/store.ts';
+import type { BridgeLinks, BridgeLinksHandler } from './bridge-links.ts';
+import type { BridgeWatch } from './bridge-watch.ts';
+
+/** Where a participant's messages go: its signalling socket. */
+export interface SignalSink {
+  readonly isOpen: boolean;
+  send(message: SignalMessage): void;
+  /** After what was sent; `reason` is for the client's developer. */
+  close(reason: string): void;
+}
+
+export interface Session {
+  readonly sink: SignalSink;
+  /** Signs a token for the participant as it is now. */
+  readonly freshToken: (participant: Participant) => Promise<string>;
+}
+
+export interface ConferenceHostOptions {
+  readonly focusId: string;
+  readonly settings: RoomSettings;
+  readonly properties: Readonly<RoomProperties>;
+  readonly roomNameCharactersMax: number;
+  readonly store: Store;
+  readonly links: BridgeLinks;
+  readonly bridges: Pick<BridgeWatch, 'report' | 'lost'>;
+  /** Told of each round trip that bridges measure between them. */
+  readonly distances: Pick<RegionDistances, 'noteRtt'>;
+  readonly metrics: FocusMetrics;
+  readonly log: Logger;
+  readonly random: Random;
+  readonly nowMs: () => number;
+}
+
+/** Timeouts are seconds; this late they may be noticed. */
+const TICK_MS = 250;
+/** How long closing waits for bridges to be told. */
+const CLOSE_WAIT_MS = 1_000;
+
+export class ConferenceHost implements RoomHost, BridgeLinksHandler {
+  readonly settings: RoomSettings;
+  readonly properties: Readonly<RoomProperties>;
+  readonly roomNameCharactersMax: number;
+  readonly directory = new RoomDirectory();
+  readonly #options: ConferenceHostOptions;
+  readonly #sessions = new Map<string, Session>();
+  readonly #ticker: NodeJS.Timeout;
+
+  constructor(options: ConferenceHostOptions) {
+    this.#options = options;
+    this.settings = options.settings;
+    this.properties = options.properties;
+    this.roomNameCharactersMax = options.roomNameCharactersMax;
+    options.links.listen(this);
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+    this.#ticker.unref();
+  }
+
+  nowMs(): number {
+    return this.#options.nowMs();
+  }
+
+  /** Sessions of participants, resumable ones included: what a test for leaks looks at. */
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  session(participantSid: string): Session | undefined {
+    return this.#sessions.get(participantSid);
+  }
+
+  /** From here on the participant's messages go to this session. */
+  attach(participantSid: string, session: Session): void {
+    this.#sessions.set(participantSid, session);
+  }
+
+  handleRequest(room: Room, participant: Participant, message: SignalRequest['message']): void {
+    handleRequest(room, participant, message, this.nowMs());
+    this.apply(room);
+  }
+
+  /** A socket has closed. Nothing when another one has taken its place. */
+  handleSignalLost(room: Room, participant: Participant, sink: SignalSink): void {
+    if (this.#sessions.get(participant.sid)?.sink !== sink) return;
+    handleSignalLost(room, this.nowMs(), participant);
+    this.apply(room);
+  }
+
+  rooms(): Room[] {
+    return this.directory.all();
+  }
+
+  room(name: string): Room | undefined {
+    return this.directory.withName(name);
+  }
+
+  async openRoom(name: string, properties: RoomProperties): Promise<Room> {
+    const known = this.directory.withName(name);
+    if (known !== undefined) return known;
+    const { store, focusId, random } = this.#options;
+    const conference = await store.openConference(name, newSid('RM_', random), focusId);
+    return this.roomOf(conference, properties);
+  }
+
+  /** The room of a conference that the store knows. */
+  roomOf(conference: ConferenceRecord, properties: Readonly<RoomProperties> = this.properties): Room {
+    const { conferenceId, room: name, roomSid: sid, createdAtMs } = conference;
+    const known = this.directory.withConference(conferenceId);
+    if (known !== undefined) return known;
+    const { settings, random, metrics, log } = this.#options;
+    const room = new Room({ name, sid, conferenceId, createdAtMs }, { ...properties }, settings, random, this.nowMs());
+    this.directory.add(room);
+    metrics.rooms.inc();
+    log.info({ room: name, roomSid: sid }, 'room created');
+    return room;
+  }
+
+  async closeRoom(room: Room, reason: DisconnectReason): Promise<void> {
+    const { name, sid, conferenceId } = room.identity;
+    const { store, metrics, log } = this.#options;
+    this.#emptyRoom(room, reason, LeaveRequest_Action.DISCONNECT);
+    await store.closeConference(name, conferenceId);
+    if (this.directory.withConference(conferenceId) !== room) return;
+    // Whoever came in between was promised a place in a conference that is no more.
+    this.#emptyRoom(room, reason, LeaveRequest_Action.RECONNECT);
+    this.directory.remove(room);
+    metrics.rooms.dec();
+    log.info({ room: name, roomSid: sid, reason: DisconnectReason[reason] }, 'room closed');
+  }
+
+  async sendMessage(room: Room, kind: 'reliable' | 'lossy', packet: Uint8Array, destinations: string[]): Promise<void> {
+    const message = { kind, packet: Buffer.from(packet).toString('base64'), destinations };
+    const { log, links } = this.#options;
+    const sent = room.document().bridgeIds.map(async bridgeId => {
+      try {
+        await links.link(bridgeId)?.sendMessage(room.identity.conferenceId, message);
+      } catch (error) {
+        log.warn({ room: room.identity.name, bridge: bridgeId, error: String(error) }, 'message not delivered');
+      }
+    });
+    await Promise.all(sent);
+  }
+
+  apply(room: Room): void {
+    for (const output of settle(room)) this.#perform(room, output);
+  }
+
+  onUp(bridgeId: BridgeId): void {
+    // Conferences that outlived a gap in the bridge's reports still have it in their documents.
+    for (const room of this.directory.all()) {
+      if (room.document().bridgeIds.includes(bridgeId)) this.#putConference(room);
+    }
+  }
+
+  onDown(bridgeId: BridgeId, reason: string): void {
+    for (const room of this.directory.all()) {
+      for (const participant of [...room.participants.values()]) {
+        if (participant.bridgeId !== bridgeId) continue;
+        leave(room, this.nowMs(), participant, {
+          reason: DisconnectReason.MIGRATION,
+          action: LeaveRequest_Action.RECONNECT,
+          cause: `bridge ${reason}`,
+        });
+      }
+      this.apply(room);
+    }
+  }
+
+  onLost(bridgeId: BridgeId, bootId: string): void {
+    this.#inBackground(this.#options.bridges.lost(bridgeId, bootId), 'bridge not taken out of the store');
+  }
+
+  onEvent(bridgeId: BridgeId, event: BridgeEvent): void {
+    if (event.kind === 'hello' || event.kind === 'report') {
+      this.#inBackground(this.#options.bridges.report(event.report), 'report not stored');
+      return;
+    }
+    if (event.kind === 'quality') this.#noteDistances(bridgeId, event.links);
+    const conferenceId = parseId<ConferenceId>(event.conferenceId);
+    if (conferenceId === undefined) return;
+    const room = this.directory.withConference(conferenceId);
+    if (room !== undefined) {
+      handleBridgeEvent(room, this.nowMs(), bridgeId, event);
+      this.apply(room);
+    }
+    const endpointId = event.kind === 'endpoint' ? parseId<EndpointId>(event.endpointId) : undefined;
+    if (endpointId === undefined || room?.withEndpoint(endpointId) !== undefined) return;
+    this.#inBackground(this.#removeOrphan(bridgeId, conferenceId, endpointId), 'orphan not looked up');
+  }
+
+  /** Everybody is told to leave, bridges forget, the store is given back. Resolves within about a second. */
+  async close(): Promise<void> {
+    clearInterval(this.#ticker);
+    for (const room of this.directory.all()) {
+      this.#emptyRoom(room, DisconnectReason.SERVER_SHUTDOWN, LeaveRequest_Action.DISCONNECT);
+      this.directory.remove(room);
+    }
+    const { store, focusId, links } = this.#options;
+    const deadlineMs = this.nowMs() + CLOSE_WAIT_MS;
+    while (links.pending > 0 && this.nowMs() < deadlineMs) await new Promise(resolve => setTimeout(resolve, 10));
+    links.close();
+    await store.releaseOwner(focusId);
+  }
+
+  #tick(): void {
+    const nowMs = this.nowMs();
+    for (const room of this.directory.all()) {
+      handleTimeout(room, nowMs);
+      this.apply(room);
+    }
+    for (const room of this.directory.expired(nowMs)) {
+      this.#inBackground(this.closeRoom(room, DisconnectReason.ROOM_CLOSED), 'room not closed in the store');
+    }
+  }
+
+  #emptyRoom(room: Room, reason: DisconnectReason, action: LeaveRequest_Action): void {
+    for (const participant of [...room.participants.values()]) {
+      leave(room, this.nowMs(), participant, { reason, action, cause: DisconnectReason[reason].toLowerCase() });
+    }
+    this.apply(room);
+  }
+
+  #perform(room: Room, output: RoomOutput): void {
+    const { links, metrics } = this.#options;
+    const { conferenceId } = room.identity;
+    switch (output.kind) {
+      case 'signal':
+        this.#sessions.get(output.participantSid)?.sink.send(output.message);
+        break;
+      case 'close-signal':
+        this.#sessions.get(output.participantSid)?.sink.close(output.reason);
+        this.#sessions.delete(output.participantSid);
+        break;
+      case 'refresh-token':
+        this.#inBackground(this.#refreshToken(room, output.participantSid), 'token not refreshed');
+        break;
+      case 'endpoint':
+        this.#putEndpoint(room, output);
+        break;
+      case 'endpoint-removed':
+        links.link(output.bridgeId)?.removeEndpoint(conferenceId, output.endpointId);
+        break;
+      case 'conference':
+        this.#putConference(room);
+        break;
+      case 'conference-removed':
+        links.link(output.bridgeId)?.removeConference(conferenceId);
+        break;
+      case 'tracks':
+        metrics.tracks.inc({ kind: 'audio' }, output.audio);
+        metrics.tracks.inc({ kind: 'video' }, output.video);
+        break;
+      default:
+        this.#note(room, output);
+    }
+  }
+
+  #note(room: Room, output: Extract<RoomOutput, { kind: 'joined' | 'active' | 'resumed' | 'left' }>): void {
+    const { metrics, log, store } = this.#options;
+    const { identity: participant, participantSid, bridgeId: bridge, region } = output;
+    const fields = { room: room.identity.name, participant, participantSid, bridge, region };
+    if (output.kind === 'joined') metrics.participants.inc({ region });
+    else if (output.kind === 'resumed') metrics.resumes.inc({ result: 'resumed' });
+    if (output.kind !== 'left') {
+      log[output.kind === 'active' ? 'info' : 'debug'](fields, `participant ${output.kind}`);
+      return;
+    }
+    const reason = DisconnectReason[output.reason].toLowerCase();
+    metrics.participants.dec({ region });
+    metrics.leaves.inc({ reason });
+    log.info({ ...fields, reason, cause: output.cause }, 'participant left');
+    const released = store.release(room.identity.conferenceId, output.endpointId, participantSid);
+    this.#inBackground(released, 'place not given back to the store');
+  }
+
+  #putEndpoint(room: Room, output: Extract<RoomOutput, { kind: 'endpoint' }>): void {
+    const { endpointId, bridgeId, revision, document } = output;
+    const present = (act: (participant: Participant) => void) => {
+      const participant = room.withEndpoint(endpointId);
+      if (participant === undefined) return;
+      act(participant);
+      this.apply(room);
+    };
+    this.#options.links.link(bridgeId)?.putEndpoint(room.identity.conferenceId, endpointId, {
+      revision,
+      document,
+      onTaken: (taken, transport) => present(participant => handleTransport(room, participant, taken, transport)),
+      onRefused: status =>
+        present(participant =>
+          leave(room, this.nowMs(), participant, {
+            reason: DisconnectReason.STATE_MISMATCH,
+            action: LeaveRequest_Action.DISCONNECT,
+            cause: `its bridge refused it with ${status}`,
+          }),
+        ),
+    });
+  }
+
+  #putConference(room: Room): void {
+    const { links } = this.#options;
+    const document = room.document();
+    const body = withPeers(document, bridgeId => links.peer(bridgeId));
+    for (const bridgeId of document.bridgeIds) links.link(bridgeId)?.putConference(room.identity.conferenceId, body);
+  }
+
+  async #refreshToken(room: Room, participantSid: string): Promise<void> {
+    const session = this.#sessions.get(participantSid);
+    const participant = room.withSid(participantSid);
+    if (session === undefined || participant === undefined) return;
+    session.sink.send({ case: 'refreshToken', value: await session.freshToken(participant) });
+  }
+
+  #noteDistances(from: BridgeId, links: readonly { readonly bridgeId: string; readonly rttMs: number | null }[]): void {
+    const { links: bridgeLinks, distances } = this.#options;
+    const region = bridgeLinks.peer(from)?.region;
+    for (const { bridgeId, rttMs } of links) {
+      const other = bridgeLinks.peer(bridgeId as BridgeId)?.region;
+      if (rttMs !== null && region !== undefined && other !== undefined) distances.noteRtt(region, other, rttMs);
+    }
+  }
+
+  /** An endpoint that no focus has in the store is left over from one that died. */
+  async #removeOrphan(bridgeId: BridgeId, conferenceId: ConferenceId, endpointId: EndpointId): Promise<void> {
+    const participants = await this.#options.store.participants(conferenceId);
+    if (participants.some(participant => participant.endpointId === endpointId)) return;
+    this.#options.links.link(bridgeId)?.removeEndpoint(conferenceId, endpointId);
+  }
+
+  #inBackground(work: Promise<unknown>, trouble: string): void {
+    work.catch(error => this.#options.log.error({ error: String(error) }, trouble));
+  }
+}

@@ -1,0 +1,50 @@
+/** `GET /v1/rooms/:room/paths`: what the meeting page shows on each tile. For participants of the room, by their own access token. */
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import { tokenOf, verifyAccessToken } from '../api/access-token.ts';
+import { pathsFrom } from '../conference/paths.ts';
+import type { Room } from '../conference/room.ts';
+import { asFocusError, errorBody, FocusError } from '../errors.ts';
+
+export interface PathsRouteOptions {
+  readonly keys: Readonly<Record<string, string>>;
+  readonly room: (name: string) => Room | undefined;
+  readonly nowMs: () => number;
+}
+
+const Milliseconds = Type.Union([Type.Number({ description: 'ms' }), Type.Null()]);
+const PathsSchema = Type.Object({
+  summary: Type.Object({ participants: Type.Integer(), bridges: Type.Integer(), regions: Type.Integer() }),
+  participants: Type.Array(
+    Type.Object({
+      identity: Type.String(),
+      region: Type.String(),
+      bridge: Type.String(),
+      rttMs: Type.Object({ own: Milliseconds, link: Milliseconds, theirs: Milliseconds, total: Milliseconds }),
+    }),
+  ),
+});
+
+/** Call it after `registerApi`, whose OpenAPI document it appears in. */
+export async function registerPathsRoute(app: FastifyInstance, options: PathsRouteOptions): Promise<void> {
+  await app.register(async scope => {
+    scope.setErrorHandler((error, _request, reply) => reply.code(asFocusError(error).status).send(errorBody(error)));
+    const schema = {
+      tags: ['rooms'],
+      summary: 'Round trips between a participant and everybody else in its room',
+      security: [{ bearer: [] }],
+      params: Type.Object({ room: Type.String() }),
+      response: { 200: PathsSchema },
+    };
+    scope.get<{ Params: { room: string } }>('/v1/rooms/:room/paths', { schema }, async request => {
+      const token = tokenOf(request.headers.authorization, undefined);
+      const { identity, video } = await verifyAccessToken(options.keys, token, options.nowMs());
+      if (video?.roomJoin !== true || video.room !== request.params.room) throw new FocusError('permission-denied');
+      const room = options.room(request.params.room);
+      if (room === undefined) throw new FocusError('room-not-found');
+      const participant = room.participants.get(identity);
+      if (participant === undefined) throw new FocusError('participant-not-found');
+      return pathsFrom(room, participant);
+    });
+  });
+}

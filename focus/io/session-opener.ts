@@ -1,0 +1,177 @@
+/** From an admitted socket to a participant in a room: placed and joined, or resumed where it was. */
+import { DisconnectReason, LeaveRequest, LeaveRequest_Action } from '@livekit/protocol';
+import type { Logger } from 'pino';
+import { type AccessToken, refreshAccessToken } from '../api/access-token.ts';
+import { join, resume } from '../conference/joining.ts';
+import type { Participant, ParticipantInit } from '../conference/participant.ts';
+import { permissionClaims, permissionsOf } from '../conference/permissions.ts';
+import { newSid, type Random } from '../conference/random.ts';
+import type { Room } from '../conference/room.ts';
+import type { FocusMetrics } from '../metrics.ts';
+import type { Placed, Placements } from '../placement/placement.ts';
+import type { ClientRegion } from '../region.ts';
+import type { Admission } from '../signal/admission.ts';
+import type { Store } from '../store/store.ts';
+import type { ConferenceHost, Session, SignalSink } from './conference-host.ts';
+
+export interface SessionOpenerOptions {
+  readonly host: ConferenceHost;
+  readonly placements: Placements;
+  readonly store: Store;
+  readonly keys: Readonly<Record<string, string>>;
+  readonly tokenLifetimeSeconds: number;
+  readonly metrics: FocusMetrics;
+  readonly log: Logger;
+  readonly random: Random;
+}
+
+export interface OpenedSession {
+  readonly room: Room;
+  readonly participant: Participant;
+}
+
+/** Undefined when the socket was sent away, or is gone already: then nothing of it is left. Never rejects. */
+export async function openSession(
+  options: SessionOpenerOptions,
+  sink: SignalSink,
+  admission: Admission,
+  region: ClientRegion,
+): Promise<OpenedSession | undefined> {
+  const { host, log, metrics } = options;
+  const startedAtMs = host.nowMs();
+  try {
+    if (admission.request.reconnect) return resumeSession(options, sink, admission);
+    const opened = await host.directory.holding(admission.room, () => joinRoom(options, sink, admission, region));
+    if (opened !== undefined) metrics.joinSeconds.observe((host.nowMs() - startedAtMs) / 1000);
+    return opened;
+  } catch (error) {
+    log.error({ room: admission.room, participant: admission.token.identity, error: String(error) }, 'join failed');
+    metrics.joinsRefused.inc({ reason: 'internal' });
+    sendAway(sink, DisconnectReason.JOIN_FAILURE, LeaveRequest_Action.DISCONNECT, 'the join failed');
+    return undefined;
+  }
+}
+
+async function joinRoom(
+  options: SessionOpenerOptions,
+  sink: SignalSink,
+  admission: Admission,
+  region: ClientRegion,
+): Promise<OpenedSession | undefined> {
+  const { host, placements, store, log, random } = options;
+  const { token, room: name } = admission;
+  const known = host.room(name);
+  const placed = await placements.join({
+    room: name,
+    createAs: admission.mayCreateRoom || known !== undefined ? { roomSid: newSid('RM_', random) } : null,
+    identity: token.identity,
+    sid: newSid('PA_', random),
+    region: region.region,
+    participantsMax: (known?.properties ?? host.properties).participantsMax,
+  });
+  if (placed.kind !== 'placed') {
+    const cause = NOT_PLACED[placed.kind];
+    log.warn({ room: name, participant: token.identity, region: region.region, cause }, 'participant not placed');
+    sendAway(sink, DisconnectReason.JOIN_FAILURE, LeaveRequest_Action.DISCONNECT, cause);
+    return undefined;
+  }
+  const { conference, participant: record, placement } = placed;
+  if (!sink.isOpen) {
+    await store.release(conference.conferenceId, record.endpointId, record.sid);
+    return undefined;
+  }
+  log.info(
+    {
+      room: name,
+      participant: token.identity,
+      participantSid: record.sid,
+      region: region.region,
+      regionRule: region.rule,
+      bridge: placement.bridgeId,
+      rule: placement.rule,
+    },
+    'participant joined',
+  );
+  const room = host.roomOf(conference);
+  host.attach(record.sid, sessionOf(options, sink, token));
+  const participant = join(room, host.nowMs(), participantOf(admission, placed));
+  host.apply(room);
+  for (const value of admission.request.addTrackRequests) {
+    host.handleRequest(room, participant, { case: 'addTrack', value });
+  }
+  const value = admission.request.publisherOffer;
+  if (value !== undefined) host.handleRequest(room, participant, { case: 'offer', value });
+  return { room, participant };
+}
+
+/** Only the participant that it was: another session of the same identity is not taken over. */
+function resumeSession(
+  options: SessionOpenerOptions,
+  sink: SignalSink,
+  admission: Admission,
+): OpenedSession | undefined {
+  const { host, metrics } = options;
+  const { request, token } = admission;
+  const room = host.room(admission.room);
+  const participant = room?.participants.get(token.identity);
+  const isSame = request.participantSid === '' || request.participantSid === participant?.sid;
+  if (room === undefined || participant === undefined || !isSame) {
+    metrics.resumes.inc({ result: 'unknown' });
+    const cause = 'this session is not known any more';
+    sendAway(sink, DisconnectReason.STATE_MISMATCH, LeaveRequest_Action.RECONNECT, cause);
+    return undefined;
+  }
+  const before = host.session(participant.sid);
+  host.attach(participant.sid, sessionOf(options, sink, token));
+  before?.sink.close('resumed on another socket');
+  resume(room, participant);
+  host.apply(room);
+  const { syncState, publisherOffer } = request;
+  if (syncState !== undefined) host.handleRequest(room, participant, { case: 'syncState', value: syncState });
+  if (publisherOffer !== undefined) host.handleRequest(room, participant, { case: 'offer', value: publisherOffer });
+  return { room, participant };
+}
+
+const NOT_PLACED: Readonly<Record<Exclude<Placed['kind'], 'placed'>, string>> = {
+  'unknown-room': 'requested room does not exist',
+  'room-full': 'room has exceeded its max participants',
+  'no-bridge': 'no bridge can take a participant now',
+};
+
+function participantOf(admission: Admission, placed: Extract<Placed, { kind: 'placed' }>): ParticipantInit {
+  const { token, grant, request } = admission;
+  const { participant, placement } = placed;
+  const bridge = placement.candidates.find(({ bridgeId }) => bridgeId === placement.bridgeId);
+  return {
+    sid: participant.sid,
+    identity: token.identity,
+    endpointId: participant.endpointId,
+    bridgeId: placement.bridgeId,
+    region: participant.region,
+    bridgeRegion: bridge?.region ?? participant.region,
+    name: token.name,
+    metadata: admission.metadata,
+    attributes: admission.attributes,
+    kind: token.kind,
+    permissions: permissionsOf(grant),
+    client: admission.client,
+    autoSubscribe: request.connectionSettings?.autoSubscribe ?? false,
+  };
+}
+
+function sessionOf(options: SessionOpenerOptions, sink: SignalSink, token: AccessToken): Session {
+  const { keys, tokenLifetimeSeconds, host } = options;
+  const freshToken = (participant: Participant) => {
+    const { name, metadata, attributes, permissions, region } = participant;
+    const video = { ...(token.claims['video'] as object), ...permissionClaims(permissions) };
+    const changes = { name, metadata, attributes, video };
+    return refreshAccessToken(keys, token, region, changes, host.nowMs(), tokenLifetimeSeconds);
+  };
+  return { sink, freshToken };
+}
+
+function sendAway(sink: SignalSink, reason: DisconnectReason, action: LeaveRequest_Action, cause: string): void {
+  const canReconnect = action !== LeaveRequest_Action.DISCONNECT;
+  sink.send({ case: 'leave', value: new LeaveRequest({ reason, action, canReconnect }) });
+  sink.close(cause);
+}

@@ -1,0 +1,409 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, test } from 'node:test';
+import {
+  AddTrackRequest,
+  DisconnectReason,
+  LeaveRequest,
+  LeaveRequest_Action,
+  ParticipantInfo_State,
+  Ping,
+  SessionDescription,
+  TrackType,
+} from '@livekit/protocol';
+import { pino } from 'pino';
+import { parse } from 'sdp-transform';
+import { offerSdp } from '../conference/offer.fixture.ts';
+import { type FocusConfig, readFocusConfig } from '../config.ts';
+import { type RunningFocus, startFocus } from '../service.ts';
+import { FakeBridge } from './fake-bridge.fixture.ts';
+import { accessToken, joinParameter, SignalClient, signalUrl, type TokenOptions } from './signal-client.fixture.ts';
+
+const SECRET = 'a-control-secret-of-32-characters-or-more';
+let focus: RunningFocus;
+let bridge: FakeBridge;
+
+async function start(flags: Readonly<Record<string, unknown>> = {}): Promise<RunningFocus> {
+  const config: FocusConfig = readFocusConfig({
+    env: {},
+    flags: {
+      port: 0,
+      bind_addresses: ['127.0.0.1'],
+      development: true,
+      region: 'eu',
+      'control.secret': SECRET,
+      'room.departure_timeout': 0,
+      'signal.resume_timeout_ms': 300,
+      'signal.joins_per_second': 1000,
+      ...flags,
+    },
+  });
+  const running = await startFocus(config, pino({ level: 'silent' }));
+  await bridge.register(running.url);
+  return running;
+}
+
+/** Runs a test against a focus with other settings. */
+async function withFocus(
+  flags: Readonly<Record<string, unknown>>,
+  work: (url: string) => Promise<void>,
+): Promise<void> {
+  const other = await start(flags);
+  try {
+    await work(other.url);
+  } finally {
+    await other.close();
+  }
+}
+
+/** Waits until something is so; the test's own time-out is the limit. */
+async function eventually(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise(resolve => setTimeout(resolve, 5));
+}
+
+before(async () => {
+  bridge = new FakeBridge('eu-1', 'eu', SECRET);
+  await bridge.start();
+  focus = await start();
+});
+beforeEach(async () => {
+  await bridge.register(focus.url);
+  await eventually(() => focus.host.rooms().length === 0);
+});
+after(async () => {
+  await focus.close();
+  await bridge.close();
+});
+
+/** Nothing is left of anybody: not in the focus, not on the bridge. */
+async function assertNothingLeft(): Promise<void> {
+  await eventually(
+    () => focus.host.rooms().length === 0 && bridge.endpoints.size === 0 && bridge.conferences.size === 0,
+  );
+  assert.equal(focus.host.sessions, 0);
+  assert.equal(focus.host.directory.joining, 0);
+}
+
+async function validate(options: TokenOptions, join = {}, path = '/rtc/v1/validate', url = focus.url) {
+  const response = await fetch(signalUrl(url, await accessToken(options), join, path));
+  return { status: response.status, text: await response.text() };
+}
+
+const refusals: readonly [what: string, token: TokenOptions, status: number, text: RegExp][] = [
+  ['a token signed with another secret', { secret: 'not the secret' }, 401, /^invalid authorization token$/],
+  ['a token of an unknown key', { key: 'nobody' }, 401, /^invalid API key$/],
+  ['an expired token', { lifetimeSeconds: -120 }, 401, /^invalid authorization token: token is expired$/],
+  ['a token without expiry', { lifetimeSeconds: null }, 401, /^invalid authorization token$/],
+  ['a token without the grant to join', { video: { room: 'talk' } }, 401, /^permissions denied$/],
+  ['a token without a room', { video: { roomJoin: true } }, 400, /^no room name$/],
+  ['a token without an identity', { identity: '' }, 400, /^identity cannot be empty$/],
+  ['an identity of 257 characters', { identity: 'x'.repeat(257) }, 400, /^participant identity length exceeds limits$/],
+];
+for (const [what, options, status, text] of refusals) {
+  test(`${what} is refused with ${status} before the upgrade, and by validate with the reason`, async () => {
+    const token = await accessToken(options);
+    await assert.rejects(SignalClient.open(focus.url, token));
+    const answer = await validate(options);
+    assert.equal(answer.status, status);
+    assert.match(answer.text, text);
+    assert.equal(answer.text.includes(token), false);
+    await assertNothingLeft();
+  });
+}
+
+test('a good token is valid, in the query or in the header; none at all is refused', async () => {
+  assert.deepEqual(await validate({}), { status: 200, text: 'success' });
+  const url = new URL('/rtc/v1/validate', focus.url);
+  url.searchParams.set('join_request', joinParameter());
+  assert.equal((await fetch(url)).status, 401);
+  const headers = { authorization: `Bearer ${await accessToken()}` };
+  const response = await fetch(url, { headers });
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get('access-control-allow-origin'), '*');
+});
+
+test('a join request that cannot be read is refused with 400', async () => {
+  for (const parameter of ['', '!!!', 'AAAA', 'EgUBAgMEBQ==']) {
+    const url = signalUrl(focus.url, await accessToken(), {}, '/rtc/v1/validate');
+    url.searchParams.set('join_request', parameter);
+    assert.equal((await fetch(url)).status, 400, parameter);
+  }
+});
+
+test('metadata that a client brings itself takes the grant to update it', async () => {
+  assert.equal((await validate({}, { metadata: 'mine' })).status, 401);
+  const video = { roomJoin: true, room: 'talk', canUpdateOwnMetadata: true };
+  assert.equal((await validate({ video }, { metadata: 'mine' })).status, 200);
+});
+
+test('without auto-create an unknown room is 404 with the words SDKs look for, on the older path too', async () => {
+  await withFocus({ 'room.auto_create': false }, async url => {
+    for (const path of ['/rtc/v1/validate', '/rtc/validate']) {
+      const answer = await validate({}, {}, path, url);
+      assert.deepEqual(answer, { status: 404, text: 'requested room does not exist' });
+    }
+    await assert.rejects(SignalClient.open(url, await accessToken()));
+    const video = { roomJoin: true, room: 'talk', roomCreate: true };
+    const client = await SignalClient.open(url, await accessToken({ video }));
+    assert.equal((await client.next('join')).room?.name, 'talk');
+  });
+});
+
+test('clients of the two-PeerConnection protocol are told which one is served', async () => {
+  const answer = await validate({}, {}, '/rtc/validate');
+  assert.equal(answer.status, 403);
+  assert.match(answer.text, /\/rtc\/v1/);
+});
+
+test('a plain GET of the signalling path asks for a WebSocket', async () => {
+  assert.equal((await fetch(signalUrl(focus.url, await accessToken()))).status, 426);
+});
+
+test('joins over the limit are refused with 429', async () => {
+  await withFocus({ 'signal.joins_per_second': 1 }, async url => {
+    await SignalClient.join(url, 'first');
+    await assert.rejects(SignalClient.join(url, 'second'));
+  });
+});
+
+test('a join with the offer inside is answered at once, and its endpoint is on the bridge', async () => {
+  const publisherOffer = new SessionDescription({ type: 'offer', sdp: offerSdp(), id: 1 });
+  const client = await SignalClient.open(focus.url, await accessToken(), { publisherOffer });
+  const join = await client.next('join');
+  assert.equal(join.serverInfo?.nodeId, 'eu-1');
+  assert.equal(join.serverInfo?.region, 'eu');
+  assert.equal(join.participant?.attributes['causeway.bridge'], 'eu-1');
+  assert.deepEqual([join.pingInterval, join.pingTimeout], [5, 15]);
+  const answer = await client.next('answer');
+  assert.equal(answer.id, 1);
+  assert.equal(parse(answer.sdp).media[0].iceUfrag, 'brdg0');
+  const [[conferenceId, conference]] = [...bridge.conferences];
+  assert.deepEqual(
+    conference.endpoints.map(({ identity }) => identity),
+    ['alice'],
+  );
+  assert.deepEqual(
+    conference.bridges.map(({ bridgeId }) => bridgeId),
+    ['eu-1'],
+  );
+  assert.equal(bridge.endpoints.size, 1);
+  bridge.emit({
+    kind: 'endpoint',
+    conferenceId,
+    endpointId: conference.endpoints[0].endpointId,
+    state: 'connected',
+    reason: '',
+  });
+  await eventually(() => focus.host.room('talk')?.participants.get('alice')?.state === 'active');
+  client.send({ case: 'leave', value: new LeaveRequest({ reason: DisconnectReason.CLIENT_INITIATED }) });
+  assert.equal((await client.closed).code, 1000);
+  await assertNothingLeft();
+});
+
+test('a track published by one is received by the other', async () => {
+  const alice = await SignalClient.join(focus.url, 'alice');
+  const bob = await SignalClient.join(focus.url, 'bob');
+  bob.send({ case: 'offer', value: new SessionDescription({ type: 'offer', sdp: offerSdp(), id: 1 }) });
+  await bob.next('answer');
+  alice.send({ case: 'addTrack', value: new AddTrackRequest({ cid: 'mic', type: TrackType.AUDIO }) });
+  const sid = (await alice.next('trackPublished')).track?.sid ?? '';
+  const sdp = offerSdp({ tracks: [{ kind: 'audio', cid: 'mic' }] });
+  alice.send({ case: 'offer', value: new SessionDescription({ type: 'offer', sdp, id: 1 }) });
+  await alice.next('answer');
+  await bob.until('update', ({ participants }) => participants[0].tracks.some(track => track.sid === sid));
+  await bob.next('mediaSectionsRequirement');
+  bob.send({ case: 'offer', value: new SessionDescription({ type: 'offer', sdp: offerSdp(), id: 2 }) });
+  const answer = await bob.next('answer');
+  assert.deepEqual(answer.midToTrackId, { '0': sid });
+  assert.equal((await alice.next('trackSubscribed')).trackSid, sid);
+  const [, subscriber] = [...bridge.endpoints.values()];
+  assert.equal(subscriber.projections[0].mid, '0');
+  alice.close();
+  bob.close();
+  await assertNothingLeft();
+});
+
+test('a second join of an identity: the first leaves with DUPLICATE_IDENTITY, one place is taken', async () => {
+  const first = await SignalClient.join(focus.url, 'alice');
+  const second = await SignalClient.join(focus.url, 'alice');
+  const leave = await first.next('leave');
+  assert.equal(leave.reason, DisconnectReason.DUPLICATE_IDENTITY);
+  assert.equal(leave.action, LeaveRequest_Action.DISCONNECT);
+  await first.closed;
+  await eventually(() => bridge.endpoints.size === 1);
+  assert.equal(focus.host.sessions, 1);
+  second.close();
+  await assertNothingLeft();
+});
+
+test('a client that vanishes before it is placed, or before its media is up, leaves nothing', async () => {
+  const token = await accessToken();
+  const url = signalUrl(focus.url, token);
+  url.protocol = 'ws:';
+  for (let i = 0; i < 5; i++) {
+    const socket = new WebSocket(url);
+    await new Promise(resolve => socket.addEventListener('open', resolve));
+    socket.close();
+  }
+  const joined = await SignalClient.join(focus.url, 'bob');
+  joined.close();
+  await assertNothingLeft();
+});
+
+test('a dropped socket is resumed as the same participant; a stale SID has to start anew', async () => {
+  const alice = await SignalClient.join(focus.url, 'alice');
+  await eventually(() => bridge.endpoints.size === 1 && bridge.conferences.size === 1 && bridge.isHeard);
+  bridge.connectAll();
+  await eventually(() => focus.host.room('talk')?.participants.get('alice')?.state === 'active');
+  const participantSid = focus.host.room('talk')?.participants.get('alice')?.sid ?? '';
+  alice.close();
+  await alice.closed;
+  const resumed = await SignalClient.open(focus.url, await accessToken(), { reconnect: true, participantSid });
+  assert.equal((await resumed.next('reconnect')).serverInfo?.nodeId, 'eu-1');
+  const update = await resumed.next('update');
+  assert.equal(update.participants[0].sid, participantSid);
+  const sdp = offerSdp({ ufrag: 'newone' });
+  resumed.send({ case: 'offer', value: new SessionDescription({ type: 'offer', sdp, id: 1 }) });
+  await resumed.next('answer');
+
+  const stale = await SignalClient.open(focus.url, await accessToken(), {
+    reconnect: true,
+    participantSid: 'PA_stale',
+  });
+  const leave = await stale.next('leave');
+  assert.deepEqual([leave.action, leave.reason], [LeaveRequest_Action.RECONNECT, DisconnectReason.STATE_MISMATCH]);
+  resumed.close();
+  await assertNothingLeft();
+});
+
+test('a killed client is gone for the others when its socket does not come back', async () => {
+  const alice = await SignalClient.join(focus.url, 'alice');
+  const bob = await SignalClient.join(focus.url, 'bob');
+  await eventually(() => bridge.endpoints.size === 2 && bridge.isHeard);
+  bridge.connectAll();
+  await eventually(() => focus.host.room('talk')?.participants.get('alice')?.state === 'active');
+  alice.close();
+  await bob.until('update', ({ participants }) =>
+    participants.some(({ identity, state }) => identity === 'alice' && state === ParticipantInfo_State.DISCONNECTED),
+  );
+  bob.close();
+  await assertNothingLeft();
+});
+
+test('a frame over the limit closes the socket with 1009, a malformed one with 1007', async () => {
+  await withFocus({ 'limit.signal_message_size_limit': 10_000 }, async url => {
+    const large = await SignalClient.join(url, 'large');
+    large.sendBytes(new Uint8Array(10_001));
+    assert.equal((await large.closed).code, 1009);
+  });
+  const malformed = await SignalClient.join(focus.url, 'malformed');
+  malformed.sendBytes(new Uint8Array([0xff, 0xff, 0xff, 0xff]));
+  const closed = await malformed.closed;
+  assert.deepEqual(closed, { code: 1007, reason: 'malformed signal request' });
+  await assertNothingLeft();
+});
+
+test('an offer that cannot be read ends the session, without asking the client to try it again', async () => {
+  const client = await SignalClient.join(focus.url, 'alice');
+  client.send({ case: 'offer', value: new SessionDescription({ type: 'offer', sdp: 'v=0\r\nnonsense', id: 1 }) });
+  const leave = await client.next('leave');
+  assert.deepEqual([leave.action, leave.reason], [LeaveRequest_Action.DISCONNECT, DisconnectReason.STATE_MISMATCH]);
+  assert.match((await client.closed).reason, /^offer refused: /);
+  await assertNothingLeft();
+});
+
+test('requests over the rate close the socket with 1008', async () => {
+  const client = await SignalClient.join(focus.url, 'alice');
+  for (let i = 0; i < 1200; i++) client.send({ case: 'ping', value: 1n });
+  assert.equal((await client.closed).code, 1008);
+  await assertNothingLeft();
+});
+
+test('pings are answered, old and new', async () => {
+  const client = await SignalClient.join(focus.url, 'alice');
+  client.send({ case: 'ping', value: 1n });
+  client.send({ case: 'pingReq', value: new Ping({ timestamp: 12n }) });
+  assert.ok((await client.next('pong')) > 0n);
+  assert.equal((await client.next('pongResp')).lastPingTimestamp, 12n);
+  client.close();
+  await assertNothingLeft();
+});
+
+test('a client that speaks JSON is answered in JSON', async () => {
+  const client = await SignalClient.join(focus.url, 'alice');
+  client.sendBytes('{"pingReq":{"timestamp":"12"}}');
+  assert.equal((await client.next('pongResp')).lastPingTimestamp, 12n);
+  client.close();
+  await assertNothingLeft();
+});
+
+test('a refreshed token keeps the region and lets the client in again', async () => {
+  const client = await SignalClient.join(focus.url, 'alice');
+  const token = await client.next('refreshToken');
+  const again = await SignalClient.open(focus.url, token);
+  assert.equal((await again.next('join')).participant?.identity, 'alice');
+  client.close();
+  again.close();
+  await assertNothingLeft();
+});
+
+test('speakers and quality of the bridge reach its clients under their SIDs', async () => {
+  const alice = await SignalClient.join(focus.url, 'alice');
+  await eventually(() => bridge.endpoints.size === 1 && bridge.conferences.size === 1 && bridge.isHeard);
+  const [conferenceId] = bridge.conferences.keys();
+  const [endpointId] = bridge.endpoints.keys();
+  const sid = focus.host.room('talk')?.participants.get('alice')?.sid;
+  bridge.emit({ kind: 'speakers', conferenceId, speakers: [{ endpointId, level: 0.5, active: true }] });
+  const loud = (await alice.next('speakersChanged')).speakers;
+  assert.deepEqual(
+    loud.map(speaker => [speaker.sid, speaker.level, speaker.active]),
+    [[sid, 0.5, true]],
+  );
+  bridge.emit({ kind: 'speakers', conferenceId, speakers: [] });
+  const quiet = (await alice.next('speakersChanged')).speakers;
+  assert.deepEqual(
+    quiet.map(speaker => [speaker.sid, speaker.level, speaker.active]),
+    [[sid, 0, false]],
+  );
+  const quality = { endpointId, quality: 'good' as const, score: 4, rttMs: 12, lossUp: 0, lossDown: 0 };
+  bridge.emit({ kind: 'quality', conferenceId, endpoints: [quality], links: [] });
+  assert.equal((await alice.next('connectionQuality')).updates[0].participantSid, sid);
+  alice.close();
+  await assertNothingLeft();
+});
+
+test('a bridge that starts anew sends its clients to reconnect', async () => {
+  const alice = await SignalClient.join(focus.url, 'alice');
+  await eventually(() => bridge.endpoints.size === 1);
+  bridge.restart();
+  await bridge.register(focus.url);
+  assert.equal((await alice.next('leave')).action, LeaveRequest_Action.RECONNECT);
+  await assertNothingLeft();
+});
+
+test('no bridge: the client is told that the join failed', async () => {
+  const lonely = await startFocus(
+    readFocusConfig({ env: {}, flags: { port: 0, bind_addresses: ['127.0.0.1'], development: true } }),
+    pino({ level: 'silent' }),
+  );
+  try {
+    const client = await SignalClient.open(lonely.url, await accessToken());
+    assert.equal((await client.next('leave')).reason, DisconnectReason.JOIN_FAILURE);
+    assert.equal((await client.closed).reason, 'no bridge can take a participant now');
+    assert.equal(lonely.host.sessions, 0);
+  } finally {
+    await lonely.close();
+  }
+});
+
+test('closing tells every client to leave, frees the bridge and ends within two seconds', async () => {
+  const other = await start();
+  const client = await SignalClient.join(other.url, 'alice');
+  await eventually(() => bridge.endpoints.size === 1);
+  const startedAtMs = performance.now();
+  await other.close();
+  assert.ok(performance.now() - startedAtMs < 2_000);
+  const leave = await client.next('leave');
+  assert.deepEqual([leave.action, leave.reason], [LeaveRequest_Action.DISCONNECT, DisconnectReason.SERVER_SHUTDOWN]);
+  await client.closed;
+  assert.equal(bridge.endpoints.size, 0);
+});

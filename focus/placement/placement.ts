@@ -1,0 +1,76 @@
+/** What placement answers, and how the signalling side asks for it. The rules themselves are in `region-rules.ts`. */
+import type { BridgeId } from '../../protocol/ids.ts';
+import type { ConferenceRecord, ParticipantRecord } from '../store/store.ts';
+
+/** One bridge as it looked when a participant was placed. */
+export interface Candidate {
+  readonly bridgeId: BridgeId;
+  readonly region: string;
+  /** Reported stress plus the estimate for what was placed since: 0 idle, 1 full. */
+  readonly stress: number;
+  /** Participants of the conference on it, before this one. */
+  readonly inConference: number;
+  /** Absent for a bridge that the rules were offered; otherwise the filter that took it out. */
+  readonly rejectedBy?: string;
+}
+
+/** Why a participant is where it is. Goes into the join log line, the metric and the admin API. */
+export interface Placement {
+  /** Null: no bridge could be used, and `rule` is `no-bridge`. */
+  readonly bridgeId: BridgeId | null;
+  /** The name of the rule that matched. */
+  readonly rule: string;
+  /** The client's region. */
+  readonly region: string;
+  /** The region placed for: the client's own, or the nearest one with a usable bridge. */
+  readonly placedFor: string;
+  readonly candidates: readonly Candidate[];
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+export interface JoinPlacement {
+  readonly room: string;
+  /** SID for the conference if this join is the one that opens it; null: an unknown room is refused. */
+  readonly createAs: { readonly roomSid: string } | null;
+  readonly identity: string;
+  /** The new participant's SID. */
+  readonly sid: string;
+  /** The client's region. */
+  readonly region: string;
+  /** 0 for no limit. */
+  readonly participantsMax: number;
+}
+
+export type Placed =
+  | {
+      readonly kind: 'placed';
+      readonly conference: ConferenceRecord;
+      readonly participant: ParticipantRecord;
+      /** Who had this identity: to be sent away with DUPLICATE_IDENTITY; its place in the store is gone already. */
+      readonly replaced: ParticipantRecord | null;
+      readonly placement: Placement & { readonly bridgeId: BridgeId };
+    }
+  | { readonly kind: 'unknown-room' }
+  | { readonly kind: 'room-full' }
+  | { readonly kind: 'no-bridge'; readonly placement: Placement };
+
+/** An explained placement, as kept for the admin API. */
+export interface PlacementExplanation {
+  readonly sid: string;
+  readonly identity: string;
+  readonly room: string;
+  readonly placement: Placement;
+}
+
+export interface Placements {
+  /** Places a participant and takes its place, in one store round trip. */
+  join(request: JoinPlacement): Promise<Placed>;
+  /** The newest explanation for a participant SID or identity. */
+  explain(participant: string): PlacementExplanation | undefined;
+  /** Newest first; the last {@link EXPLANATIONS_MAX} only. */
+  explanations(): readonly PlacementExplanation[];
+}
+
+/** Older explanations are forgotten first. With 50 bridges one is some 5 kB. */
+export const EXPLANATIONS_MAX = 1000;

@@ -1,0 +1,65 @@
+/** Bridges sketched in a line each, for the tests of placement. */
+import type { BridgeId } from '../../protocol/ids.ts';
+import type { BridgeRecord, PlacementView } from '../store/store.ts';
+import { sampleReport } from '../store/store-contract.ts';
+import { chooseBridge, type PlacementSettings } from './choose-bridge.ts';
+import type { Placement } from './placement.ts';
+import { createRegionDistances } from './region-distance.ts';
+
+const NOW_MS = 1_700_000_000_000;
+/** The defaults, with one group. */
+export const SETTINGS: PlacementSettings = {
+  report_age_ms_max: 5_000,
+  overload_stress: 0.8,
+  endpoint_stress: 0.01,
+  participants_per_bridge_max: 80,
+  region_groups: [['us-east', 'us-west']],
+};
+const DISTANCES = createRegionDistances([
+  { name: 'eu', lat: 50.1, lon: 8.7 },
+  { name: 'us-east', lat: 39, lon: -77.5 },
+  { name: 'us-west', lat: 45.8, lon: -119.7 },
+  { name: 'ap', lat: 1.35, lon: 103.8 },
+  { name: 'af', lat: -33.9, lon: 18.4 },
+]);
+
+/** A bridge in a few words. Absent fields: idle, fresh, running, version 1. */
+export interface Sketch {
+  readonly id: string;
+  readonly region: string;
+  readonly stress?: number;
+  readonly placed?: number;
+  readonly inConference?: number;
+  readonly ageMs?: number;
+  readonly draining?: boolean;
+  readonly version?: string;
+}
+
+function record(sketch: Sketch): BridgeRecord {
+  const sample = sampleReport(sketch.id);
+  return {
+    bridgeId: sketch.id as BridgeId,
+    reportedAtMs: NOW_MS - (sketch.ageMs ?? 0),
+    placedSinceReport: sketch.placed ?? 0,
+    report: {
+      ...sample,
+      peer: { ...sample.peer, region: sketch.region },
+      version: sketch.version ?? '1',
+      state: sketch.draining === true ? 'draining' : 'running',
+      load: { ...sample.load, stress: sketch.stress ?? 0 },
+    },
+  };
+}
+
+/** A view of these bridges. */
+export function view(sketches: readonly Sketch[]): PlacementView {
+  const inConference = sketches.flatMap(({ id, inConference: count = 0 }): [BridgeId, number][] =>
+    count === 0 ? [] : [[id as BridgeId, count]],
+  );
+  return { atMs: NOW_MS, bridges: sketches.map(record), inConference: new Map(inConference) };
+}
+
+/** The decision for a client of `region`, between regions eu, us-east and us-west (a group), ap, and af, which are on the map. */
+export function choose(region: string, sketches: readonly Sketch[], settings = SETTINGS): Placement {
+  return chooseBridge(view(sketches), region, settings, DISTANCES);
+}

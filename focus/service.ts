@@ -1,0 +1,186 @@
+/** One focus, put together: everything it consists of is made here, in the order it depends on each other. */
+import { randomBytes } from 'node:crypto';
+import websocket from '@fastify/websocket';
+import { type FastifyBaseLogger, fastify } from 'fastify';
+import type { Logger } from 'pino';
+import packageJson from '../package.json' with { type: 'json' };
+import { registerApi } from './api/register-api.ts';
+import type { Random } from './conference/random.ts';
+import type { RoomProperties, RoomSettings } from './conference/room.ts';
+import { createRooms } from './conference/room-operations.ts';
+import type { FocusConfig } from './config.ts';
+import { BridgeLinks } from './io/bridge-links.ts';
+import { watchBridges } from './io/bridge-watch.ts';
+import { ConferenceHost } from './io/conference-host.ts';
+import { listenOn } from './io/listeners.ts';
+import { registerPathsRoute } from './io/paths-route.ts';
+import { createRegionFinder } from './io/region-finder.ts';
+import { registerSignalRoutes } from './io/signal-routes.ts';
+import { createFocusMetrics } from './metrics.ts';
+import { createPlacements } from './placement/placements.ts';
+import { createRegionDistances } from './placement/region-distance.ts';
+import { createMemoryStore } from './store/memory-store.ts';
+import { registerWeb } from './web/register-web.ts';
+
+export interface RunningFocus {
+  /** Where it listens, `http://address:port`; 127.0.0.1 when it listens everywhere. */
+  readonly url: string;
+  /** For tests of what is left behind. */
+  readonly host: ConferenceHost;
+  /** Tells every client to leave, and ends within two seconds. */
+  close(): Promise<void>;
+}
+
+/** Of a request's headers: a join request with an offer in it is part of the URL. LiveKit's server allows 1 MiB. */
+const HEADER_BYTES_MAX = 1 << 20;
+/** Sockets that have not closed by themselves so long after everybody was told to leave are cut. */
+const GOODBYE_MS = 500;
+
+/** Rejects with the system's error (EADDRINUSE, …) when it cannot listen. */
+export async function startFocus(config: FocusConfig, log: Logger): Promise<RunningFocus> {
+  const nowMs = () => Date.now();
+  const random: Random = { uint32: () => randomBytes(4).readUInt32BE() };
+  const metrics = createFocusMetrics({ focus: config.focus_id });
+  const store = createMemoryStore(nowMs, () => random.uint32() / 0x1_0000_0000);
+  const distances = createRegionDistances(config.regions);
+  const placements = createPlacements({
+    store,
+    settings: config.placement,
+    distances,
+    focusId: config.focus_id,
+    metrics,
+  });
+  const regions = await createRegionFinder(config, metrics);
+  const links = new BridgeLinks({
+    focusId: config.focus_id,
+    secret: config.control.secret,
+    timing: config.bridges,
+    metrics,
+    log,
+    nowMs,
+  });
+  const bridges = watchBridges({ store, metrics, listener: links, nowMs });
+  const host = new ConferenceHost({
+    focusId: config.focus_id,
+    settings: roomSettings(config),
+    properties: roomProperties(config),
+    roomNameCharactersMax: config.limit.max_room_name_length,
+    store,
+    links,
+    bridges,
+    distances,
+    metrics,
+    log,
+    random,
+    nowMs,
+  });
+
+  let isClosing = false;
+  const app = fastify({
+    // Fastify's own chatter about requests and listening is for debugging.
+    loggerInstance: log.child({}, { level: log.level === 'info' ? 'warn' : log.level }) as FastifyBaseLogger,
+    bodyLimit: config.limit.max_api_request_body_size,
+    http: { maxHeaderSize: HEADER_BYTES_MAX },
+    routerOptions: { maxParamLength: 1024 },
+  });
+  await app.register(websocket, {
+    options: { maxPayload: config.limit.signal_message_size_limit, perMessageDeflate: false },
+  });
+  await registerApi(app, {
+    config,
+    rooms: createRooms(host),
+    store,
+    placements,
+    bridges,
+    metrics,
+    nowMs,
+    version: packageJson.version,
+  });
+  await registerPathsRoute(app, { keys: config.keys, room: name => host.room(name), nowMs });
+  await app.register(async scope =>
+    registerSignalRoutes(scope, {
+      rules: {
+        keys: config.keys,
+        settings: host.settings,
+        roomNameCharactersMax: config.limit.max_room_name_length,
+        identityCharactersMax: config.limit.max_participant_identity_length,
+        isAutoCreated: config.room.auto_create,
+        hasRoom: name => host.room(name) !== undefined,
+      },
+      sessions: {
+        host,
+        placements,
+        store,
+        keys: config.keys,
+        tokenLifetimeSeconds: config.signal.token_lifetime,
+        metrics,
+        log,
+        random,
+      },
+      socket: {
+        metrics,
+        pingIntervalMs: Math.max(1, config.signal.ping_interval) * 1000,
+        silenceTimeoutMs: Math.max(1, config.signal.ping_timeout) * 1000,
+        nowMs,
+      },
+      regions,
+      metrics,
+      joinsPerSecond: config.signal.joins_per_second,
+      log,
+      nowMs,
+      isClosing: () => isClosing,
+    }),
+  );
+  await registerWeb(app, {
+    development: config.development,
+    regions: config.regions.map(({ name }) => name),
+    keys: config.keys,
+  });
+
+  async function stop(): Promise<void> {
+    isClosing = true;
+    bridges.close();
+    await host.close();
+  }
+
+  try {
+    const { bind_addresses: addresses, port } = config;
+    const listeners = await listenOn(app, { addresses, port, headerBytesMax: HEADER_BYTES_MAX });
+    const { url } = listeners;
+    log.info({ url, region: config.region }, 'focus is up');
+    const close = async () => {
+      await stop();
+      await listeners.close(GOODBYE_MS);
+    };
+    return { url, host, close };
+  } catch (error) {
+    await stop();
+    await app.close();
+    throw error;
+  }
+}
+
+function roomSettings(config: FocusConfig): RoomSettings {
+  return {
+    pendingTracksMax: config.signal.pending_tracks_max,
+    metadataBytesMax: config.limit.max_metadata_size,
+    attributesBytesMax: config.limit.max_attributes_size,
+    nameCharactersMax: config.limit.max_participant_name_length,
+    isRemoteUnmuteAllowed: config.room.enable_remote_unmute,
+    resumeTimeoutMs: config.signal.resume_timeout_ms,
+    handshakeTimeoutMs: config.signal.handshake_timeout_ms,
+    tokenIntervalMs: config.signal.token_refresh_interval * 1000,
+    pingIntervalSeconds: config.signal.ping_interval,
+    pingTimeoutSeconds: config.signal.ping_timeout,
+    version: packageJson.version,
+  };
+}
+
+function roomProperties({ room }: FocusConfig): RoomProperties {
+  return {
+    emptyTimeoutSeconds: room.empty_timeout,
+    departureTimeoutSeconds: room.departure_timeout,
+    participantsMax: room.max_participants,
+    metadata: '',
+  };
+}

@@ -1,0 +1,98 @@
+/** Who may open a signalling socket, and with what: checked before the upgrade, answered as LiveKit's server answers. */
+import { ClientInfo, type JoinRequest } from '@livekit/protocol';
+import { type AccessToken, tokenOf, type VideoGrant, verifyAccessToken } from '../api/access-token.ts';
+import { mergeAttributes, profileProblem } from '../conference/profile.ts';
+import type { RoomSettings } from '../conference/room.ts';
+import { FocusError } from '../errors.ts';
+import { readJoinRequest } from './join-request.ts';
+
+/** The parts of the HTTP request that count. */
+export interface AdmissionRequest {
+  readonly authorization: string | undefined;
+  readonly accessToken: string | undefined;
+  readonly joinRequest: string | undefined;
+}
+
+export interface AdmissionRules {
+  readonly keys: Readonly<Record<string, string>>;
+  readonly settings: RoomSettings;
+  readonly roomNameCharactersMax: number;
+  readonly identityCharactersMax: number;
+  /** The first to join creates the room, whoever it is. */
+  readonly isAutoCreated: boolean;
+  readonly hasRoom: (name: string) => boolean;
+}
+
+/** A client that may come in. */
+export interface Admission {
+  readonly token: AccessToken;
+  readonly grant: VideoGrant;
+  readonly room: string;
+  readonly mayCreateRoom: boolean;
+  readonly request: JoinRequest;
+  readonly client: ClientInfo;
+  readonly metadata: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** Throws FocusError for whoever is not let in. */
+export async function admit(rules: AdmissionRules, request: AdmissionRequest, nowMs: number): Promise<Admission> {
+  const token = await verifiedToken(rules, request, nowMs);
+  const grant = token.video;
+  if (grant === null) throw new FocusError('permission-denied');
+  const joinRequest = readJoinRequest(request.joinRequest);
+  checkPlace(rules, token, grant);
+  checkOwnProfile(grant, joinRequest);
+  const profile = {
+    name: token.name,
+    metadata: joinRequest.metadata === '' ? token.metadata : joinRequest.metadata,
+    attributes: mergeAttributes(token.attributes, withoutEmpty(joinRequest.participantAttributes)),
+  };
+  const problem = profileProblem(rules.settings, profile);
+  if (problem !== undefined) throw new FocusError(problem);
+  return {
+    token,
+    grant,
+    room: grant.room,
+    mayCreateRoom: mayCreate(rules, grant),
+    request: joinRequest,
+    client: joinRequest.clientInfo ?? new ClientInfo(),
+    metadata: profile.metadata,
+    attributes: profile.attributes,
+  };
+}
+
+/** The same for clients of the older protocol: whether they would be let in, if it were served. */
+export async function admitOlder(rules: AdmissionRules, request: AdmissionRequest, nowMs: number): Promise<void> {
+  const token = await verifiedToken(rules, request, nowMs);
+  if (token.video === null) throw new FocusError('permission-denied');
+  checkPlace(rules, token, token.video);
+}
+
+function verifiedToken(rules: AdmissionRules, request: AdmissionRequest, nowMs: number): Promise<AccessToken> {
+  return verifyAccessToken(rules.keys, tokenOf(request.authorization, request.accessToken), nowMs);
+}
+
+function checkPlace(rules: AdmissionRules, token: AccessToken, grant: VideoGrant): void {
+  if (!grant.roomJoin) throw new FocusError('permission-denied');
+  if (token.identity === '') throw new FocusError('identity-empty');
+  if ([...token.identity].length > rules.identityCharactersMax) throw new FocusError('identity-too-long');
+  if (grant.room === '') throw new FocusError('room-name-missing');
+  if ([...grant.room].length > rules.roomNameCharactersMax) throw new FocusError('room-name-too-long');
+  if (!mayCreate(rules, grant) && !rules.hasRoom(grant.room)) throw new FocusError('room-not-found');
+}
+
+function mayCreate(rules: AdmissionRules, grant: VideoGrant): boolean {
+  return rules.isAutoCreated || grant.roomCreate;
+}
+
+/** Metadata that the client brings itself takes the grant to change its own. */
+function checkOwnProfile(grant: VideoGrant, { metadata, participantAttributes }: JoinRequest): void {
+  const brings = metadata !== '' || Object.keys(participantAttributes).length > 0;
+  if (brings && !grant.canUpdateOwnMetadata) throw new FocusError('permission-denied');
+}
+
+/** What the token says is not removed by a request. */
+function withoutEmpty(attributes: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== ''));
+}

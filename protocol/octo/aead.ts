@@ -1,0 +1,90 @@
+/**
+ * Protection of Octo 2 frames: AES-128-GCM (NIST SP 800-38D, used as RFC 5116 says). The header is the associated data, the
+ * payload is encrypted where it lies, the 16-byte tag follows it. The nonce is the direction's 12-byte salt XOR the 48-bit
+ * link sequence number in its last six bytes: a counter, never random, so it cannot repeat under one key.
+ */
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
+import { HEADER_BYTES, TAG_BYTES } from './header.ts';
+
+export const KEY_BYTES = 16;
+export const SALT_BYTES = 12;
+/** One more frame under the same keys would reuse a nonce. */
+export const SEQUENCE_MAX = 2 ** 48 - 1;
+
+/** What protects one direction. Another implementation (native code) may take the place of {@link GcmSealer}. */
+export interface FrameSealer {
+  /** Encrypts in place the payload of the frame at `offset` (`length`: header and payload) and writes the tag behind it. */
+  seal(bytes: Uint8Array, offset: number, length: number, sequence: number): void;
+}
+
+export interface FrameOpener {
+  /**
+   * Checks and decrypts in place the frame at `offset` (`length`: header, payload and tag). False leaves all bytes as they were,
+   * so that a second set of keys can be tried.
+   */
+  open(bytes: Uint8Array, offset: number, length: number, sequence: number): boolean;
+}
+
+export class GcmSealer implements FrameSealer {
+  readonly #key: KeyObject;
+  readonly #salt: Uint8Array;
+  readonly #nonce = Buffer.alloc(SALT_BYTES);
+
+  /** `key` of 16 bytes and `salt` of 12; both are copied. */
+  constructor(key: Uint8Array, salt: Uint8Array) {
+    this.#key = createSecretKey(key);
+    this.#salt = Uint8Array.from(salt);
+  }
+
+  seal(bytes: Uint8Array, offset: number, length: number, sequence: number): void {
+    writeNonce(this.#nonce, this.#salt, sequence);
+    const cipher = createCipheriv('aes-128-gcm', this.#key, this.#nonce);
+    const payloadOffset = offset + HEADER_BYTES;
+    cipher.setAAD(bytes.subarray(offset, payloadOffset));
+    bytes.set(cipher.update(bytes.subarray(payloadOffset, offset + length)), payloadOffset);
+    cipher.final();
+    bytes.set(cipher.getAuthTag(), offset + length);
+  }
+}
+
+export class GcmOpener implements FrameOpener {
+  readonly #key: KeyObject;
+  readonly #salt: Uint8Array;
+  readonly #nonce = Buffer.alloc(SALT_BYTES);
+
+  /** `key` of 16 bytes and `salt` of 12; both are copied. */
+  constructor(key: Uint8Array, salt: Uint8Array) {
+    this.#key = createSecretKey(key);
+    this.#salt = Uint8Array.from(salt);
+  }
+
+  open(bytes: Uint8Array, offset: number, length: number, sequence: number): boolean {
+    const payloadOffset = offset + HEADER_BYTES;
+    const tagOffset = offset + length - TAG_BYTES;
+    if (tagOffset < payloadOffset) return false;
+    writeNonce(this.#nonce, this.#salt, sequence);
+    const decipher = createDecipheriv('aes-128-gcm', this.#key, this.#nonce, { authTagLength: TAG_BYTES });
+    decipher.setAuthTag(bytes.subarray(tagOffset, offset + length));
+    decipher.setAAD(bytes.subarray(offset, payloadOffset));
+    const plain = decipher.update(bytes.subarray(payloadOffset, tagOffset));
+    try {
+      decipher.final();
+    } catch {
+      return false;
+    }
+    bytes.set(plain, payloadOffset);
+    return true;
+  }
+}
+
+function writeNonce(nonce: Uint8Array, salt: Uint8Array, sequence: number): void {
+  nonce.set(salt);
+  const low = sequence % 0x100000000;
+  const high = (sequence - low) / 0x100000000;
+  nonce[6] ^= high >>> 8;
+  nonce[7] ^= high & 0xff;
+  nonce[8] ^= low >>> 24;
+  nonce[9] ^= (low >>> 16) & 0xff;
+  nonce[10] ^= (low >>> 8) & 0xff;
+  nonce[11] ^= low & 0xff;
+}

@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { DecodeError } from '../errors.ts';
+import type { EndpointId, SourceId } from '../ids.ts';
+import { GcmOpener, GcmSealer } from './aead.ts';
+import {
+  FRAME_OVERHEAD_BYTES,
+  FrameHeader,
+  HEADER_BYTES,
+  PAYLOAD_BYTES_MAX,
+  TAG_BYTES,
+  writeHeader,
+} from './header.ts';
+import {
+  decodeLossy,
+  decodeReliable,
+  FRAGMENTS_MAX,
+  RELIABLE_FRAGMENT_BYTES_MAX,
+  writeLossy,
+  writeReliable,
+} from './message.ts';
+import { ACK_BITMAP_BYTES_MAX, decodeMessageAck, writeMessageAck } from './message-ack.ts';
+import { countNackBlocks, NACK_BLOCKS_MAX, readNackFirst, readNackMask, writeNack } from './nack.ts';
+import { decodePing, decodePong, writePing, writePong } from './ping.ts';
+import { REPLAY_WINDOW, ReplayWindow } from './replay-window.ts';
+import {
+  decodeWantsAck,
+  decodeWantsPart,
+  partsOf,
+  WANTS_PER_PART,
+  type Want,
+  writeWantsAck,
+  writeWantsPart,
+} from './wants.ts';
+
+const uint32 = fc.integer({ min: 0, max: 0xffffffff });
+const micros = fc.integer({ min: 0, max: 2 ** 53 - 1 });
+
+/** Of all sizes, with many of the sizes that small formats have, and many small numbers. */
+const payload = fc.oneof(
+  fc.uint8Array({ maxLength: 1300 }),
+  fc.uint8Array({ maxLength: 40 }),
+  fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 60 }).map(bytes => Uint8Array.from(bytes)),
+);
+
+const DECODERS = {
+  header: (bytes: Uint8Array, offset: number, length: number) => new FrameHeader().decode(bytes, offset, length),
+  reliable: decodeReliable,
+  lossy: decodeLossy,
+  messageAck: decodeMessageAck,
+  wants: decodeWantsPart,
+  wantsAck: decodeWantsAck,
+  ping: decodePing,
+  pong: decodePong,
+  nack: (_bytes: Uint8Array, _offset: number, length: number) => countNackBlocks(length),
+};
+
+for (const [name, decode] of Object.entries(DECODERS)) {
+  test(`the ${name} decoder throws nothing but DecodeError, and what surrounds the bytes does not change its answer`, () => {
+    fc.assert(
+      fc.property(payload, fc.uint8Array({ maxLength: 8 }), (bytes, around) => {
+        const surrounded = Uint8Array.from([...around, ...bytes, ...around]);
+        const alone = outcome(() => decode(bytes, 0, bytes.length));
+        const inside = outcome(() => decode(surrounded, around.length, bytes.length));
+        assert.deepEqual(inside, alone);
+      }),
+    );
+  });
+}
+
+function outcome(decode: () => unknown): unknown {
+  try {
+    return decode();
+  } catch (error) {
+    assert.ok(error instanceof DecodeError, String(error));
+    return error.reason;
+  }
+}
+
+test('payloads round-trip', () => {
+  const bytes = fc.uint8Array({ minLength: 1, maxLength: RELIABLE_FRAGMENT_BYTES_MAX });
+  const place = fc
+    .integer({ min: 1, max: FRAGMENTS_MAX })
+    .chain(count => fc.record({ count: fc.constant(count), index: fc.integer({ min: 0, max: count - 1 }) }));
+  fc.assert(
+    fc.property(
+      uint32,
+      uint32,
+      uint32,
+      micros,
+      micros,
+      bytes,
+      place,
+      (one, two, three, clock, other, content, where) => {
+        const fsn = Math.max(where.index + 1, two);
+        const reliable = { incarnation: one, fsn, previous: three % (fsn - where.index), ...where, bytes: content };
+        assert.deepEqual(roundTrip(writeReliable, decodeReliable, reliable), reliable);
+        const lossy = { message: one, ...where, bytes: content };
+        assert.deepEqual(roundTrip(writeLossy, decodeLossy, lossy), lossy);
+        const ack = { incarnation: one, lowest: Math.max(1, two), bitmap: content.subarray(0, ACK_BITMAP_BYTES_MAX) };
+        assert.deepEqual(roundTrip(writeMessageAck, decodeMessageAck, ack), ack);
+        const wantsAck = { incarnation: one, version: two };
+        assert.deepEqual(roundTrip(writeWantsAck, decodeWantsAck, wantsAck), wantsAck);
+        const ping = { incarnation: one, number: two, sentMicros: clock, expected: three, lost: one };
+        assert.deepEqual(roundTrip(writePing, decodePing, ping), ping);
+        const pong = { number: one, receivedMicros: clock, sentMicros: other };
+        assert.deepEqual(roundTrip(writePong, decodePong, pong), pong);
+      },
+    ),
+  );
+});
+
+function roundTrip<T>(
+  write: (bytes: Uint8Array, offset: number, value: T) => number,
+  decode: (bytes: Uint8Array, offset: number, length: number) => T,
+  value: T,
+): T {
+  const buffer = new Uint8Array(PAYLOAD_BYTES_MAX + 3);
+  const length = write(buffer, 3, value);
+  assert.ok(length <= PAYLOAD_BYTES_MAX);
+  return decode(buffer, 3, length);
+}
+
+test('wants of any number come back from their parts', () => {
+  const entry = fc.record({
+    endpointId: fc.integer({ min: 1, max: 0xffffffff }),
+    sourceId: fc.integer({ min: 0, max: 255 }),
+    layerMask: fc.integer({ min: 1, max: 7 }),
+  });
+  fc.assert(
+    fc.property(fc.array(entry, { maxLength: 3 * WANTS_PER_PART }), entries => {
+      const wants: Want[] = entries.map(({ endpointId, sourceId, layerMask }) => ({
+        endpointId: endpointId as EndpointId,
+        sourceId: sourceId as SourceId,
+        layerMask,
+      }));
+      const parts = partsOf(wants.length);
+      const seen: Want[] = [];
+      for (let part = 0; part < parts; part++) {
+        const buffer = new Uint8Array(PAYLOAD_BYTES_MAX);
+        const length = writeWantsPart(buffer, 0, 5, 6, part, wants);
+        const decoded = decodeWantsPart(buffer, 0, length);
+        assert.deepEqual([decoded.incarnation, decoded.version, decoded.part, decoded.parts], [5, 6, part, parts]);
+        seen.push(...decoded.wants);
+      }
+      assert.deepEqual(seen, wants);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('a nack names exactly the missing numbers, up to what 128 blocks hold', () => {
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.integer({ min: 0, max: 6000 }), { minLength: 1, maxLength: 400 }), numbers => {
+      numbers.sort((left, right) => left - right);
+      const missing = Float64Array.from(numbers).map(number => number + 2 ** 32 - 3000);
+      const buffer = new Uint8Array(PAYLOAD_BYTES_MAX);
+      const length = writeNack(buffer, 0, missing, missing.length);
+      const blocks = countNackBlocks(length);
+      assert.ok(blocks <= NACK_BLOCKS_MAX);
+      const named: number[] = [];
+      for (let block = 0; block < blocks; block++) {
+        const first = readNackFirst(buffer, 0, block);
+        named.push(first);
+        for (let bit = 0; bit < 32; bit++) {
+          if ((readNackMask(buffer, 0, block) & (1 << bit)) !== 0) named.push((first + 1 + bit) % 2 ** 32);
+        }
+      }
+      const expected = Array.from(missing, number => number % 2 ** 32).slice(0, named.length);
+      assert.deepEqual(named, expected);
+      if (blocks < NACK_BLOCKS_MAX) assert.equal(named.length, missing.length);
+    }),
+  );
+});
+
+test('a frame of another version, without hops, or too short for a tag is refused', () => {
+  const bytes = Buffer.alloc(FRAME_OVERHEAD_BYTES);
+  const header = new FrameHeader();
+  writeHeader(bytes, 0, 0, 0, 0, 1, 2, 3);
+  header.decode(bytes, 0, bytes.length);
+  assert.throws(() => header.decode(bytes, 0, bytes.length - 1), { reason: 'octo-short' });
+  bytes[1] = 0x00;
+  assert.throws(() => header.decode(bytes, 0, bytes.length), { reason: 'octo-hops' });
+  bytes[1] = 0x10;
+  bytes[0] = 0xf0;
+  assert.throws(() => header.decode(bytes, 0, bytes.length), { reason: 'octo-version' });
+  bytes[0] = 0x80;
+  assert.throws(() => header.decode(bytes, 0, bytes.length), { reason: 'octo-version' });
+});
+
+test('a frame that was changed anywhere, or is opened under another number, is refused and left as it is', () => {
+  const key = Buffer.alloc(16, 1);
+  const salt = Buffer.alloc(12, 2);
+  const sealer = new GcmSealer(key, salt);
+  const opener = new GcmOpener(key, salt);
+  const sealed = Buffer.alloc(HEADER_BYTES + 30 + TAG_BYTES, 9);
+  sealer.seal(sealed, 0, HEADER_BYTES + 30, 77);
+  for (let at = 0; at < sealed.length; at++) {
+    const changed = Buffer.from(sealed);
+    changed[at] ^= 0x10;
+    const copy = Buffer.from(changed);
+    assert.equal(opener.open(changed, 0, changed.length, 77), false, `byte ${at}`);
+    assert.deepEqual(changed, copy);
+  }
+  assert.equal(opener.open(Buffer.from(sealed), 0, sealed.length, 78), false);
+  assert.equal(opener.open(Buffer.from(sealed), 0, sealed.length, 77 + 2 ** 32), false);
+  assert.equal(opener.open(sealed, 0, sealed.length, 77), true);
+});
+
+test('nonces differ for all sequence numbers of 48 bits', () => {
+  const key = Buffer.alloc(16, 1);
+  const sealer = new GcmSealer(key, Buffer.alloc(12, 2));
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.integer({ min: 0, max: 2 ** 48 - 1 }), { minLength: 2, maxLength: 2 }), numbers => {
+      const [left, right] = numbers.map(number => {
+        const frame = Buffer.alloc(HEADER_BYTES + 16 + TAG_BYTES);
+        sealer.seal(frame, 0, HEADER_BYTES + 16, number);
+        return frame.toString('hex');
+      });
+      assert.notEqual(left, right);
+    }),
+  );
+});
+
+test('the replay window takes every number once, as a set would, within its width', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: -REPLAY_WINDOW - 50, max: 2 * REPLAY_WINDOW }), { maxLength: 200 }),
+      steps => {
+        const window = new ReplayWindow();
+        const accepted = new Set<number>();
+        let highest = -1;
+        let sequence = 100_000;
+        for (const step of steps) {
+          sequence = Math.max(0, step < 40 && step > -40 ? sequence + step : sequence + Math.trunc(step / 7));
+          const isExpected = sequence > highest || (sequence > highest - REPLAY_WINDOW && !accepted.has(sequence));
+          assert.equal(window.isFresh(sequence), isExpected, `${sequence} after ${highest}`);
+          if (!isExpected) continue;
+          window.accept(sequence);
+          accepted.add(sequence);
+          highest = Math.max(highest, sequence);
+          assert.equal(window.highest, highest);
+        }
+      },
+    ),
+  );
+});

@@ -1,0 +1,125 @@
+/** `npm test`: everything that says whether this tree works, in stages. The exit code is that of the first stage that failed. */
+import { spawnSync } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { aptCommands, canInstall, findPart, installHint, SYSTEM_PARTS } from './system-parts.ts';
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const UNIT_TIMEOUT_MS = 120_000;
+/** Real clients, real media, a shared machine: a test that takes longer hangs. */
+const END_TO_END_TIMEOUT_MS = 300_000;
+
+/** libwebrtc's threads keep a test process alive after its last client has gone; what must not leak is asserted by the tests themselves. */
+const FORCE_EXIT = '--test-force-exit';
+
+interface Stage {
+  readonly title: string;
+  /** What cannot be trusted when this fails is not tried. */
+  readonly needs: readonly string[];
+  /** The exit code. */
+  run(): number;
+}
+
+const STAGES: readonly Stage[] = [
+  { title: 'system parts', needs: [], run: checkSystemParts },
+  { title: 'types', needs: [], run: () => runTool('tsc', ['--noEmit']) },
+  { title: 'lint', needs: [], run: () => runTool('biome', ['check', '.']) },
+  { title: 'unit tests', needs: [], run: () => runTests(unitTests(), UNIT_TIMEOUT_MS, []) },
+  {
+    title: 'end-to-end tests',
+    needs: ['system parts', 'types', 'unit tests'],
+    run: () => runTests(endToEndTests(), END_TO_END_TIMEOUT_MS, ['--test-concurrency=1', FORCE_EXIT]),
+  },
+];
+
+process.exitCode = runStages(STAGES);
+
+function runStages(stages: readonly Stage[]): number {
+  const failed = new Set<string>();
+  const summary: string[] = [];
+  let exitCode = 0;
+  for (const [index, { title, needs, run }] of stages.entries()) {
+    const label = `${index + 1}/${stages.length} ${title}`;
+    const missing = needs.find(need => failed.has(need));
+    if (missing !== undefined) {
+      failed.add(title);
+      summary.push(`  skipped          ${title} (after ${missing})`);
+      continue;
+    }
+    print(`\n== ${label}`);
+    const startedAt = performance.now();
+    const code = run();
+    const seconds = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
+    print(`== ${label}: ${code === 0 ? 'passed' : `failed with exit code ${code}`} after ${seconds}`);
+    summary.push(`  ${code === 0 ? 'passed' : 'FAILED'} ${seconds.padStart(9)} ${title}`);
+    if (code !== 0) failed.add(title);
+    if (exitCode === 0) exitCode = code;
+  }
+  print(`\n${exitCode === 0 ? 'All stages passed.' : 'Not all stages passed.'}\n${summary.join('\n')}`);
+  return exitCode;
+}
+
+function checkSystemParts(): number {
+  const missing = SYSTEM_PARTS.filter(part => findPart(part) === undefined);
+  for (const part of SYSTEM_PARTS) print(`${part.name}: ${findPart(part) ?? 'missing'}`);
+  if (missing.length === 0) return 0;
+  if (canInstall()) {
+    for (const [command, ...options] of aptCommands(missing)) {
+      const code = runProgram(command, options, { DEBIAN_FRONTEND: 'noninteractive' });
+      if (code !== 0) return code;
+    }
+  }
+  const still = missing.filter(part => findPart(part) === undefined);
+  for (const { name, because } of still) print(`${name} is missing: ${because}.`);
+  if (still.length > 0) print(`Install it with: ${installHint(still)}`);
+  return still.length === 0 ? 0 : 1;
+}
+
+function unitTests(): string[] {
+  return testFiles().filter(path => !isEndToEnd(path));
+}
+
+function endToEndTests(): string[] {
+  return testFiles().filter(isEndToEnd);
+}
+
+function isEndToEnd(path: string): boolean {
+  return path.startsWith('test/e2e/');
+}
+
+function testFiles(): string[] {
+  return globSync('{protocol,bridge,focus,geo-proxy,infra,test}/**/*.test.ts', { cwd: ROOT })
+    .map(path => path.replaceAll('\\', '/'))
+    .toSorted();
+}
+
+function runTests(files: readonly string[], timeoutMs: number, options: readonly string[]): number {
+  if (files.length === 0) {
+    print('there are no test files');
+    return 1;
+  }
+  const reporter = ['--test-reporter=spec', `--test-timeout=${timeoutMs}`];
+  return runProgram(process.execPath, ['--test', ...reporter, ...options, ...files]);
+}
+
+/** A program of node_modules. */
+function runTool(name: string, options: readonly string[]): number {
+  return runProgram(join(ROOT, 'node_modules', '.bin', name), options);
+}
+
+/** Runs with our own output; a program that could not be started or was killed counts as failed. */
+function runProgram(program: string, options: readonly string[], environment: Record<string, string> = {}): number {
+  const { status, signal, error } = spawnSync(program, options, {
+    cwd: ROOT,
+    stdio: 'inherit',
+    env: { ...process.env, ...environment },
+  });
+  if (error !== undefined) print(`${program}: ${error.message}`);
+  if (signal !== null) print(`${program} was ended by ${signal}`);
+  return status ?? 1;
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
