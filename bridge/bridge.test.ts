@@ -4,7 +4,7 @@ import { DataPacket, UserPacket } from '@livekit/protocol';
 import type { EndpointSpec, ProjectionSpec, SourceSpec } from '../protocol/control/spec.ts';
 import { type ConferenceId, type EndpointId, formatId } from '../protocol/ids.ts';
 import { writeNack, writePli } from '../protocol/rtcp/feedback.ts';
-import { PSFB_PLI, RTCP_PSFB, RTCP_SR, RtcpPacket } from '../protocol/rtcp/packet.ts';
+import { PSFB_PLI, RTCP_PSFB, RTCP_RTPFB, RTCP_SR, RTPFB_TRANSPORT_CC, RtcpPacket } from '../protocol/rtcp/packet.ts';
 import { writeSenderReport } from '../protocol/rtcp/report.ts';
 import { RtpPacket } from '../protocol/rtp/packet.ts';
 import { BridgeError } from './errors.ts';
@@ -226,6 +226,18 @@ describe('one bridge', () => {
     assert.equal(rtcpOf(listener, RTCP_SR)[0]?.ssrc, 0x1001);
   });
 
+  test("transport-wide feedback names one of the publisher's own streams", () => {
+    const box = new BridgeBox('a');
+    const publisher = box.put(1, { sources: [AUDIO] });
+    for (let sequence = 0; sequence < 10; sequence++) {
+      box.receive(1, opusPacket({ ssrc: 77, sequence, mid: '0', transportSequence: 500 + sequence }));
+      box.run(20);
+    }
+    const feedback = rtcpOf(publisher, RTCP_RTPFB, RTPFB_TRANSPORT_CC);
+    assert.ok(feedback.length > 0, 'the encoder gets no estimate without it');
+    for (const { mediaSsrc } of feedback) assert.equal(mediaSsrc, 77);
+  });
+
   test('speakers are told when they change, the loud one active', () => {
     const box = new BridgeBox('a');
     box.put(1, { sources: [AUDIO] });
@@ -351,6 +363,29 @@ describe('two bridges', () => {
     assert.deepEqual(a.relay.packets, [0, 0, 0], 'the last unsubscribe ends it at once');
   });
 
+  test('when the publisher stops the watched layer, a smaller one stands in at once', () => {
+    const { a, b } = mesh({ projections: [projection(1, VIDEO)] });
+    const send = (sequence: number, rids: readonly string[]) => {
+      for (const [index, rid] of rids.entries()) {
+        a.receive(
+          1,
+          vp8Packet({ ssrc: 40 + index, sequence, mid: '1', rid, isKeyFrame: sequence % 5 === 1, payload: rid }),
+        );
+      }
+      a.run(50);
+      b.run(50);
+    };
+    for (let sequence = 1; sequence <= 60; sequence++) send(sequence, ['q', 'h', 'f']);
+    const before = b.transport(2).rtp.length;
+    for (let sequence = 61; sequence <= 80; sequence++) send(sequence, ['q', 'h']);
+    const letters = b
+      .transport(2)
+      .rtp.slice(before)
+      .map(datagram => payloadOf(datagram).at(-1));
+    assert.ok(letters.length >= 4, `frozen for most of the second: ${letters.join('')}`);
+    assert.equal(letters.at(-1), 'h');
+  });
+
   test('a key frame wanted at the other end is asked of the publisher', () => {
     const { a, b } = mesh({ projections: [projection(1, VIDEO)] });
     a.receive(1, vp8Packet({ ssrc: 31, sequence: 1, mid: '1', rid: 'f' }));
@@ -373,6 +408,17 @@ describe('two bridges', () => {
     const compound = b.transport(2).rtcp.find(bytes => bytes[1] === RTCP_SR)!;
     const seconds = compound.readUInt32BE(8);
     assert.ok(seconds >= 3_900_000_000 && seconds < 3_900_000_010, `NTP seconds ${seconds}`);
+  });
+
+  test('an origin whose numbers start again behind is heard again at the other end', () => {
+    const { a, b } = mesh({ projections: [projection(1, AUDIO)] });
+    for (let sequence = 30_000; sequence < 30_020; sequence++)
+      a.receive(1, opusPacket({ ssrc: 77, sequence, mid: '0' }));
+    for (let sequence = 100; sequence < 160; sequence++) a.receive(1, opusPacket({ ssrc: 77, sequence }));
+    const heard = b.transport(2).rtp.length;
+    assert.ok(heard > 20 + 35, `${heard} packets`);
+    a.receive(1, opusPacket({ ssrc: 77, sequence: 160, payload: 'last' }));
+    assert.equal(payloadOf(b.transport(2).rtp.at(-1)!), 'last');
   });
 
   test('a data message goes only to bridges that serve somebody it is for', () => {

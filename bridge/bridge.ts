@@ -121,9 +121,7 @@ export class Bridge {
     const conference = this.conferences.get(id);
     const link = this.#options.relay.linkTo(peer);
     if (conference === undefined || link === undefined) return;
-    for (const layer of conference.applyWanted(link, wants)) {
-      if (layer.source.kind === 'video') layer.keyFrames.request(nowMs, conference.requesterOf(link));
-    }
+    conference.applyWanted(nowMs, link, wants);
   }
 
   handleKeyFrameRequest(
@@ -138,7 +136,7 @@ export class Bridge {
     const source = conference?.source(endpointId, sourceId);
     const link = this.#options.relay.linkTo(peer);
     if (conference === undefined || link === undefined || source === undefined || !source.isLocal) return;
-    source.layers[layer]?.keyFrames.request(nowMs, conference.requesterOf(link));
+    source.layers[layer]?.keyFrames.request(nowMs, conference.requesterOf(link), 'bridge');
   }
 
   /** One event per endpoint that is here: what a focus that has just connected must know. */
@@ -221,7 +219,10 @@ export class Bridge {
 
   #sink(endpoint: Endpoint): EndpointTransportSink {
     return {
-      onConnected: () => this.#change(endpoint, 'connected', ''),
+      onConnected: () => {
+        this.#change(endpoint, 'connected', '');
+        this.#schedule.handleConnected(this.#options.nowMs(), endpoint);
+      },
       onFailed: reason => this.#change(endpoint, 'failed', reason),
       onClosed: reason => this.#change(endpoint, 'gone', reason),
       onData: (kind, bytes) => this.messages.handleClientMessage(endpoint, kind === 'reliable', bytes),

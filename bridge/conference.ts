@@ -10,7 +10,7 @@ import {
 import type { Want } from '../protocol/octo/wants.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Link } from './relay/link.ts';
-import { type Layer, Source } from './source.ts';
+import { Source } from './source.ts';
 import { ActiveSpeakers } from './speech/active-speakers.ts';
 import { DominantSpeaker } from './speech/dominant-speaker.ts';
 import { type Subscription, sourceKey } from './subscription.ts';
@@ -123,7 +123,7 @@ export class Conference {
     this.#take(key, source);
     for (const subscription of this.#waiting.get(key) ?? []) this.#connect(subscription, source);
     this.#waiting.delete(key);
-    for (const [link, wanted] of this.#wantedBy) setLinks(source, link, wanted.get(key) ?? 0);
+    for (const [link, wanted] of this.#wantedBy) this.#serve(0, source, link, wanted.get(key) ?? 0);
   }
 
   removeSource(source: Source): void {
@@ -167,26 +167,32 @@ export class Conference {
     return wants;
   }
 
-  /** Takes what the bridge at the other end of `link` wants from this one; complete. Returns layers that it did not want before. */
-  applyWanted(link: Link, wants: readonly Want[]): Layer[] {
+  /** Takes what the bridge at the other end of `link` wants from this one; complete. */
+  applyWanted(nowMs: number, link: Link, wants: readonly Want[]): void {
     const wanted = new Map(wants.map(want => [sourceKey(want.endpointId, want.sourceId), want.layerMask]));
     if (wanted.size === 0) this.#wantedBy.delete(link);
     else this.#wantedBy.set(link, wanted);
-    const added: Layer[] = [];
     for (const [key, source] of this.#sources) {
-      if (!source.isLocal) continue;
-      const mask = wanted.get(key) ?? 0;
-      added.push(...setLinks(source, link, mask));
-      const requester = this.requesterOf(link);
-      for (const layer of source.layers)
-        if ((mask & (1 << layer.index)) === 0) layer.keyFrames.removeRequester(requester);
+      if (source.isLocal) this.#serve(nowMs, source, link, wanted.get(key) ?? 0);
     }
-    return added;
+  }
+
+  /**
+   * Adapts what goes over links to what publishers send: while a wanted layer does not flow, the best one below it stands in for it. The bridge at the other end
+   * would otherwise notice only by the silence, and ask a round trip later.
+   */
+  adaptLinks(nowMs: number): void {
+    for (const [link, wanted] of this.#wantedBy) {
+      for (const [key, mask] of wanted) {
+        const source = this.#sources.get(key);
+        if (source?.isLocal === true && source.kind === 'video') this.#serve(nowMs, source, link, mask);
+      }
+    }
   }
 
   /** Forgets what bridges wanted whose links are not among `links`: they have left the conference. */
   retainLinks(links: readonly Link[]): void {
-    for (const link of [...this.#wantedBy.keys()]) if (!links.includes(link)) this.applyWanted(link, []);
+    for (const link of [...this.#wantedBy.keys()]) if (!links.includes(link)) this.applyWanted(0, link, []);
   }
 
   #remoteSource(subscription: Subscription): Source | undefined {
@@ -197,6 +203,23 @@ export class Conference {
     const source = new Source(origin, sourceId as SourceId, kind, false, layers);
     this.#take(subscription.key, source);
     return source;
+  }
+
+  /** Puts `link` on the layers of `mask` and what stands in for them, and off all others. Video that is new to the link starts with a key frame. */
+  #serve(nowMs: number, source: Source, link: Link, mask: number): void {
+    const served = source.kind === 'audio' ? mask : mask | standIn(nowMs, source, mask);
+    const requester = this.requesterOf(link);
+    for (const layer of source.layers) {
+      const isServed = (served & (1 << layer.index)) !== 0;
+      const index = layer.links.indexOf(link);
+      if (isServed && index < 0) {
+        layer.links.push(link);
+        if (source.kind === 'video') layer.keyFrames.request(nowMs, requester, 'bridge');
+      } else if (!isServed && index >= 0) {
+        layer.links.splice(index, 1);
+        layer.keyFrames.removeRequester(requester);
+      }
+    }
   }
 
   #take(key: number, source: Source): void {
@@ -232,16 +255,11 @@ export class Conference {
   }
 }
 
-/** Puts `link` on the layers of `mask` and off all others. Returns the layers it was not on before. */
-function setLinks(source: Source, link: Link, mask: number): Layer[] {
-  const added: Layer[] = [];
-  for (const layer of source.layers) {
-    const isWanted = (mask & (1 << layer.index)) !== 0;
-    const index = layer.links.indexOf(link);
-    if (isWanted && index < 0) {
-      layer.links.push(link);
-      added.push(layer);
-    } else if (!isWanted && index >= 0) layer.links.splice(index, 1);
-  }
-  return added;
+/** The best flowing layer below the highest wanted one, as a bit, when that one does not flow; 0 when nothing has to stand in. */
+function standIn(nowMs: number, source: Source, mask: number): number {
+  let layer = source.layers.length - 1;
+  while (layer >= 0 && (mask & (1 << layer)) === 0) layer--;
+  if (layer < 0 || source.layers[layer].isFlowing(nowMs)) return 0;
+  while (--layer >= 0) if (source.layers[layer].isFlowing(nowMs)) return 1 << layer;
+  return 0;
 }

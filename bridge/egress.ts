@@ -33,6 +33,8 @@ export class Egress {
         break;
       }
       const subscription = subscriptions[index];
+      // Before the keys are there nothing can be sent: a projection that began now would lose its key frame.
+      if (subscription.endpoint.state !== 'connected') continue;
       const length = subscription.projection.project(nowMs, packet, source.layers, port.outgoing, slot);
       if (length === 0) continue;
       subscription.endpoint.transport.sendRtp(slot, length);
@@ -66,7 +68,7 @@ export class Egress {
     const layers = subscription.source.layers;
     const length = subscription.projection.retransmit(nowMs, sequence16, rttMs, layers, this.#port.outgoing, slot);
     if (length === 0) return this.#port.cancel(slot);
-    endpoint.transport.sendRtp(slot, length);
+    endpoint.transport.resendRtp(slot, length);
     this.#counters.retransmitted++;
   }
 

@@ -22,6 +22,8 @@ export class Endpoint {
   readonly subscriptions = new Map<number, Subscription>();
   readonly subscriptionBySsrc = new Map<number, Subscription>();
   readonly feedback = new TransportFeedback();
+  /** One of the client's own SSRCs: libwebrtc takes transport-wide feedback only under one of them. */
+  feedbackSsrc = 0;
   readonly roundTrip = new RoundTrip();
   readonly quality: EndpointQuality;
   table: CodecTable = new CodecTable({ codecs: [], extensions: [] });

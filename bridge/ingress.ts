@@ -87,6 +87,7 @@ export class Ingress {
     rtp.decode(bytes, offset, length);
     if (table.transportCc !== 0 && rtp.findExtension(table.transportCc) && rtp.elementLength >= 2) {
       endpoint.feedback.handlePacket(nowMs, readUint16(bytes, rtp.elementOffset));
+      endpoint.feedbackSsrc = rtp.ssrc;
     }
     const stream = endpoint.streams.find(rtp.ssrc) ?? endpoint.streams.bind(rtp, table);
     if (stream === undefined) return this.#counters.drop('ssrc-unknown');

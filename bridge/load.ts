@@ -3,7 +3,7 @@ import type { PortCounters } from './io/datagram-port.ts';
 
 export interface LoadSample {
   readonly nowMs: number;
-  /** User and system CPU of this bridge since its start, in microseconds. */
+  /** User and system CPU of the bridge's thread since its start, in microseconds. */
   readonly cpuUs: number;
   readonly ports: readonly PortCounters[];
   readonly endpoints: number;
@@ -22,8 +22,8 @@ const CPU_LIMIT = 0.9;
 const SMOOTHING = 0.5;
 
 /**
- * Turns counters into the load a bridge reports: each measure as a share of its limit, the stress is the largest share. In a process with several
- * bridges the CPU is the process's: each of them reports it whole, which errs towards "full".
+ * Turns counters into the load a bridge reports: each measure as a share of its limit, the stress is the largest share. Several bridges in
+ * one process share its thread, and each reports the whole of it: the thread is what runs out.
  */
 export class LoadMeter {
   readonly #limits: LoadLimits;

@@ -59,7 +59,9 @@ export class RelayIntake implements RelaySink {
   ): void {
     const { counters } = this.#options;
     const conference = this.#bridge.conferences.get(conferenceId);
-    if (conference === undefined || conference.bridgeOf(endpointId) !== peer) return counters.drop('relayed-misplaced');
+    // A sender that this bridge has not been told of yet is believed to be its bridge's: a reliable message comes only once.
+    const home = conference?.bridgeOf(endpointId) ?? peer;
+    if (conference === undefined || home !== peer) return counters.drop('relayed-misplaced');
     this.#bridge.messages.handleRelayedMessage(conference, isReliable, bytes);
   }
 

@@ -46,7 +46,7 @@ export class RtcpEgress {
     for (;;) {
       const slot = this.#port.reserve();
       if (slot < 0) return this.#counters.drop('egress-full');
-      const end = endpoint.feedback.poll(nowMs, ssrc, 0, this.#port.outgoing, slot);
+      const end = endpoint.feedback.poll(nowMs, ssrc, endpoint.feedbackSsrc, this.#port.outgoing, slot);
       if (end === slot) return this.#port.cancel(slot);
       endpoint.transport.sendRtcp(slot, end - slot);
       this.#counters.rtcpOut++;

@@ -47,13 +47,24 @@ export class Schedule {
     if (isQualityDue) this.#nextQualityMs = nowMs + QUALITY_PERIOD_MS;
     for (const conference of conferences) {
       for (const endpoint of conference.endpoints.values()) this.#tickEndpoint(nowMs, endpoint, isChoiceDue);
-      if (isChoiceDue) this.tellWants(conference);
+      if (isChoiceDue) {
+        conference.adaptLinks(nowMs);
+        this.tellWants(conference);
+      }
       for (const source of conference.sources)
         if (source.kind === 'video') this.#askForKeyFrames(nowMs, conference, source);
       this.#tickSpeakers(nowMs, conference);
       if (isQualityDue) this.#tellQuality(nowMs, conference);
     }
     this.#relay.handleTimeout(nowMs);
+  }
+
+  /** An endpoint can be sent media from now on: what it is to see first is asked for at once. */
+  handleConnected(nowMs: number, endpoint: Endpoint): void {
+    chooseLayers(nowMs, endpoint);
+    for (const { source } of endpoint.subscriptions.values()) {
+      if (source !== undefined) this.#askForKeyFrames(nowMs, endpoint.conference, source);
+    }
   }
 
   /** Tells every other bridge of the conference what this one wants from it, when that has changed. */
@@ -78,7 +89,10 @@ export class Schedule {
     if (endpoint.state !== 'connected') return;
     for (const stream of endpoint.streams.all()) this.#tickStream(nowMs, endpoint, stream);
     this.#rtcp.sendTransportFeedback(nowMs, endpoint);
-    if (isChoiceDue) chooseLayers(nowMs, endpoint);
+    if (isChoiceDue) {
+      chooseLayers(nowMs, endpoint);
+      if (needsSenderReport(endpoint)) endpoint.nextReportMs -= REPORT_PERIOD_MS / 2;
+    }
     if (nowMs < endpoint.nextReportMs) return;
     endpoint.nextReportMs = Math.max(endpoint.nextReportMs + REPORT_PERIOD_MS, nowMs + REPORT_PERIOD_MS / 2);
     this.#rtcp.sendReports(nowMs, endpoint);
@@ -87,7 +101,7 @@ export class Schedule {
   #tickStream(nowMs: number, endpoint: Endpoint, stream: Stream): void {
     if (stream.receiver.nacks === undefined) return;
     this.#rtcp.sendNacks(nowMs, endpoint, stream);
-    if (stream.receiver.pollKeyFrameNeed()) stream.layer.keyFrames.request(nowMs, BRIDGE_REQUESTER);
+    if (stream.receiver.pollKeyFrameNeed()) stream.layer.keyFrames.request(nowMs, BRIDGE_REQUESTER, 'bridge');
   }
 
   #askForKeyFrames(nowMs: number, conference: Conference, source: Source): void {
@@ -142,8 +156,17 @@ function chooseLayers(nowMs: number, endpoint: Endpoint): void {
     if (source === undefined || source.kind === 'audio') continue;
     projection.chooseLayer(nowMs, source.layers);
     const waiting = projection.waitingForLayer;
-    if (waiting >= 0) source.layers[waiting].keyFrames.request(nowMs, subscription.requester);
+    if (waiting >= 0) source.layers[waiting].keyFrames.request(nowMs, subscription.requester, 'bridge');
   }
+}
+
+/** After a start or a switch the subscriber knows how audio and video belong together only from the next report: it comes sooner. */
+function needsSenderReport(endpoint: Endpoint): boolean {
+  for (const { projection, source } of endpoint.subscriptions.values()) {
+    if (!projection.wantsSenderReport || projection.currentLayer < 0) continue;
+    if (source?.layers[projection.currentLayer]?.senderReport !== undefined) return true;
+  }
+  return false;
 }
 
 function isSame(a: readonly Want[], b: readonly Want[]): boolean {

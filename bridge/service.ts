@@ -199,7 +199,7 @@ export async function startBridge(config: BridgeConfig, log: Logger): Promise<Ru
     );
 
     function measure() {
-      const { user, system } = process.cpuUsage();
+      const { user, system } = process.threadCpuUsage();
       return meter.measure({
         nowMs: nowMs(),
         cpuUs: user + system,

@@ -14,6 +14,10 @@ const SILENT_BESIDE_SIBLINGS_MS = 500;
 const SILENT_ALONE_MS = 2_500;
 const SIBLING_IS_LIVE_MS = 250;
 
+/** Further behind than any history reaches. */
+const OLD_PACKETS = 512;
+const OLD_RUN_RESTART = 16;
+
 /** A source of one endpoint, on this bridge (`isLocal`) or behind a link, with its layers and everybody here who watches it. */
 export class Source {
   readonly endpointId: EndpointId;
@@ -63,6 +67,7 @@ export class Layer implements ProjectionLayer {
   ssrc = 0;
   lastPacketMs = Number.NEGATIVE_INFINITY;
   readonly #extender = new Extender16();
+  #oldRun = 0;
   readonly #bits = new RateWindow();
   readonly #frames = new RateWindow();
 
@@ -83,9 +88,16 @@ export class Layer implements ProjectionLayer {
     return true;
   }
 
-  /** Extends the 16-bit sequence number of a relayed packet. A new SSRC is a source that began anew. */
+  /**
+   * Extends the 16-bit sequence number of a relayed packet. A new SSRC is a source that began anew; so is a run of numbers far behind, which the
+   * origin's bridge has let pass and no late packet makes.
+   */
   extend(ssrc: number, sequence16: number): number {
     if (ssrc !== this.ssrc) this.restart(ssrc);
+    const extended = this.#extender.extend(sequence16);
+    this.#oldRun = extended <= this.#extender.highest - OLD_PACKETS ? this.#oldRun + 1 : 0;
+    if (this.#oldRun < OLD_RUN_RESTART) return extended;
+    this.restart(ssrc);
     return this.#extender.extend(sequence16);
   }
 
@@ -95,6 +107,7 @@ export class Layer implements ProjectionLayer {
     this.ssrc = ssrc;
     this.senderReport = undefined;
     this.#extender.highest = -1;
+    this.#oldRun = 0;
   }
 
   bitrateBps(nowMs: number): number {

@@ -7,6 +7,7 @@ import { describeConfiguration } from '../protocol/configuration-help.ts';
 import { type GeoProxyConfig, GeoProxyConfigSchema, readGeoProxyConfig } from './config.ts';
 import { startGeoProxy } from './service.ts';
 
+const OPTIONS = { config: { type: 'string' }, port: { type: 'string' }, help: { type: 'boolean' } } as const;
 const USAGE = `usage: npm run geo-proxy -- [--config FILE] [--port N] [--help]
 
 Finds each client's region and passes it on to that region's focus.
@@ -32,8 +33,7 @@ async function main(): Promise<void> {
 
 function readConfig(): GeoProxyConfig {
   try {
-    const options = { config: { type: 'string' }, port: { type: 'string' }, help: { type: 'boolean' } } as const;
-    const { values } = parseArgs({ options, strict: true });
+    const { values } = parseArgs({ options: OPTIONS, strict: true });
     if (values.help === true) {
       process.stdout.write(USAGE);
       process.exit(0);
@@ -45,7 +45,11 @@ function readConfig(): GeoProxyConfig {
       flags: { port: values.port },
     });
   } catch (error) {
-    fail(error instanceof ConfigurationError ? error.problems : [(error as Error).message]);
+    if (error instanceof ConfigurationError) fail(error.problems);
+    const { code, message } = error as NodeJS.ErrnoException;
+    const isUsage = code?.startsWith('ERR_PARSE_ARGS') === true;
+    const allowed = Object.keys(OPTIONS).map(name => `--${name}`);
+    fail([isUsage ? `${message.split('. ')[0]}; allowed: ${allowed.join(', ')}` : message]);
   }
 }
 

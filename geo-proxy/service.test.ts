@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { packagedDatabasePath } from './io/location-database.ts';
-import { ask, withNetwork } from './io/test-network.ts';
+import { ask, withNetwork } from './testing/test-network.ts';
 
 const BEHIND_A_PROXY = { trusted_proxies: ['127.0.0.1', '10.0.0.0/8'] };
 const SINGAPORE = '165.21.83.88';

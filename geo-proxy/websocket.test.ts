@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { type Seen, withNetwork } from './io/test-network.ts';
+import { type Seen, withNetwork } from './testing/test-network.ts';
 
 /** node's WebSocket takes headers, which the DOM's type does not know. */
 type WebSocketWithHeaders = new (

@@ -1,34 +1,19 @@
-/**
- * For tests: a source with up to three VP8 layers, and a bridge that projects it for one subscriber and keeps what it sends. Time is the
- * caller's; a payload names the packet it belongs to, so that what comes out can be checked against what went in.
- */
+/** For tests: a bridge that projects a source for one subscriber and keeps what it sends. Time is the caller's. */
 
-import { RtpPacket, readUint32, writeUint16, writeUint32 } from '../../protocol/rtp/packet.ts';
+import { RtpPacket, readUint32, writeUint32 } from '../../protocol/rtp/packet.ts';
 import { describePayload } from '../../protocol/rtp/payload.ts';
-import { EXT_ID_AUDIO_LEVEL, PT_OPUS, PT_VP8 } from '../../protocol/rtp/table.ts';
 import { Vp8Descriptor } from '../../protocol/rtp/vp8.ts';
-import { EXTENDED_START } from '../../protocol/sequence.ts';
 import { SLOT_BYTES } from '../arena.ts';
 import { MediaPacket } from '../media-packet.ts';
 import { PacketHistory } from './packet-history.ts';
 import { Projection } from './projection.ts';
 import type { ProjectionLayer, ProjectionOptions } from './projection-options.ts';
+import { SimulatedLayer, type SimulatedPacket, seededRandom } from './simulated-source.ts';
 import { type SubscriberFormat, subscriberFormat } from './subscriber-format.ts';
 import type { SenderReportPoint } from './timeline.ts';
 
 export const SSRC = 0x11111111;
 export const RTX_SSRC = 0x22222222;
-
-/** Mulberry32: 0 to 1. */
-export function seededRandom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 0x100000000;
-  };
-}
 
 /** Numbers unlike the table's, so that a forgotten mapping shows. */
 export const CLIENT_FORMAT: SubscriberFormat = subscriberFormat(
@@ -43,104 +28,6 @@ export const CLIENT_FORMAT: SubscriberFormat = subscriberFormat(
     { id: 8, uri: 'urn:3gpp:video-orientation' },
   ],
 );
-
-/** One packet on its way to the bridge. */
-export interface SimulatedPacket {
-  layer: number;
-  generation: number;
-  frame: number;
-  index: number;
-  /** Extended. */
-  sequence: number;
-  bytes: Uint8Array;
-}
-
-export interface FrameShape {
-  layer: number;
-  packets: number;
-  isKeyFrame?: boolean;
-  temporalLayer?: number;
-  isLayerSync?: boolean;
-  timestamp: number;
-}
-
-/** Counters of one layer's sender. */
-export class SimulatedLayer {
-  sequence: number;
-  pictureId: number;
-  tl0PicIdx: number;
-  timestampBase: number;
-  generation = 0;
-  frame = 0;
-
-  constructor(random: () => number) {
-    this.sequence = EXTENDED_START + Math.floor(random() * 0x10000);
-    this.pictureId = Math.floor(random() * 0x8000);
-    this.tl0PicIdx = Math.floor(random() * 0x100);
-    this.timestampBase = Math.floor(random() * 0x100000000);
-  }
-
-  /** Packets of the next frame. */
-  encode(shape: FrameShape): SimulatedPacket[] {
-    const packets: SimulatedPacket[] = [];
-    const temporalLayer = shape.temporalLayer ?? 0;
-    this.pictureId = (this.pictureId + 1) & 0x7fff;
-    if (temporalLayer === 0) this.tl0PicIdx = (this.tl0PicIdx + 1) & 0xff;
-    this.frame++;
-    for (let index = 0; index < shape.packets; index++) {
-      const descriptor = new Vp8Descriptor();
-      descriptor.startsPartition = index === 0;
-      descriptor.pictureIdBits = 15;
-      descriptor.pictureId = this.pictureId;
-      descriptor.tl0PicIdxOffset = 0;
-      descriptor.tl0PicIdx = this.tl0PicIdx;
-      descriptor.hasTemporalLayer = true;
-      descriptor.temporalLayer = temporalLayer;
-      descriptor.isLayerSync = shape.isLayerSync ?? false;
-      descriptor.hasKeyIndex = true;
-      const bytes = new Uint8Array(64);
-      writeHeader(bytes, PT_VP8, index === shape.packets - 1, this.sequence, shape.timestamp);
-      let position = descriptor.encode(bytes, 12);
-      bytes[position++] = shape.isKeyFrame ? 0 : 1;
-      bytes[position++] = shape.layer;
-      bytes[position++] = this.generation;
-      writeUint32(bytes, position, this.frame);
-      bytes[position + 4] = index;
-      packets.push({
-        layer: shape.layer,
-        generation: this.generation,
-        frame: this.frame,
-        index,
-        sequence: this.sequence,
-        bytes: bytes.subarray(0, position + 5),
-      });
-      this.sequence++;
-    }
-    return packets;
-  }
-}
-
-/** An Opus packet of `payload`, with an audio level. */
-export function opusPacket(
-  sequence: number,
-  timestamp: number,
-  payload: Uint8Array,
-  payloadType = PT_OPUS,
-): SimulatedPacket {
-  const bytes = new Uint8Array(20 + payload.length);
-  writeHeader(bytes, payloadType, false, sequence, timestamp);
-  bytes[0] = 0x90;
-  bytes.set([0xbe, 0xde, 0, 1, EXT_ID_AUDIO_LEVEL << 4, 0x80 | 42, 0, 0], 12);
-  bytes.set(payload, 20);
-  return { layer: 0, generation: 0, frame: 0, index: 0, sequence, bytes };
-}
-
-function writeHeader(bytes: Uint8Array, payloadType: number, marker: boolean, sequence: number, timestamp: number) {
-  bytes[0] = 0x80;
-  bytes[1] = payloadType | (marker ? 0x80 : 0);
-  writeUint16(bytes, 2, sequence & 0xffff);
-  writeUint32(bytes, 4, timestamp >>> 0);
-}
 
 /** A packet as the subscriber got it. */
 export interface SentPacket {
@@ -272,4 +159,36 @@ function readVideo(rtp: RtpPacket): SentVideo {
     temporalLayer,
     startsKeyFrame,
   };
+}
+
+/** A camera whose frames are made and delivered one by one, at 30 a second. */
+export class Camera {
+  readonly bench: ProjectionBench;
+  readonly layers: SimulatedLayer[];
+  nowMs = 10_000;
+
+  constructor(bench: ProjectionBench) {
+    const random = seededRandom(4);
+    this.bench = bench;
+    this.layers = bench.layers.map(() => new SimulatedLayer(random));
+  }
+
+  frame(
+    layer: number,
+    shape: { isKeyFrame?: boolean; packets?: number; temporalLayer?: number; isLayerSync?: boolean } = {},
+  ) {
+    const sender = this.layers[layer];
+    const timestamp = (sender.timestampBase + Math.round(this.nowMs * 90)) >>> 0;
+    return sender.encode({ layer, packets: 1, timestamp, ...shape });
+  }
+
+  /** One frame on each of `layers`; what came out. */
+  send(layers: readonly number[], shape: Parameters<Camera['frame']>[1] = {}): SentPacket[] {
+    this.nowMs += 1000 / 30;
+    return layers.flatMap(layer => this.deliver(this.frame(layer, shape)));
+  }
+
+  deliver(packets: readonly SimulatedPacket[]): SentPacket[] {
+    return packets.flatMap(packet => this.bench.receive(this.nowMs, packet) ?? []);
+  }
 }

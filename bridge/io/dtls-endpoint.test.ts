@@ -1,354 +1,167 @@
 import assert from 'node:assert/strict';
-import { before, describe, test } from 'node:test';
+import { test } from 'node:test';
 import { DtlsClient, DtlsServer } from 'werift';
-import {
-  SRTP_AEAD_AES_128_GCM,
-  SRTP_AES128_CM_HMAC_SHA1_80,
-  SRTP_PROFILES,
-  type SrtpProfile,
-} from '../../protocol/srtp/profiles.ts';
-import { type Certificate, createCertificate, type Fingerprint } from './certificate.ts';
-import { DtlsEndpoint } from './dtls-endpoint.ts';
+import { SRTP_AEAD_AES_128_GCM, SRTP_AES128_CM_HMAC_SHA1_80 } from '../../protocol/srtp/profiles.ts';
+import { alice, bob, connect, end, mallory, plainRecord, side, turn } from './dtls-endpoint.pair.ts';
 import { decodeRecords } from './dtls-records.ts';
 
-let alice: Certificate;
-let bob: Certificate;
-let mallory: Certificate;
-before(async () => {
-  [alice, bob, mallory] = await Promise.all([createCertificate(), createCertificate(), createCertificate()]);
+test('both ends agree on keys, prefer GCM, and carry data both ways', async () => {
+  const pair = connect();
+  const { client, server } = pair;
+  assert.deepEqual(await Promise.all([client.settled, server.settled]), ['connected', 'connected']);
+  assert.equal(server.endpoint.srtpProfile, SRTP_AEAD_AES_128_GCM);
+  const ours = server.endpoint.srtpKeys(16, 12);
+  const theirs = client.endpoint.srtpKeys(16, 12);
+  assert.deepEqual([ours.localKey, ours.remoteSalt], [theirs.remoteKey, theirs.localSalt]);
+  const label = 'EXPORTER-test';
+  assert.deepEqual(server.endpoint.exportKeyingMaterial(label, 40), client.endpoint.exportKeyingMaterial(label, 40));
+  assert.equal(client.endpoint.send(Buffer.from('to the server')), true);
+  assert.equal(server.endpoint.send(Buffer.from('to the client')), true);
+  await turn();
+  assert.deepEqual([String(server.received), String(client.received)], ['to the server', 'to the client']);
+  end(pair);
 });
 
-interface Side {
-  readonly endpoint: DtlsEndpoint;
-  readonly log: string[];
-  readonly received: Buffer[];
-  readonly drops: string[];
-  /** Resolves with the first final word: connected, or why not. */
-  readonly settled: Promise<string>;
-}
-
-/** An endpoint whose datagrams go to `deliver`, each in a turn of its own. */
-function side(
-  role: 'client' | 'server',
-  certificate: Certificate,
-  fingerprints: readonly Fingerprint[],
-  deliver: (datagram: Buffer) => void,
-  srtpProfiles: readonly SrtpProfile[] = SRTP_PROFILES,
-): Side {
-  const log: string[] = [];
-  const received: Buffer[] = [];
-  const drops: string[] = [];
-  const { promise: settled, resolve } = Promise.withResolvers<string>();
-  const note = (event: string) => {
-    log.push(event);
-    resolve(event);
-  };
-  const endpoint = new DtlsEndpoint({
-    role,
-    certificate,
-    fingerprints,
-    srtpProfiles,
-    sink: {
-      send: datagram => queueMicrotask(() => deliver(Buffer.from(datagram))),
-      onConnected: () => note('connected'),
-      onData: bytes => received.push(bytes),
-      onFailed: reason => note(`failed ${reason}`),
-      onClosed: reason => note(`closed ${reason}`),
-      onDrop: reason => drops.push(reason),
-    },
-  });
-  return { endpoint, log, received, drops, settled };
-}
-
-interface Pair {
-  client: Side;
-  server: Side;
-}
-
-/** `tamper` sees every datagram and gives what arrives instead. */
-function connect(
-  options: {
-    clientExpects?: Certificate;
-    serverExpects?: Certificate;
-    clientProfiles?: readonly SrtpProfile[];
-    tamper?: (datagram: Buffer, from: 'client' | 'server') => readonly Buffer[];
-  } = {},
-): Pair {
-  const pass = options.tamper ?? (datagram => [datagram]);
-  const server: Side = side('server', bob, [(options.serverExpects ?? alice).fingerprint], datagram => {
-    for (const arrived of pass(datagram, 'server')) client.endpoint.handleDatagram(arrived);
-  });
-  const client: Side = side(
-    'client',
-    alice,
-    [(options.clientExpects ?? bob).fingerprint],
-    datagram => {
-      for (const arrived of pass(datagram, 'client')) server.endpoint.handleDatagram(arrived);
-    },
-    options.clientProfiles,
-  );
-  server.endpoint.start();
-  client.endpoint.start();
-  return { client, server };
-}
-
-function end({ client, server }: Pair): void {
-  client.endpoint.close();
-  server.endpoint.close();
-}
-
-async function turn(): Promise<void> {
-  await new Promise(resolve => setImmediate(resolve));
-}
-
-describe('a DTLS association', () => {
-  test('both ends agree on keys, prefer GCM, and carry data both ways', async () => {
-    const pair = connect();
-    const { client, server } = pair;
-    assert.deepEqual(await Promise.all([client.settled, server.settled]), ['connected', 'connected']);
-    assert.equal(server.endpoint.srtpProfile, SRTP_AEAD_AES_128_GCM);
-    const ours = server.endpoint.srtpKeys(16, 12);
-    const theirs = client.endpoint.srtpKeys(16, 12);
-    assert.deepEqual([ours.localKey, ours.remoteSalt], [theirs.remoteKey, theirs.localSalt]);
-    const label = 'EXPORTER-test';
-    assert.deepEqual(server.endpoint.exportKeyingMaterial(label, 40), client.endpoint.exportKeyingMaterial(label, 40));
-    assert.equal(client.endpoint.send(Buffer.from('to the server')), true);
-    assert.equal(server.endpoint.send(Buffer.from('to the client')), true);
-    await turn();
-    assert.deepEqual([String(server.received), String(client.received)], ['to the server', 'to the client']);
-    end(pair);
-  });
-
-  test('a client that knows only AES-CM gets it', async () => {
-    const pair = connect({ clientProfiles: [SRTP_AES128_CM_HMAC_SHA1_80] });
-    await pair.server.settled;
-    assert.equal(pair.server.endpoint.srtpProfile, SRTP_AES128_CM_HMAC_SHA1_80);
-    end(pair);
-  });
-
-  test('a client without SRTP is refused when SRTP is needed', async () => {
-    const pair = connect({ clientProfiles: [] });
-    assert.equal(await pair.server.settled, 'failed dtls-no-srtp');
-    end(pair);
-  });
-
-  test('a certificate that was not announced ends the handshake, on either side', async () => {
-    const one = connect({ serverExpects: mallory });
-    assert.equal(await one.server.settled, 'failed dtls-fingerprint');
-    end(one);
-    const other = connect({ clientExpects: mallory });
-    assert.equal(await other.client.settled, 'failed dtls-fingerprint');
-    assert.deepEqual(other.server.log, []);
-    end(other);
-  });
-
-  test('somebody else’s certificate is no use without its key', async () => {
-    // Mallory shows Alice's certificate and signs with a key of her own: werift by itself would connect.
-    const forged: Certificate = { ...alice, keyPem: mallory.keyPem };
-    const server = side('server', bob, [alice.fingerprint], datagram => client.endpoint.handleDatagram(datagram));
-    const client: Side = side('client', forged, [bob.fingerprint], datagram =>
-      server.endpoint.handleDatagram(datagram),
-    );
-    server.endpoint.start();
-    client.endpoint.start();
-    assert.equal(await server.settled, 'failed dtls-possession');
-    end({ client, server });
-
-    const impostor: Certificate = { ...bob, keyPem: mallory.keyPem };
-    const badServer = side('server', impostor, [alice.fingerprint], datagram =>
-      victim.endpoint.handleDatagram(datagram),
-    );
-    const victim: Side = side('client', alice, [bob.fingerprint], datagram =>
-      badServer.endpoint.handleDatagram(datagram),
-    );
-    badServer.endpoint.start();
-    victim.endpoint.start();
-    assert.equal(await victim.settled, 'failed dtls-possession');
-    end({ client: victim, server: badServer });
-  });
-
-  test('messages that arrive doubled, in pieces, or last first make the same handshake', async () => {
-    let held: Buffer[] = [];
-    const pair = connect({
-      tamper: (datagram, from) => {
-        const pieces = decodeRecords(datagram).flatMap(record => splitHandshake(record.bytes));
-        if (from === 'client') return [...pieces, ...pieces];
-        // The server's flight of five comes in reverse.
-        held = [...pieces, ...held];
-        const isWhole = held.some(piece => piece[13] === 14) || piecesAreAlone(pieces);
-        if (!isWhole) return [];
-        const flight = held;
-        held = [];
-        return flight;
-      },
-    });
-    assert.deepEqual(await Promise.all([pair.client.settled, pair.server.settled]), ['connected', 'connected']);
-    end(pair);
-  });
-
-  test('nothing in plain text disturbs a session: no alert, no hello, no data', async () => {
-    const pair = connect();
-    await Promise.all([pair.client.settled, pair.server.settled]);
-    const { endpoint, log, received, drops } = pair.server;
-    for (const type of [20, 21, 22, 23]) endpoint.handleDatagram(plainRecord(type, Buffer.of(2, 40)));
-    const hello = plainRecord(22, Buffer.from('010000010000000000000001' + '00', 'hex'));
-    endpoint.handleDatagram(hello);
-    pair.client.endpoint.send(Buffer.from('still there'));
-    await turn();
-    assert.deepEqual(log, ['connected']);
-    assert.equal(String(received), 'still there');
-    assert.deepEqual(drops, new Array(5).fill('dtls-plain'));
-    end(pair);
-  });
-
-  test('a record is believed once, and never after a flipped bit', async () => {
-    const wire: Buffer[] = [];
-    const pair = connect({
-      tamper: (datagram, from) => {
-        if (from === 'client') wire.push(Buffer.from(datagram));
-        return [datagram];
-      },
-    });
-    await Promise.all([pair.client.settled, pair.server.settled]);
-    pair.client.endpoint.send(Buffer.from('once'));
-    await turn();
-    const { endpoint, received, drops } = pair.server;
-    const record = wire[wire.length - 1];
-    endpoint.handleDatagram(Buffer.from(record));
-    assert.deepEqual(drops, ['dtls-replay']);
-    for (let at = 3; at < record.length; at++) {
-      const forged = Buffer.from(record);
-      forged[at] ^= 1;
-      endpoint.handleDatagram(forged);
-    }
-    assert.equal(received.length, 1);
-    end(pair);
-  });
-
-  test('no GCM nonce is used twice: record numbers go on from the Finished message', async () => {
-    const nonces = new Set<string>();
-    const pair = connect({
-      tamper: (datagram, from) => {
-        for (const record of decodeRecords(datagram)) {
-          if (record.epoch === 0 || from === 'client') continue;
-          const nonce = record.fragment.subarray(0, 8).toString('hex');
-          assert.equal(nonces.has(nonce), false, nonce);
-          nonces.add(nonce);
-        }
-        return [datagram];
-      },
-    });
-    await Promise.all([pair.client.settled, pair.server.settled]);
-    for (let count = 0; count < 40; count++) pair.server.endpoint.send(Buffer.from('data'));
-    await turn();
-    assert.equal(nonces.size, 41);
-    end(pair);
-  });
-
-  test('the last flight is repeated as often as the client repeats its own', async () => {
-    const finished: Buffer[] = [];
-    let sent = 0;
-    const pair = connect({
-      tamper: (datagram, from) => {
-        if (from === 'server') sent++;
-        else if (datagram.readUInt16BE(3) === 1) finished.push(Buffer.from(datagram));
-        return [datagram];
-      },
-    });
-    await Promise.all([pair.client.settled, pair.server.settled]);
-    for (let repetition = 0; repetition < 3; repetition++) {
-      const before = sent;
-      pair.server.endpoint.handleDatagram(Buffer.from(finished[0]));
-      await turn();
-      assert.equal(sent - before, 2, 'ChangeCipherSpec and Finished');
-    }
-    end(pair);
-  });
-
-  test('closing tells the other side, and then nothing more is sent or heard', async () => {
-    const pair = connect();
-    await Promise.all([pair.client.settled, pair.server.settled]);
-    pair.client.endpoint.close();
-    await turn();
-    assert.deepEqual(pair.server.log, ['connected', 'closed dtls-closed']);
-    assert.equal(pair.server.endpoint.send(Buffer.from('x')), false);
-    assert.equal(pair.client.endpoint.send(Buffer.from('x')), false);
-    pair.server.endpoint.close();
-  });
-
-  test('junk is dropped and counted, before and after the handshake', async () => {
-    const pair = connect();
-    await Promise.all([pair.client.settled, pair.server.settled]);
-    const { endpoint, log } = pair.server;
-    const junk = [
-      Buffer.of(22),
-      Buffer.alloc(13, 22),
-      plainRecord(24, Buffer.alloc(4)),
-      plainRecord(22, Buffer.from('01ffffff000000000000ffff', 'hex')),
-      Buffer.from('16fefd0000000000000000ffff', 'hex'),
-    ];
-    const fresh = side('server', bob, [alice.fingerprint], () => {});
-    fresh.endpoint.start();
-    for (const bytes of junk) {
-      endpoint.handleDatagram(Buffer.from(bytes));
-      fresh.endpoint.handleDatagram(Buffer.from(bytes));
-    }
-    assert.deepEqual([log, fresh.log], [['connected'], []]);
-    assert.equal(fresh.drops.length, junk.length);
-    fresh.endpoint.close();
-    end(pair);
-  });
+test('a client that knows only AES-CM gets it', async () => {
+  const pair = connect({ clientProfiles: [SRTP_AES128_CM_HMAC_SHA1_80] });
+  await pair.server.settled;
+  assert.equal(pair.server.endpoint.srtpProfile, SRTP_AES128_CM_HMAC_SHA1_80);
+  end(pair);
 });
 
-describe('with werift’s own ends', () => {
-  for (const profile of [SRTP_AEAD_AES_128_GCM, SRTP_AES128_CM_HMAC_SHA1_80] as const) {
-    test(`its client connects with profile ${profile} and hears all records`, async () => {
-      const { promise: connected, resolve } = Promise.withResolvers<void>();
-      const transport = weriftTransport(bytes => server.endpoint.handleDatagram(bytes));
-      const werift = new DtlsClient({
-        cert: alice.certPem,
-        key: alice.keyPem,
-        signatureHash: alice.signatureHash,
-        transport,
-        srtpProfiles: [profile],
-        extendedMasterSecret: true,
-      });
-      const server = side('server', bob, [alice.fingerprint], datagram => transport.onData(datagram, ['', 0]));
-      const heard: string[] = [];
-      werift.onData.subscribe(bytes => heard.push(String(bytes)));
-      werift.onConnect.subscribe(() => resolve());
-      server.endpoint.start();
-      werift.connect().catch(assert.fail);
-      await Promise.all([connected, server.settled]);
-      for (let count = 0; count < 12; count++) server.endpoint.send(Buffer.from(`${count}`));
-      await werift.send(Buffer.from('hello'));
-      await turn();
-      assert.equal(heard.join(), '0,1,2,3,4,5,6,7,8,9,10,11');
-      assert.equal(String(server.received), 'hello');
-      server.endpoint.close();
-      werift.dtls.flight = 99;
-    });
+test('a client without SRTP is refused when SRTP is needed', async () => {
+  const pair = connect({ clientProfiles: [] });
+  assert.equal(await pair.server.settled, 'failed dtls-no-srtp');
+  end(pair);
+});
+
+test('a certificate that was not announced ends the handshake, on either side', async () => {
+  const one = connect({ serverExpects: mallory });
+  assert.equal(await one.server.settled, 'failed dtls-fingerprint');
+  end(one);
+  const other = connect({ clientExpects: mallory });
+  assert.equal(await other.client.settled, 'failed dtls-fingerprint');
+  assert.deepEqual(other.server.log, []);
+  end(other);
+});
+
+test('messages that arrive doubled, in pieces, or last first make the same handshake', async () => {
+  let held: Buffer[] = [];
+  const pair = connect({
+    tamper: (datagram, from) => {
+      const pieces = decodeRecords(datagram).flatMap(record => splitHandshake(record.bytes));
+      if (from === 'client') return [...pieces, ...pieces];
+      // The server's flight of five comes in reverse.
+      held = [...pieces, ...held];
+      const isWhole = held.some(piece => piece[13] === 14) || piecesAreAlone(pieces);
+      if (!isWhole) return [];
+      const flight = held;
+      held = [];
+      return flight;
+    },
+  });
+  assert.deepEqual(await Promise.all([pair.client.settled, pair.server.settled]), ['connected', 'connected']);
+  end(pair);
+});
+
+test('no GCM nonce is used twice: record numbers go on from the Finished message', async () => {
+  const nonces = new Set<string>();
+  const pair = connect({
+    tamper: (datagram, from) => {
+      for (const record of decodeRecords(datagram)) {
+        if (record.epoch === 0 || from === 'client') continue;
+        const nonce = record.fragment.subarray(0, 8).toString('hex');
+        assert.equal(nonces.has(nonce), false, nonce);
+        nonces.add(nonce);
+      }
+      return [datagram];
+    },
+  });
+  await Promise.all([pair.client.settled, pair.server.settled]);
+  for (let count = 0; count < 40; count++) pair.server.endpoint.send(Buffer.from('data'));
+  await turn();
+  assert.equal(nonces.size, 41);
+  end(pair);
+});
+
+test('the last flight is repeated as often as the client repeats its own', async () => {
+  const finished: Buffer[] = [];
+  let sent = 0;
+  const pair = connect({
+    tamper: (datagram, from) => {
+      if (from === 'server') sent++;
+      else if (datagram.readUInt16BE(3) === 1) finished.push(Buffer.from(datagram));
+      return [datagram];
+    },
+  });
+  await Promise.all([pair.client.settled, pair.server.settled]);
+  for (let repetition = 0; repetition < 3; repetition++) {
+    const before = sent;
+    pair.server.endpoint.handleDatagram(Buffer.from(finished[0]));
+    await turn();
+    assert.equal(sent - before, 2, 'ChangeCipherSpec and Finished');
   }
+  end(pair);
+});
 
-  test('its server is a good server for our client', async () => {
-    const transport = weriftTransport(bytes => client.endpoint.handleDatagram(bytes));
-    const werift = new DtlsServer({
-      cert: bob.certPem,
-      key: bob.keyPem,
-      signatureHash: bob.signatureHash,
+test('closing tells the other side, and then nothing more is sent or heard', async () => {
+  const pair = connect();
+  await Promise.all([pair.client.settled, pair.server.settled]);
+  pair.client.endpoint.close();
+  await turn();
+  assert.deepEqual(pair.server.log, ['connected', 'closed dtls-closed']);
+  assert.equal(pair.server.endpoint.send(Buffer.from('x')), false);
+  assert.equal(pair.client.endpoint.send(Buffer.from('x')), false);
+  pair.server.endpoint.close();
+});
+
+for (const profile of [SRTP_AEAD_AES_128_GCM, SRTP_AES128_CM_HMAC_SHA1_80] as const) {
+  test(`werift’s client connects with profile ${profile} and hears all records`, async () => {
+    const { promise: connected, resolve } = Promise.withResolvers<void>();
+    const transport = weriftTransport(bytes => server.endpoint.handleDatagram(bytes));
+    const werift = new DtlsClient({
+      cert: alice.certPem,
+      key: alice.keyPem,
+      signatureHash: alice.signatureHash,
       transport,
-      srtpProfiles: [SRTP_AEAD_AES_128_GCM],
+      srtpProfiles: [profile],
       extendedMasterSecret: true,
-      certificateRequest: true,
     });
-    const client = side('client', alice, [bob.fingerprint], datagram => transport.onData(datagram, ['', 0]));
-    client.endpoint.start();
-    assert.equal(await client.settled, 'connected');
-    const ours = client.endpoint.srtpKeys(16, 12);
-    assert.deepEqual(werift.extractSessionKeys(16, 12).remoteKey, ours.localKey);
-    client.endpoint.close();
+    const server = side('server', bob, [alice.fingerprint], datagram => transport.onData(datagram, ['', 0]));
+    const heard: string[] = [];
+    werift.onData.subscribe(bytes => heard.push(String(bytes)));
+    werift.onConnect.subscribe(() => resolve());
+    server.endpoint.start();
+    werift.connect().catch(assert.fail);
+    await Promise.all([connected, server.settled]);
+    for (let count = 0; count < 12; count++) server.endpoint.send(Buffer.from(`${count}`));
+    await werift.send(Buffer.from('hello'));
+    await turn();
+    assert.equal(heard.join(), '0,1,2,3,4,5,6,7,8,9,10,11');
+    assert.equal(String(server.received), 'hello');
+    server.endpoint.close();
     werift.dtls.flight = 99;
   });
+}
+
+test('werift’s server is a good server for our client', async () => {
+  const transport = weriftTransport(bytes => client.endpoint.handleDatagram(bytes));
+  const werift = new DtlsServer({
+    cert: bob.certPem,
+    key: bob.keyPem,
+    signatureHash: bob.signatureHash,
+    transport,
+    srtpProfiles: [SRTP_AEAD_AES_128_GCM],
+    extendedMasterSecret: true,
+    certificateRequest: true,
+  });
+  const client = side('client', alice, [bob.fingerprint], datagram => transport.onData(datagram, ['', 0]));
+  client.endpoint.start();
+  assert.equal(await client.settled, 'connected');
+  const ours = client.endpoint.srtpKeys(16, 12);
+  assert.deepEqual(werift.extractSessionKeys(16, 12).remoteKey, ours.localKey);
+  client.endpoint.close();
+  werift.dtls.flight = 99;
 });
 
 /** What werift's ends want for a socket: what they send goes to `deliver`, in a turn of its own. */
@@ -361,12 +174,6 @@ function weriftTransport(deliver: (bytes: Buffer) => void): ConstructorParameter
     send: async bytes => queueMicrotask(() => deliver(Buffer.from(bytes))),
     close: async () => {},
   };
-}
-
-function plainRecord(type: number, fragment: Buffer): Buffer {
-  const head = Buffer.from([type, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0]);
-  head.writeUInt16BE(fragment.length, 11);
-  return Buffer.concat([head, fragment]);
 }
 
 /** A plain handshake record as several datagrams with one fragment each; anything else as it is. */

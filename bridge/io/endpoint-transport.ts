@@ -161,6 +161,12 @@ export class EndpointTransport<Owner> {
     this.#commit(slotOffset, protectedLength);
   }
 
+  /** The same for a retransmission: RTX, or a packet sent before with the very same bytes. */
+  resendRtp(slotOffset: number, length: number): void {
+    const protectedLength = this.#srtp?.protectRtpAgain(this.#port.outgoing, slotOffset, length) ?? SRTP_NO_KEYS;
+    this.#commit(slotOffset, protectedLength);
+  }
+
   sendRtcp(slotOffset: number, length: number): void {
     const protectedLength = this.#srtp?.protectRtcp(this.#port.outgoing, slotOffset, length) ?? SRTP_NO_KEYS;
     this.#commit(slotOffset, protectedLength);

@@ -33,6 +33,8 @@ export class PortablePort<Owner> implements DatagramPort<Owner> {
   };
   /** Datagrams the kernel refused (no route, peer's port closed, queue full). Part of `sendDropped` too. */
   sendErrors = 0;
+  readonly address: string;
+  readonly port: number;
   readonly #socket: Socket;
   readonly #handler: DatagramHandler<Owner>;
   readonly #peers: PeerTable<Owner>;
@@ -71,6 +73,7 @@ export class PortablePort<Owner> implements DatagramPort<Owner> {
 
   private constructor(socket: Socket, options: PortablePortOptions<Owner>) {
     this.#socket = socket;
+    ({ address: this.address, port: this.port } = socket.address());
     this.#handler = options.handler;
     this.#peers = new PeerTable(isIPv6(options.address) ? 'IPv6' : 'IPv4');
     this.#slots = new OutgoingSlots(options.arenaSlots ?? 4096);
@@ -80,14 +83,6 @@ export class PortablePort<Owner> implements DatagramPort<Owner> {
     socket.on('message', (message, remote) => this.#receive(message, remote));
     // Errors of single sends come to their completion; what is left here is the socket's own, and it goes on.
     socket.on('error', error => options.log?.warn({ error: error.message }, 'datagram socket error'));
-  }
-
-  get address(): string {
-    return this.#socket.address().address;
-  }
-
-  get port(): number {
-    return this.#socket.address().port;
   }
 
   get outgoing(): Buffer {

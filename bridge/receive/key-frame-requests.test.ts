@@ -45,6 +45,21 @@ test('a request inside the quiet time that a key frame answers is not sent', () 
   assert.deepEqual(sentMs(requests, 60, 2000), []);
 });
 
+test('a bridge that switches layers is held to the quiet time only, not to three in ten seconds', () => {
+  const served = (by: 'client' | 'bridge') => {
+    const requests = new KeyFrameRequests();
+    let count = 0;
+    for (let nowMs = 0; nowMs < 5_000; nowMs += 500) {
+      requests.request(nowMs, 1, by);
+      if (requests.poll(nowMs)) count++;
+      requests.handleKeyFrame(nowMs + 50);
+    }
+    return count;
+  };
+  assert.equal(served('client'), REQUESTER_LIMIT);
+  assert.equal(served('bridge'), 10);
+});
+
 test('a key frame from before the request answers nothing', () => {
   const requests = new KeyFrameRequests();
   requests.handleKeyFrame(0);

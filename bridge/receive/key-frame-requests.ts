@@ -40,14 +40,16 @@ export class KeyFrameRequests {
 
   /**
    * `requesterKey` (an endpoint or a link, as the caller numbers them) needs a key frame. While its earlier request is open, or
-   * while others wait, it costs nothing; a request beyond its limits is put off, not lost.
+   * while others wait, it costs nothing; a request beyond its limits is put off, not lost. What a bridge asks for, this one to switch a layer or another
+   * one for all its subscribers, is not counted over ten seconds: its own clients were, and a switch that waits is a frozen picture.
    */
-  request(nowMs: number, requesterKey: number): void {
+  request(nowMs: number, requesterKey: number, by: 'client' | 'bridge' = 'client'): void {
     this.requested++;
     const requester = this.#requesterOf(requesterKey);
     if (requester.dueMs < Number.POSITIVE_INFINITY) return;
     const [third, , last] = requester.actedMs;
-    requester.dueMs = Math.max(nowMs, last + REQUESTER_INTERVAL_MS, third + REQUESTER_WINDOW_MS);
+    const windowMs = by === 'client' ? third + REQUESTER_WINDOW_MS : nowMs;
+    requester.dueMs = Math.max(nowMs, last + REQUESTER_INTERVAL_MS, windowMs);
     this.#dueMs = Math.min(this.#dueMs, requester.dueMs);
   }
 

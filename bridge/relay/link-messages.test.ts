@@ -2,8 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protocol/ids.ts';
+import { cutSessionKeys, EXPORTER_BYTES } from '../../protocol/octo/keys.ts';
 import { MESSAGE_BYTES_MAX } from '../../protocol/octo/message.ts';
 import { WANTS_MAX, type Want } from '../../protocol/octo/wants.ts';
+import { FrameOutput } from './frame-output.ts';
+import { createLinkCounters } from './link-counters.ts';
+import { LinkDialogue } from './link-dialogue.ts';
+import { LinkSession } from './link-session.ts';
 import { LossyAssembly } from './lossy-messages.ts';
 import { QUEUED_MESSAGES_MAX } from './message-sender.ts';
 import { SimulatedPair } from './simulated-pair.ts';
@@ -66,6 +71,7 @@ test('reliable messages arrive exactly once, in each sender order, through 30 % 
       pair.runUntil(() => pair.b.messages.length >= total, 30_000);
       pair.run(2000);
       assertDelivered(pair, sent);
+      assert.equal(pair.b.link?.counters.violations, 0);
     }),
     { numRuns: 4 },
   );
@@ -173,6 +179,48 @@ test('messages that a restarted peer may have delivered are not sent to its succ
     ['waiting'],
   );
   assert.equal(pair.a.link?.counters.messagesAbandoned, 1);
+});
+
+test('a link that the peer has made anew gets nothing numbered for the old one', () => {
+  const pair = connected(29);
+  pair.a.relay.sendMessage(B, CONFERENCES[0], SENDERS[0], true, Buffer.from('to the old one'));
+  pair.run(300);
+  const peers = [pair.a.peer, pair.b.peer];
+  // The good-bye is lost, and at first everything that shows the new incarnation: acknowledgements, wants, pings.
+  let isHushed = true;
+  pair.filter = (bytes, from) => {
+    const type = bytes[0] & 0x0f;
+    if (from !== pair.b || bytes[0] < 192) return true;
+    return type !== 10 && !(isHushed && [3, 4, 5, 8].includes(type));
+  };
+  for (const conference of CONFERENCES) pair.b.relay.removeConference(conference);
+  for (const conference of CONFERENCES) pair.b.relay.setPeers(conference, peers);
+  const before = pair.a.link?.counters.handshakes ?? 0;
+  pair.runUntil(() => (pair.a.link?.counters.handshakes ?? 0) > before, 3000);
+  pair.a.relay.sendMessage(B, CONFERENCES[0], SENDERS[0], true, Buffer.from('to the new one'));
+  pair.run(200);
+  isHushed = false;
+  pair.run(2000);
+  assert.deepEqual(
+    pair.b.messages.map(seen => Buffer.from(seen.bytes).toString()),
+    ['to the old one', 'to the new one'],
+  );
+  assert.equal(pair.a.link?.counters.messagesAbandoned, 0);
+});
+
+test('the first incarnation of a session holds; only the newest session can show another one', () => {
+  const pair = connected(30);
+  const wire = { outgoing: Buffer.alloc(0), reserve: () => -1, commit: () => {} };
+  const counters = createLinkCounters();
+  const dialogue = new LinkDialogue(B, 1, new FrameOutput(0, wire, counters), counters, pair.a);
+  const keys = cutSessionKeys(Buffer.alloc(EXPORTER_BYTES), 'client');
+  const [first, second] = [new LinkSession(0, keys, counters), new LinkSession(0, keys, counters)];
+  assert.equal(dialogue.meet(0, first, true, 0), false);
+  assert.equal(dialogue.meet(0, first, true, 7), true);
+  assert.equal(dialogue.meet(0, first, true, 8), false, 'a session has one incarnation');
+  assert.equal(dialogue.meet(0, second, true, 8), true);
+  assert.equal(dialogue.meet(0, first, false, 7), false, 'the former one is over');
+  assert.equal(dialogue.meet(0, second, true, 8), true);
 });
 
 test('wants converge to the newest state through loss, and never go back', () => {

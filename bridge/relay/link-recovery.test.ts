@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { ConferenceId, EndpointId, SourceId } from '../../protocol/ids.ts';
+import { cutSessionKeys, EXPORTER_BYTES } from '../../protocol/octo/keys.ts';
+import { SLOT_BYTES } from '../arena.ts';
+import { FrameOutput } from './frame-output.ts';
+import { createLinkCounters } from './link-counters.ts';
+import { LinkSession } from './link-session.ts';
 import { LossRecovery, REORDER_MS } from './loss-recovery.ts';
+import { LossReports } from './loss-reports.ts';
 import { SimulatedPair, seededRandom } from './simulated-pair.ts';
 
 const CONFERENCE = 1 as ConferenceId;
@@ -136,4 +142,24 @@ test('frames that are asked for are told from late ones', () => {
   assert.equal(recovery.handleArrival(5, 1), 'late');
   recovery.poll(20, 10, new Float64Array(8));
   assert.equal(recovery.handleArrival(30, 2), 'recovered');
+});
+
+test('a frame is repeated once per round trip, however often it is asked for', () => {
+  const counters = createLinkCounters();
+  const sent: Buffer[] = [];
+  const outgoing = Buffer.alloc(SLOT_BYTES);
+  const commit = (offset: number, length: number) => sent.push(Buffer.from(outgoing.subarray(offset, offset + length)));
+  const output = new FrameOutput(0, { outgoing, reserve: () => 0, commit }, counters);
+  const reports = new LossReports(output, counters);
+  const session = new LinkSession(0, cutSessionKeys(Buffer.alloc(EXPORTER_BYTES, 1), 'client'), counters);
+  for (let frame = 0; frame < 3; frame++) output.finish(0, session, output.begin(0, 0, 1, 0, 1, 2), 8, true);
+  const nack = Buffer.from('0000000100000001', 'hex');
+  const ask = (nowMs: number) => reports.handleNack(nowMs, session, 100, nack, 0, nack.length);
+  ask(20);
+  ask(60);
+  ask(109);
+  assert.equal(counters.retransmitted, 2, 'frames 1 and 2, once each');
+  assert.ok(sent[3].equals(sent[1]) && sent[4].equals(sent[2]), 'byte for byte');
+  ask(110);
+  assert.equal(counters.retransmitted, 4);
 });

@@ -53,6 +53,10 @@ export class FakeTransport {
     this.#port.cancel(slot);
   }
 
+  resendRtp(slot: number, length: number): void {
+    this.sendRtp(slot, length);
+  }
+
   sendRtcp(slot: number, length: number): void {
     this.rtcp.push(Buffer.from(this.#port.outgoing.subarray(slot, slot + length)));
     this.#port.cancel(slot);

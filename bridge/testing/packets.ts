@@ -8,6 +8,8 @@ export interface OpusPacket {
   readonly mid?: string;
   /** RFC 6464, 0 is loudest. */
   readonly level?: number;
+  /** Transport-wide sequence number. */
+  readonly transportSequence?: number;
   readonly payload?: string;
 }
 
@@ -15,6 +17,8 @@ export function opusPacket(packet: OpusPacket): Buffer {
   const elements: number[] = [];
   if (packet.mid !== undefined) elements.push((4 << 4) | (packet.mid.length - 1), ...Buffer.from(packet.mid));
   if (packet.level !== undefined) elements.push(1 << 4, 0x80 | packet.level);
+  const transportSequence = packet.transportSequence;
+  if (transportSequence !== undefined) elements.push((3 << 4) | 1, transportSequence >> 8, transportSequence & 0xff);
   return rtpPacket(
     109,
     packet.ssrc,

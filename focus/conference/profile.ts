@@ -27,7 +27,7 @@ export function updateOwnProfile(room: Room, participant: Participant, request: 
     refuse(room, participant, { reason: RequestResponse_Reason.NOT_ALLOWED, message, requestId, about });
     return;
   }
-  const refusal = profileProblem(room.settings, request);
+  const refusal = profileProblem(room.settings, request, participant.attributes);
   if (refusal !== undefined) {
     const message = OWN_PROFILE_MESSAGES[refusal];
     refuse(room, participant, { reason: RequestResponse_Reason.LIMIT_EXCEEDED, message, requestId, about });
@@ -37,23 +37,24 @@ export function updateOwnProfile(room: Room, participant: Participant, request: 
   refuse(room, participant, { reason: RequestResponse_Reason.OK, requestId, about });
 }
 
-/** What is wrong with a change, if anything is. */
+/** What is wrong with a change, if anything is. `attributes` are those there already: together they stay within the limit. */
 export function profileProblem(
   settings: RoomSettings,
-  { name, metadata, attributes }: ProfileChange,
+  change: ProfileChange,
+  attributes: Readonly<Record<string, string>> = {},
 ): ProfileProblem | undefined {
-  if ([...name].length > settings.nameCharactersMax) return 'name-too-long';
-  if (Buffer.byteLength(metadata) > settings.metadataBytesMax) return 'metadata-too-large';
-  return attributesBytes(attributes) > settings.attributesBytesMax ? 'attributes-too-large' : undefined;
+  if ([...change.name].length > settings.nameCharactersMax) return 'name-too-long';
+  if (Buffer.byteLength(change.metadata) > settings.metadataBytesMax) return 'metadata-too-large';
+  const bytes = attributesBytes(mergeAttributes(attributes, change.attributes));
+  return bytes > settings.attributesBytesMax ? 'attributes-too-large' : undefined;
 }
 export type ProfileProblem = Extract<Refusal, 'name-too-long' | 'metadata-too-large' | 'attributes-too-large'>;
 
-/** A checked change. The attributes together stay within the limit too: those that would not are left out. */
+/** A checked change. */
 export function changeProfile(room: Room, participant: Participant, change: ProfileChange): void {
   if (change.name !== '') participant.name = change.name;
   if (change.metadata !== '') participant.metadata = change.metadata;
-  const attributes = mergeAttributes(participant.attributes, change.attributes);
-  if (attributesBytes(attributes) <= room.settings.attributesBytesMax) participant.attributes = attributes;
+  participant.attributes = mergeAttributes(participant.attributes, change.attributes);
   announceToAll(room, participant);
   participant.nextTokenAtMs = 0;
 }

@@ -104,7 +104,7 @@ export function createRooms(host: RoomHost): Rooms {
       }),
     updateParticipant: request =>
       withParticipant(request.room, request.identity, (room, participant) => {
-        const problem = profileProblem(settings, request);
+        const problem = profileProblem(settings, request, participant.attributes);
         if (problem !== undefined) return refuse(problem);
         if (hasProfile(request)) changeProfile(room, participant, request);
         if (request.permission !== undefined) {

@@ -4,15 +4,12 @@ import type { Logger } from 'pino';
 import type { BridgeEvent } from '../../protocol/control/events.ts';
 import { type BridgeId, type ConferenceId, type EndpointId, parseId } from '../../protocol/ids.ts';
 import { handleBridgeEvent } from '../conference/bridge-events.ts';
-import { withPeers } from '../conference/conference-spec.ts';
 import { handleSignalLost, leave } from '../conference/joining.ts';
-import { handleTransport } from '../conference/negotiating.ts';
 import type { Participant } from '../conference/participant.ts';
 import { newSid, type Random } from '../conference/random.ts';
 import { Room, type RoomProperties, type RoomSettings } from '../conference/room.ts';
 import { RoomDirectory } from '../conference/room-directory.ts';
 import type { RoomHost } from '../conference/room-operations.ts';
-import type { RoomOutput, SignalMessage } from '../conference/room-output.ts';
 import { settle } from '../conference/settling.ts';
 import { handleTimeout } from '../conference/timeouts.ts';
 import type { FocusMetrics } from '../metrics.ts';
@@ -21,20 +18,8 @@ import { handleRequest } from '../signal/requests.ts';
 import type { ConferenceRecord, Store } from '../store/store.ts';
 import type { BridgeLinks, BridgeLinksHandler } from './bridge-links.ts';
 import type { BridgeWatch } from './bridge-watch.ts';
-
-/** Where a participant's messages go: its signalling socket. */
-export interface SignalSink {
-  readonly isOpen: boolean;
-  send(message: SignalMessage): void;
-  /** After what was sent; `reason` is for the client's developer. */
-  close(reason: string): void;
-}
-
-export interface Session {
-  readonly sink: SignalSink;
-  /** Signs a token for the participant as it is now. */
-  readonly freshToken: (participant: Participant) => Promise<string>;
-}
+import { RoomOutputs } from './room-outputs.ts';
+import type { Session, SignalSink } from './session.ts';
 
 export interface ConferenceHostOptions {
   readonly focusId: string;
@@ -64,6 +49,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   readonly directory = new RoomDirectory();
   readonly #options: ConferenceHostOptions;
   readonly #sessions = new Map<string, Session>();
+  readonly #outputs: RoomOutputs;
   readonly #ticker: NodeJS.Timeout;
 
   constructor(options: ConferenceHostOptions) {
@@ -71,6 +57,9 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     this.settings = options.settings;
     this.properties = options.properties;
     this.roomNameCharactersMax = options.roomNameCharactersMax;
+    const apply = (room: Room) => this.apply(room);
+    const inBackground = (work: Promise<unknown>, trouble: string) => this.#inBackground(work, trouble);
+    this.#outputs = new RoomOutputs({ ...options, sessions: this.#sessions, apply, inBackground });
     options.links.listen(this);
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     this.#ticker.unref();
@@ -162,13 +151,13 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   }
 
   apply(room: Room): void {
-    for (const output of settle(room)) this.#perform(room, output);
+    for (const output of settle(room)) this.#outputs.perform(room, output);
   }
 
   onUp(bridgeId: BridgeId): void {
     // Conferences that outlived a gap in the bridge's reports still have it in their documents.
     for (const room of this.directory.all()) {
-      if (room.document().bridgeIds.includes(bridgeId)) this.#putConference(room);
+      if (room.document().bridgeIds.includes(bridgeId)) this.#outputs.putConference(room);
     }
   }
 
@@ -238,96 +227,6 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
       leave(room, this.nowMs(), participant, { reason, action, cause: DisconnectReason[reason].toLowerCase() });
     }
     this.apply(room);
-  }
-
-  #perform(room: Room, output: RoomOutput): void {
-    const { links, metrics } = this.#options;
-    const { conferenceId } = room.identity;
-    switch (output.kind) {
-      case 'signal':
-        this.#sessions.get(output.participantSid)?.sink.send(output.message);
-        break;
-      case 'close-signal':
-        this.#sessions.get(output.participantSid)?.sink.close(output.reason);
-        this.#sessions.delete(output.participantSid);
-        break;
-      case 'refresh-token':
-        this.#inBackground(this.#refreshToken(room, output.participantSid), 'token not refreshed');
-        break;
-      case 'endpoint':
-        this.#putEndpoint(room, output);
-        break;
-      case 'endpoint-removed':
-        links.link(output.bridgeId)?.removeEndpoint(conferenceId, output.endpointId);
-        break;
-      case 'conference':
-        this.#putConference(room);
-        break;
-      case 'conference-removed':
-        links.link(output.bridgeId)?.removeConference(conferenceId);
-        break;
-      case 'tracks':
-        metrics.tracks.inc({ kind: 'audio' }, output.audio);
-        metrics.tracks.inc({ kind: 'video' }, output.video);
-        break;
-      default:
-        this.#note(room, output);
-    }
-  }
-
-  #note(room: Room, output: Extract<RoomOutput, { kind: 'joined' | 'active' | 'resumed' | 'left' }>): void {
-    const { metrics, log, store } = this.#options;
-    const { identity: participant, participantSid, bridgeId: bridge, region } = output;
-    const fields = { room: room.identity.name, participant, participantSid, bridge, region };
-    if (output.kind === 'joined') metrics.participants.inc({ region });
-    else if (output.kind === 'resumed') metrics.resumes.inc({ result: 'resumed' });
-    if (output.kind !== 'left') {
-      log[output.kind === 'active' ? 'info' : 'debug'](fields, `participant ${output.kind}`);
-      return;
-    }
-    const reason = DisconnectReason[output.reason].toLowerCase();
-    metrics.participants.dec({ region });
-    metrics.leaves.inc({ reason });
-    log.info({ ...fields, reason, cause: output.cause }, 'participant left');
-    const released = store.release(room.identity.conferenceId, output.endpointId, participantSid);
-    this.#inBackground(released, 'place not given back to the store');
-  }
-
-  #putEndpoint(room: Room, output: Extract<RoomOutput, { kind: 'endpoint' }>): void {
-    const { endpointId, bridgeId, revision, document } = output;
-    const present = (act: (participant: Participant) => void) => {
-      const participant = room.withEndpoint(endpointId);
-      if (participant === undefined) return;
-      act(participant);
-      this.apply(room);
-    };
-    this.#options.links.link(bridgeId)?.putEndpoint(room.identity.conferenceId, endpointId, {
-      revision,
-      document,
-      onTaken: (taken, transport) => present(participant => handleTransport(room, participant, taken, transport)),
-      onRefused: status =>
-        present(participant =>
-          leave(room, this.nowMs(), participant, {
-            reason: DisconnectReason.STATE_MISMATCH,
-            action: LeaveRequest_Action.DISCONNECT,
-            cause: `its bridge refused it with ${status}`,
-          }),
-        ),
-    });
-  }
-
-  #putConference(room: Room): void {
-    const { links } = this.#options;
-    const document = room.document();
-    const body = withPeers(document, bridgeId => links.peer(bridgeId));
-    for (const bridgeId of document.bridgeIds) links.link(bridgeId)?.putConference(room.identity.conferenceId, body);
-  }
-
-  async #refreshToken(room: Room, participantSid: string): Promise<void> {
-    const session = this.#sessions.get(participantSid);
-    const participant = room.withSid(participantSid);
-    if (session === undefined || participant === undefined) return;
-    session.sink.send({ case: 'refreshToken', value: await session.freshToken(participant) });
   }
 
   #noteDistances(from: BridgeId, links: readonly { readonly bridgeId: string; readonly rttMs: number | null }[]): void {

@@ -1,5 +1,5 @@
 /** From an admitted socket to a participant in a room: placed and joined, or resumed where it was. */
-import { DisconnectReason, LeaveRequest, LeaveRequest_Action } from '@livekit/protocol';
+import { DisconnectReason, LeaveRequest, LeaveRequest_Action, type SignalRequest } from '@livekit/protocol';
 import type { Logger } from 'pino';
 import { type AccessToken, refreshAccessToken } from '../api/access-token.ts';
 import { join, resume } from '../conference/joining.ts';
@@ -11,8 +11,10 @@ import type { FocusMetrics } from '../metrics.ts';
 import type { Placed, Placements } from '../placement/placement.ts';
 import type { ClientRegion } from '../region.ts';
 import type { Admission } from '../signal/admission.ts';
+import { handleRequest } from '../signal/requests.ts';
 import type { Store } from '../store/store.ts';
-import type { ConferenceHost, Session, SignalSink } from './conference-host.ts';
+import type { ConferenceHost } from './conference-host.ts';
+import type { Session, SignalSink } from './session.ts';
 
 export interface SessionOpenerOptions {
   readonly host: ConferenceHost;
@@ -95,12 +97,12 @@ async function joinRoom(
   const room = host.roomOf(conference);
   host.attach(record.sid, sessionOf(options, sink, token));
   const participant = join(room, host.nowMs(), participantOf(admission, placed));
+  const { addTrackRequests, publisherOffer } = admission.request;
+  const requests: SignalRequest['message'][] = addTrackRequests.map(value => ({ case: 'addTrack', value }));
+  if (publisherOffer !== undefined) requests.push({ case: 'offer', value: publisherOffer });
+  // All of it before the room's wishes are carried out: the bridge gets one document, and the answer comes after one round trip.
+  for (const request of requests) handleRequest(room, participant, request, host.nowMs());
   host.apply(room);
-  for (const value of admission.request.addTrackRequests) {
-    host.handleRequest(room, participant, { case: 'addTrack', value });
-  }
-  const value = admission.request.publisherOffer;
-  if (value !== undefined) host.handleRequest(room, participant, { case: 'offer', value });
   return { room, participant };
 }
 

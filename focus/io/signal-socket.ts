@@ -6,7 +6,7 @@ import type { SignalMessage } from '../conference/room-output.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import { decodeRequest, encodeResponse, type FrameForm } from '../signal/signal-codec.ts';
 import { TokenBucket } from '../signal/token-bucket.ts';
-import type { SignalSink } from './conference-host.ts';
+import type { SignalSink } from './session.ts';
 
 /** What is used of a `ws` WebSocket (it comes without types), behind @fastify/websocket. */
 export interface ClientSocket {

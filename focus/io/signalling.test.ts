@@ -13,157 +13,21 @@ import {
 import { pino } from 'pino';
 import { parse } from 'sdp-transform';
 import { offerSdp } from '../conference/offer.fixture.ts';
-import { type FocusConfig, readFocusConfig } from '../config.ts';
+import { readFocusConfig } from '../config.ts';
 import { type RunningFocus, startFocus } from '../service.ts';
-import { FakeBridge } from './fake-bridge.fixture.ts';
-import { accessToken, joinParameter, SignalClient, signalUrl, type TokenOptions } from './signal-client.fixture.ts';
+import type { FakeBridge } from './fake-bridge.fixture.ts';
+import { eventually, type FocusUnderTest, startFocusUnderTest, withFocus } from './focus.fixture.ts';
+import { accessToken, SignalClient, signalUrl } from './signal-client.fixture.ts';
 
-const SECRET = 'a-control-secret-of-32-characters-or-more';
+let world: FocusUnderTest;
 let focus: RunningFocus;
 let bridge: FakeBridge;
-
-async function start(flags: Readonly<Record<string, unknown>> = {}): Promise<RunningFocus> {
-  const config: FocusConfig = readFocusConfig({
-    env: {},
-    flags: {
-      port: 0,
-      bind_addresses: ['127.0.0.1'],
-      development: true,
-      region: 'eu',
-      'control.secret': SECRET,
-      'room.departure_timeout': 0,
-      'signal.resume_timeout_ms': 300,
-      'signal.joins_per_second': 1000,
-      ...flags,
-    },
-  });
-  const running = await startFocus(config, pino({ level: 'silent' }));
-  await bridge.register(running.url);
-  return running;
-}
-
-/** Runs a test against a focus with other settings. */
-async function withFocus(
-  flags: Readonly<Record<string, unknown>>,
-  work: (url: string) => Promise<void>,
-): Promise<void> {
-  const other = await start(flags);
-  try {
-    await work(other.url);
-  } finally {
-    await other.close();
-  }
-}
-
-/** Waits until something is so; the test's own time-out is the limit. */
-async function eventually(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise(resolve => setTimeout(resolve, 5));
-}
-
 before(async () => {
-  bridge = new FakeBridge('eu-1', 'eu', SECRET);
-  await bridge.start();
-  focus = await start();
+  world = await startFocusUnderTest();
+  ({ focus, bridge } = world);
 });
-beforeEach(async () => {
-  await bridge.register(focus.url);
-  await eventually(() => focus.host.rooms().length === 0);
-});
-after(async () => {
-  await focus.close();
-  await bridge.close();
-});
-
-/** Nothing is left of anybody: not in the focus, not on the bridge. */
-async function assertNothingLeft(): Promise<void> {
-  await eventually(
-    () => focus.host.rooms().length === 0 && bridge.endpoints.size === 0 && bridge.conferences.size === 0,
-  );
-  assert.equal(focus.host.sessions, 0);
-  assert.equal(focus.host.directory.joining, 0);
-}
-
-async function validate(options: TokenOptions, join = {}, path = '/rtc/v1/validate', url = focus.url) {
-  const response = await fetch(signalUrl(url, await accessToken(options), join, path));
-  return { status: response.status, text: await response.text() };
-}
-
-const refusals: readonly [what: string, token: TokenOptions, status: number, text: RegExp][] = [
-  ['a token signed with another secret', { secret: 'not the secret' }, 401, /^invalid authorization token$/],
-  ['a token of an unknown key', { key: 'nobody' }, 401, /^invalid API key$/],
-  ['an expired token', { lifetimeSeconds: -120 }, 401, /^invalid authorization token: token is expired$/],
-  ['a token without expiry', { lifetimeSeconds: null }, 401, /^invalid authorization token$/],
-  ['a token without the grant to join', { video: { room: 'talk' } }, 401, /^permissions denied$/],
-  ['a token without a room', { video: { roomJoin: true } }, 400, /^no room name$/],
-  ['a token without an identity', { identity: '' }, 400, /^identity cannot be empty$/],
-  ['an identity of 257 characters', { identity: 'x'.repeat(257) }, 400, /^participant identity length exceeds limits$/],
-];
-for (const [what, options, status, text] of refusals) {
-  test(`${what} is refused with ${status} before the upgrade, and by validate with the reason`, async () => {
-    const token = await accessToken(options);
-    await assert.rejects(SignalClient.open(focus.url, token));
-    const answer = await validate(options);
-    assert.equal(answer.status, status);
-    assert.match(answer.text, text);
-    assert.equal(answer.text.includes(token), false);
-    await assertNothingLeft();
-  });
-}
-
-test('a good token is valid, in the query or in the header; none at all is refused', async () => {
-  assert.deepEqual(await validate({}), { status: 200, text: 'success' });
-  const url = new URL('/rtc/v1/validate', focus.url);
-  url.searchParams.set('join_request', joinParameter());
-  assert.equal((await fetch(url)).status, 401);
-  const headers = { authorization: `Bearer ${await accessToken()}` };
-  const response = await fetch(url, { headers });
-  assert.equal(response.status, 200);
-  assert.equal(response.headers.get('access-control-allow-origin'), '*');
-});
-
-test('a join request that cannot be read is refused with 400', async () => {
-  for (const parameter of ['', '!!!', 'AAAA', 'EgUBAgMEBQ==']) {
-    const url = signalUrl(focus.url, await accessToken(), {}, '/rtc/v1/validate');
-    url.searchParams.set('join_request', parameter);
-    assert.equal((await fetch(url)).status, 400, parameter);
-  }
-});
-
-test('metadata that a client brings itself takes the grant to update it', async () => {
-  assert.equal((await validate({}, { metadata: 'mine' })).status, 401);
-  const video = { roomJoin: true, room: 'talk', canUpdateOwnMetadata: true };
-  assert.equal((await validate({ video }, { metadata: 'mine' })).status, 200);
-});
-
-test('without auto-create an unknown room is 404 with the words SDKs look for, on the older path too', async () => {
-  await withFocus({ 'room.auto_create': false }, async url => {
-    for (const path of ['/rtc/v1/validate', '/rtc/validate']) {
-      const answer = await validate({}, {}, path, url);
-      assert.deepEqual(answer, { status: 404, text: 'requested room does not exist' });
-    }
-    await assert.rejects(SignalClient.open(url, await accessToken()));
-    const video = { roomJoin: true, room: 'talk', roomCreate: true };
-    const client = await SignalClient.open(url, await accessToken({ video }));
-    assert.equal((await client.next('join')).room?.name, 'talk');
-  });
-});
-
-test('clients of the two-PeerConnection protocol are told which one is served', async () => {
-  const answer = await validate({}, {}, '/rtc/validate');
-  assert.equal(answer.status, 403);
-  assert.match(answer.text, /\/rtc\/v1/);
-});
-
-test('a plain GET of the signalling path asks for a WebSocket', async () => {
-  assert.equal((await fetch(signalUrl(focus.url, await accessToken()))).status, 426);
-});
-
-test('joins over the limit are refused with 429', async () => {
-  await withFocus({ 'signal.joins_per_second': 1 }, async url => {
-    await SignalClient.join(url, 'first');
-    await assert.rejects(SignalClient.join(url, 'second'));
-  });
-});
+beforeEach(() => bridge.register(focus.url));
+after(() => world.close());
 
 test('a join with the offer inside is answered at once, and its endpoint is on the bridge', async () => {
   const publisherOffer = new SessionDescription({ type: 'offer', sdp: offerSdp(), id: 1 });
@@ -196,7 +60,7 @@ test('a join with the offer inside is answered at once, and its endpoint is on t
   await eventually(() => focus.host.room('talk')?.participants.get('alice')?.state === 'active');
   client.send({ case: 'leave', value: new LeaveRequest({ reason: DisconnectReason.CLIENT_INITIATED }) });
   assert.equal((await client.closed).code, 1000);
-  await assertNothingLeft();
+  await world.assertNothingLeft();
 });
 
 test('a track published by one is received by the other', async () => {
@@ -219,7 +83,7 @@ test('a track published by one is received by the other', async () => {
   assert.equal(subscriber.projections[0].mid, '0');
   alice.close();
   bob.close();
-  await assertNothingLeft();
+  await world.assertNothingLeft();
 });
 
 test('a second join of an identity: the first leaves with DUPLICATE_IDENTITY, one place is taken', async () => {
@@ -232,7 +96,7 @@ test('a second join of an identity: the first leaves with DUPLICATE_IDENTITY, on
   await eventually(() => bridge.endpoints.size === 1);
   assert.equal(focus.host.sessions, 1);
   second.close();
-  await assertNothingLeft();
+  await world.assertNothingLeft();
 });
 
 test('a client that vanishes before it is placed, or before its media is up, leaves nothing', async () => {
@@ -246,7 +110,7 @@ test('a client that vanishes before it is placed, or before its media is up, lea
   }
   const joined = await SignalClient.join(focus.url, 'bob');
   joined.close();
-  await assertNothingLeft();
+  await world.assertNothingLeft();
 });
 
 test('a dropped socket is resumed as the same participant; a stale SID has to start anew', async () => {
@@ -272,7 +136,7 @@ test('a dropped socket is resumed as the same participant; a stale SID has to st
   const leave = await stale.next('leave');
   assert.deepEqual([leave.action, leave.reason], [LeaveRequest_Action.RECONNECT, DisconnectReason.STATE_MISMATCH]);
   resumed.close();
-  await assertNothingLeft();
+  await world.assertNothingLeft();
 });
 
 test('a killed client is gone for the others when its socket does not come back', async () => {
@@ -286,12 +150,12 @@ test('a killed client is gone for the others when its socket does not come back'
     participants.some(({ identity, state }) => identity === 'alice' && state === ParticipantInfo_State.DISCONNECTED),
   );
   bob.close();
-  await assertNothingLeft();
+  await world.assertNothingLeft();
 });
 
 test('a frame over the limit closes the socket with 1009, a malformed one with 1007', async () => {
-  await withFocus({ 'limit.signal_message_size_limit': 10_000 }, async url => {
-    const large = await SignalClient.join(url, 'large');
+  await withFocus({ 'limit.signal_message_size_limit': 10_000 }, async other => {
+    const large = await SignalClient.join(other.focus.url, 'large');
     large.sendBytes(new Uint8Array(10_001));
     assert.equal((await large.closed).code, 1009);
   });
@@ -299,7 +163,7 @@ test('a frame over the limit closes the socket with 1009, a malformed one with 1
   malformed.sendBytes(new Uint8Array([0xff, 0xff, 0xff, 0xff]));
   const closed = await malformed.closed;
   assert.deepEqual(closed, { code: 1007, reason: 'malformed signal request' });
-  await assertNothingLeft();
+  await world.assertNothingLeft();
 });
 
 test('an offer that cannot be read ends the session, without asking the client to try it again', async () => {
@@ -308,14 +172,14 @@ test('an offer that cannot be read ends the session, without asking the client t
   const leave = await client.next('leave');
   assert.deepEqual([leave.action, leave.reason], [LeaveRequest_Action.DISCONNECT, DisconnectReason.STATE_MISMATCH]);
   assert.match((await client.closed).reason, /^offer refused: /);
-  await assertNothingLeft();
+  await world.assertNothingLeft();
 });
 
 test('requests over the rate close the socket with 1008', async () => {
   const client = await SignalClient.join(focus.url, 'alice');
   for (let i = 0; i < 1200; i++) client.send({ case: 'ping', value: 1n });
   assert.equal((await client.closed).code, 1008);
-  await assertNothingLeft();
+  await world.assertNothingLeft();
 });
 
 test('pings are answered, old and new', async () => {
@@ -325,7 +189,7 @@ test('pings are answered, old and new', async () => {
   assert.ok((await client.next('pong')) > 0n);
   assert.equal((await client.next('pongResp')).lastPingTimestamp, 12n);
   client.close();
-  await assertNothingLeft();
+  await world.assertNothingLeft();
 });
 
 test('a client that speaks JSON is answered in JSON', async () => {
@@ -333,7 +197,7 @@ test('a client that speaks JSON is answered in JSON', async () => {
   client.sendBytes('{"pingReq":{"timestamp":"12"}}');
   assert.equal((await client.next('pongResp')).lastPingTimestamp, 12n);
   client.close();
-  await assertNothingLeft();
+  await world.assertNothingLeft();
 });
 
 test('a refreshed token keeps the region and lets the client in again', async () => {
@@ -343,7 +207,7 @@ test('a refreshed token keeps the region and lets the client in again', async ()
   assert.equal((await again.next('join')).participant?.identity, 'alice');
   client.close();
   again.close();
-  await assertNothingLeft();
+  await world.assertNothingLeft();
 });
 
 test('speakers and quality of the bridge reach its clients under their SIDs', async () => {
@@ -368,7 +232,7 @@ test('speakers and quality of the bridge reach its clients under their SIDs', as
   bridge.emit({ kind: 'quality', conferenceId, endpoints: [quality], links: [] });
   assert.equal((await alice.next('connectionQuality')).updates[0].participantSid, sid);
   alice.close();
-  await assertNothingLeft();
+  await world.assertNothingLeft();
 });
 
 test('a bridge that starts anew sends its clients to reconnect', async () => {
@@ -377,7 +241,7 @@ test('a bridge that starts anew sends its clients to reconnect', async () => {
   bridge.restart();
   await bridge.register(focus.url);
   assert.equal((await alice.next('leave')).action, LeaveRequest_Action.RECONNECT);
-  await assertNothingLeft();
+  await world.assertNothingLeft();
 });
 
 test('no bridge: the client is told that the join failed', async () => {
@@ -396,14 +260,15 @@ test('no bridge: the client is told that the join failed', async () => {
 });
 
 test('closing tells every client to leave, frees the bridge and ends within two seconds', async () => {
-  const other = await start();
-  const client = await SignalClient.join(other.url, 'alice');
-  await eventually(() => bridge.endpoints.size === 1);
-  const startedAtMs = performance.now();
-  await other.close();
-  assert.ok(performance.now() - startedAtMs < 2_000);
-  const leave = await client.next('leave');
-  assert.deepEqual([leave.action, leave.reason], [LeaveRequest_Action.DISCONNECT, DisconnectReason.SERVER_SHUTDOWN]);
-  await client.closed;
-  assert.equal(bridge.endpoints.size, 0);
+  await withFocus({}, async other => {
+    const client = await SignalClient.join(other.focus.url, 'alice');
+    await eventually(() => other.bridge.endpoints.size === 1);
+    const startedAtMs = performance.now();
+    await other.focus.close();
+    assert.ok(performance.now() - startedAtMs < 2_000);
+    const leave = await client.next('leave');
+    assert.deepEqual([leave.action, leave.reason], [LeaveRequest_Action.DISCONNECT, DisconnectReason.SERVER_SHUTDOWN]);
+    await client.closed;
+    assert.equal(other.bridge.endpoints.size, 0);
+  });
 });

@@ -1,7 +1,8 @@
 /** `npm start`: a whole network in one process, for development and for a first look. */
+import { enableCompileCache } from 'node:module';
 import { type CommandLine, readCommandLine, type StartOptions, USAGE } from './command-line.ts';
 import { createLineLog } from './log-lines.ts';
-import { DEVELOPMENT_KEY, type Network, startNetwork } from './network.ts';
+import type { Network } from './network.ts';
 import { formatTable } from './table.ts';
 
 /** After this the process ends whatever is still open: two seconds are promised. */
@@ -30,13 +31,16 @@ async function start(options: StartOptions): Promise<void> {
   process.on('warning', warning => {
     if (warning.name !== 'ExperimentalWarning') log.warn({ err: warning }, warning.name);
   });
+  // Half of the start is loading: the second start finds its modules compiled. That needs them to be imported after this.
+  enableCompileCache();
+  const { startNetwork } = await import('./network.ts');
   try {
     const network = await startNetwork(options, log);
+    endOnSignal(network);
     process.stdout.write(describe(network));
     // What was logged before the table comes after it: the table is what one looks for.
     write = line => void process.stdout.write(line);
     for (const line of lines) write(line);
-    endOnSignal(network);
   } catch (error) {
     fail((error as Error).message);
   }
@@ -68,7 +72,7 @@ function describe(network: Network): string {
   const sdkUrl = `${network.pageUrl.replace(/^http/, 'ws')}region/${network.regions.at(-1)}`;
   return `\n${formatTable(rows)}
 Meeting page  ${network.pageUrl}
-SDKs          ${sdkUrl} is a client in ${network.regions.at(-1)}; API key ${DEVELOPMENT_KEY.key}, secret ${DEVELOPMENT_KEY.secret}
+SDKs          ${sdkUrl} is a client in ${network.regions.at(-1)}; API key ${network.key}, secret ${network.secret}
 Ctrl-C ends all of it.
 `;
 }

@@ -14,6 +14,8 @@ import { namePort } from './port-in-use.ts';
 export interface NetworkOptions extends Partial<LayoutOptions> {
   /** Address of the geo-proxy and the focus, 127.0.0.1 unless said otherwise. Control and Octo never leave loopback. */
   readonly bindAddress?: string;
+  /** Keys of the focus's configuration that differ from its defaults, by dotted path. */
+  readonly focus?: Readonly<Record<string, unknown>>;
 }
 
 /** A network in this process: every service as it runs alone, on loopback, in development mode. */
@@ -22,6 +24,9 @@ export interface Network {
   readonly pageUrl: string;
   /** The focus itself, past the geo-proxy. */
   readonly focusUrl: string;
+  /** API key and its secret, to sign tokens with. */
+  readonly key: string;
+  readonly secret: string;
   readonly regions: readonly string[];
   readonly bridges: readonly RunningBridge[];
   /** The bridges that the focus has not heard of yet; empty once all are ready for participants. */
@@ -31,7 +36,7 @@ export interface Network {
 }
 
 /** API key and secret of LiveKit's development mode. */
-export const DEVELOPMENT_KEY = { key: 'devkey', secret: 'secret' };
+const DEVELOPMENT_KEY = { key: 'devkey', secret: 'secret' };
 
 /** Roughly where cloud providers have them: Frankfurt, Virginia, Singapore. Regions of other names have no place on the map. */
 const COORDINATES: Readonly<Record<string, { lat: number; lon: number } | undefined>> = {
@@ -58,7 +63,10 @@ export async function startNetwork(
   const secret = randomBytes(32).toString('hex');
   const located = regions.map(name => ({ name, ...COORDINATES[name] }));
   const focus = await namePort('focus', { '': layout.focusPort }, () =>
-    startFocus(focusConfig(layout.focusPort, bindAddress, located, secret), log.child({ service: 'focus' })),
+    startFocus(
+      focusConfig(layout.focusPort, bindAddress, located, secret, options.focus),
+      log.child({ service: 'focus' }),
+    ),
   );
   const starting = {
     geoProxy: namePort('geo-proxy', { '': layout.geoProxyPort }, () =>
@@ -80,6 +88,7 @@ export async function startNetwork(
   return {
     pageUrl: `http://localhost:${new URL(geoProxy.value.url).port}/`,
     focusUrl: focus.url,
+    ...DEVELOPMENT_KEY,
     regions,
     bridges: running,
     unregistered,
@@ -89,7 +98,13 @@ export async function startNetwork(
 
 type LocatedRegion = { readonly name: string; readonly lat?: number; readonly lon?: number };
 
-function focusConfig(port: number, bindAddress: string, regions: readonly LocatedRegion[], secret: string) {
+function focusConfig(
+  port: number,
+  bindAddress: string,
+  regions: readonly LocatedRegion[],
+  secret: string,
+  others: NetworkOptions['focus'] = {},
+) {
   const flags = {
     port,
     bind_addresses: [bindAddress],
@@ -98,6 +113,7 @@ function focusConfig(port: number, bindAddress: string, regions: readonly Locate
     region: regions[0]!.name,
     regions,
     'control.secret': secret,
+    ...others,
   };
   return readFocusConfig({ env: {}, flags });
 }

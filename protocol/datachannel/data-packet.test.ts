@@ -24,7 +24,9 @@ test("a client's claim to be somebody else is overwritten", () => {
 });
 
 test('destinations are read from the packet, and from the user packet of older clients', () => {
-  assert.deepEqual(stampDataPacket(userPacket({ destinationIdentities: ['bob'] }), false, sender)?.destinations, ['bob']);
+  assert.deepEqual(stampDataPacket(userPacket({ destinationIdentities: ['bob'] }), false, sender)?.destinations, [
+    'bob',
+  ]);
   const old = stampDataPacket(userPacket({}, { destinationIdentities: ['carol'] }), false, sender);
   assert.deepEqual(old?.destinations, ['carol']);
   assert.deepEqual(destinationsOf(old.bytes), ['carol']);

@@ -2,7 +2,7 @@
  * The normalised form of a media packet: what histories keep, projections read and Octo links carry (`protocol/octo/README.md`). Payload type and
  * extension ids are the project's (table.ts); CSRCs, padding and the header extensions that belong to one hop are gone.
  */
-import { type RtpPacket, RTP_HEADER_BYTES, writeUint16, writeUint32 } from './packet.ts';
+import { RTP_HEADER_BYTES, type RtpPacket, writeUint16, writeUint32 } from './packet.ts';
 import { EXT_ID_AUDIO_LEVEL, EXT_ID_VIDEO_ORIENTATION } from './table.ts';
 
 /** Most that {@link normalise} adds to a payload, in bytes: header and one extension block of one word. */
@@ -35,9 +35,9 @@ export function normalise(
     writeUint32(out, position, 0xbede0001);
     // One word: two one-byte elements of one byte each; an absent one is padding.
     out[position + 4] = audioLevel >= 0 ? EXT_ID_AUDIO_LEVEL << 4 : 0;
-    out[position + 5] = audioLevel >= 0 ? audioLevel : 0;
+    out[position + 5] = Math.max(audioLevel, 0);
     out[position + 6] = orientation >= 0 ? EXT_ID_VIDEO_ORIENTATION << 4 : 0;
-    out[position + 7] = orientation >= 0 ? orientation : 0;
+    out[position + 7] = Math.max(orientation, 0);
     position += 8;
   }
   const payloadEnd = packet.payloadOffset + packet.payloadLength;

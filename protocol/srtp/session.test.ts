@@ -55,7 +55,7 @@ function report(ssrc = 0x55667788): Buffer {
   return bytes;
 }
 
-type Operation = 'protectRtp' | 'unprotectRtp' | 'protectRtcp' | 'unprotectRtcp';
+type Operation = 'protectRtp' | 'protectRtpAgain' | 'unprotectRtp' | 'protectRtcp' | 'unprotectRtcp';
 
 /** Runs an operation in a field as an arena has it; gives the packet, or the negative code. */
 function run(session: SrtpSession, operation: Operation, packet: Uint8Array): Buffer | number {
@@ -93,6 +93,17 @@ for (const profile of SRTP_PROFILES) {
       const secret = sealed(alice, 'protectRtcp', report());
       assert.notDeepEqual(secret.subarray(8, 28), report().subarray(8));
       assert.deepEqual(run(bob, 'unprotectRtcp', secret), report());
+    });
+
+    test('a retransmission leaves as the packet did the first time, a new packet under its own index', () => {
+      const { alice, bob } = pair(profile);
+      const first = sealed(alice, 'protectRtp', rtp(1));
+      sealed(alice, 'protectRtp', rtp(2));
+      assert.equal(run(alice, 'protectRtp', rtp(1)), SRTP_REPLAYED);
+      assert.deepEqual(sealed(alice, 'protectRtpAgain', rtp(1)), first);
+      assert.deepEqual(run(bob, 'unprotectRtp', first), rtp(1));
+      assert.deepEqual(run(bob, 'unprotectRtp', sealed(alice, 'protectRtpAgain', rtp(3))), rtp(3));
+      assert.equal(run(alice, 'protectRtp', rtp(3)), SRTP_REPLAYED, 'it counts as sent');
     });
 
     test('a packet is believed once', () => {

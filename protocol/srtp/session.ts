@@ -18,6 +18,11 @@ import { INCOMING_SSRCS_MAX, OUTGOING_SSRCS_MAX, packetIndex, StreamTable } from
 export interface SrtpSession {
   /** Encrypts a packet in place and returns its new length, or a negative code (`outcome.ts`) when it must not be sent. */
   protectRtp(bytes: Uint8Array, offset: number, length: number): number;
+  /**
+   * The same for a retransmission. A packet that has left before leaves again under its own index: the caller answers for every byte being what it was
+   * (RFC 3711 section 9.1: other bytes under one index give the key stream away).
+   */
+  protectRtpAgain(bytes: Uint8Array, offset: number, length: number): number;
   protectRtcp(bytes: Uint8Array, offset: number, length: number): number;
   /** Authenticates and decrypts in place and returns the plain length, or a negative code; then neither bytes nor state have changed. */
   unprotectRtp(bytes: Uint8Array, offset: number, length: number): number;
@@ -52,6 +57,16 @@ export class CipherSession implements SrtpSession {
     if (index >= RTP_INDEX_END) return SRTP_EXHAUSTED;
     if (!this.#sent.hasRoomFor(ssrc)) return SRTP_SSRC_LIMIT;
     this.#sent.accept(stream, ssrc, index);
+    return this.#outgoing.sealRtp(bytes, offset, header, length, ssrc, index);
+  }
+
+  protectRtpAgain(bytes: Uint8Array, offset: number, length: number): number {
+    const header = rtpHeaderLength(bytes, offset, length);
+    if (header < 0) return SRTP_MALFORMED;
+    const ssrc = readUint32(bytes, offset + 8);
+    const stream = this.#sent.find(ssrc);
+    const index = packetIndex(stream, readUint16(bytes, offset + 2));
+    if (stream === undefined || index < 0 || stream.seen.isFresh(index)) return this.protectRtp(bytes, offset, length);
     return this.#outgoing.sealRtp(bytes, offset, header, length, ssrc, index);
   }
 

@@ -1,8 +1,9 @@
 /** `npm run bench -- join`: from connect to the first decoded frame of somebody who is already in the room, in another region. */
+
+import { startNetwork } from '../../infra/local/network.ts';
 import { Client } from '../e2e/client.ts';
 import { eventually } from '../e2e/eventually.ts';
 import { regionUrl } from '../e2e/meeting.ts';
-import { startNetwork } from '../../infra/local/network.ts';
 import { percentile } from './statistics.ts';
 
 const JOINS = 30;

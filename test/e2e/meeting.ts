@@ -1,5 +1,5 @@
 /** A meeting under test: a running network, and stock clients that know each other's tones. */
-import { type Network, startNetwork } from '../../infra/local/network.ts';
+import { type Network, type NetworkOptions, startNetwork } from '../../infra/local/network.ts';
 import { Client } from './client.ts';
 
 export interface Meeting {
@@ -12,11 +12,15 @@ export interface Meeting {
 }
 
 /** Starts a network on free ports and a room in it. Close it in `after`. */
-export async function startMeeting(room: string, options: { regions?: string[]; bridgesPerRegion?: number } = {}): Promise<Meeting> {
+export async function startMeeting(
+  room: string,
+  options: Pick<NetworkOptions, 'regions' | 'bridgesPerRegion' | 'focus'> = {},
+): Promise<Meeting> {
   const network = await startNetwork({
     regions: options.regions ?? ['eu', 'us', 'ap'],
     bridgesPerRegion: options.bridgesPerRegion ?? 1,
     portBase: 'free',
+    ...(options.focus === undefined ? {} : { focus: options.focus }),
   });
   const clients: Client[] = [];
   const indexOf = (identity: string) => clients.findIndex(client => client.identity === identity);

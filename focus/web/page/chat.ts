@@ -46,7 +46,11 @@ export class Chat {
 
   toggle(isOpen = !this.isOpen): void {
     this.#panel.hidden = !isOpen;
-    if (!isOpen) return;
+    if (!isOpen) {
+      // A field that is hidden with the focus in it would swallow the next key.
+      this.#field.blur();
+      return;
+    }
     this.#unread = 0;
     this.#options.showUnread(0);
     // On a phone the keyboard would cover what came in.

@@ -25,7 +25,7 @@ export class Grid {
   /** Makes the page what the room is. Cheap to call too often, so every event of the room ends here. */
   show(): void {
     const local = this.#room.localParticipant;
-    const participants = [...this.#room.remoteParticipants.values(), local];
+    const participants = [local, ...this.#room.remoteParticipants.values()];
     const shown = new Set<string>();
     for (const participant of participants) {
       this.#showTile(shown, participant, 'camera');

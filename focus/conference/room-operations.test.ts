@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  AddTrackRequest,
+  CreateRoomRequest,
+  DataPacket,
+  DataPacket_Kind,
+  DisconnectReason,
+  ParticipantPermission,
+  SendDataRequest,
+  SessionDescription,
+  TrackType,
+  UpdateParticipantRequest,
+  UpdateSubscriptionsRequest,
+} from '@livekit/protocol';
+import { handleOffer } from './negotiating.ts';
+import { offerSdp } from './offer.fixture.ts';
+import { addTrack } from './publishing.ts';
+import { SETTINGS, TestRoom } from './room.fixture.ts';
+import type { Room, RoomProperties } from './room.ts';
+import { createRooms, type RoomHost } from './room-operations.ts';
+
+/** Operations on one room, `talk`, that can be closed but not opened. */
+function world(settings: Partial<typeof SETTINGS> = {}) {
+  const talk = new TestRoom(settings);
+  const opened: [string, RoomProperties][] = [];
+  const closed: string[] = [];
+  const sent: { kind: string; packet: DataPacket; destinations: string[] }[] = [];
+  const host: RoomHost = {
+    settings: { ...SETTINGS, ...settings },
+    roomNameCharactersMax: 20,
+    properties: { emptyTimeoutSeconds: 300, departureTimeoutSeconds: 20, participantsMax: 0, metadata: '' },
+    rooms: () => [talk.room],
+    room: name => (name === 'talk' ? talk.room : undefined),
+    openRoom: async (name, properties) => {
+      opened.push([name, properties]);
+      return talk.room;
+    },
+    closeRoom: async (room: Room, reason) => {
+      closed.push(`${room.identity.name} ${DisconnectReason[reason]}`);
+    },
+    apply: () => talk.settle(),
+    sendMessage: async (_room, kind, packet, destinations) => {
+      sent.push({ kind, packet: DataPacket.fromBinary(packet), destinations });
+    },
+    nowMs: () => talk.nowMs,
+  };
+  return { talk, rooms: createRooms(host), opened, closed, sent };
+}
+
+function publishMicrophone(talk: TestRoom, identity: string): string {
+  const participant = talk.join(identity);
+  addTrack(talk.room, participant, new AddTrackRequest({ cid: 'mic', type: TrackType.AUDIO }));
+  const sdp = offerSdp({ tracks: [{ kind: 'audio', cid: 'mic' }] });
+  handleOffer(talk.room, participant, new SessionDescription({ type: 'offer', sdp, id: 1 }));
+  talk.settle();
+  return participant.publications.published()[0].sid;
+}
+
+test('a room is created with what the request says, and defaults for what it does not', async () => {
+  const { rooms, opened } = world();
+  const answer = await rooms.createRoom(new CreateRoomRequest({ name: 'talk', emptyTimeout: 7, metadata: 'm' }));
+  assert.ok(answer.ok && answer.value.name === 'talk');
+  const properties = { emptyTimeoutSeconds: 7, departureTimeoutSeconds: 20, participantsMax: 0, metadata: 'm' };
+  assert.deepEqual(opened, [['talk', properties]]);
+});
+
+test('limits of names and metadata hold for the server API too', async () => {
+  const { rooms, opened } = world();
+  const refusals = await Promise.all([
+    rooms.createRoom(new CreateRoomRequest()),
+    rooms.createRoom(new CreateRoomRequest({ name: 'x'.repeat(21) })),
+    rooms.createRoom(new CreateRoomRequest({ name: 'x', metadata: 'x'.repeat(1001) })),
+    rooms.updateRoomMetadata('talk', 'x'.repeat(1001)),
+  ]);
+  assert.deepEqual(
+    refusals.map(answer => !answer.ok && answer.refusal),
+    ['room-name-missing', 'room-name-too-long', 'metadata-too-large', 'metadata-too-large'],
+  );
+  assert.deepEqual(opened, []);
+});
+
+test('what is not there is refused: rooms, participants, tracks', async () => {
+  const { talk, rooms } = world();
+  talk.join('alice');
+  const refusals = [
+    rooms.listParticipants('other'),
+    rooms.getParticipant('talk', 'bob'),
+    rooms.mutePublishedTrack('talk', 'alice', 'TR_none', true),
+    await rooms.deleteRoom('other'),
+    await rooms.sendData(new SendDataRequest({ room: 'other' })),
+  ];
+  assert.deepEqual(
+    refusals.map(answer => !answer.ok && answer.refusal),
+    ['room-not-found', 'participant-not-found', 'track-not-found', 'room-not-found', 'room-not-found'],
+  );
+});
+
+test('a removed participant is told so and gone', () => {
+  const { talk, rooms } = world();
+  const alice = talk.join('alice');
+  assert.ok(rooms.removeParticipant('talk', 'alice').ok);
+  assert.equal(talk.last(alice, 'leave')?.reason, DisconnectReason.PARTICIPANT_REMOVED);
+  assert.equal(talk.room.participants.size, 0);
+});
+
+test('the server mutes, and unmutes only where that is allowed', () => {
+  for (const isRemoteUnmuteAllowed of [false, true]) {
+    const { talk, rooms } = world({ isRemoteUnmuteAllowed });
+    const sid = publishMicrophone(talk, 'alice');
+    const muted = rooms.mutePublishedTrack('talk', 'alice', sid, true);
+    assert.equal(muted.ok && muted.value.muted, true);
+    const unmuted = rooms.mutePublishedTrack('talk', 'alice', sid, false);
+    assert.equal(unmuted.ok, isRemoteUnmuteAllowed);
+  }
+});
+
+test('an update changes profile and permission in one call', () => {
+  const { talk, rooms } = world();
+  const alice = talk.join('alice');
+  const permission = new ParticipantPermission({ canSubscribe: true });
+  const request = new UpdateParticipantRequest({ room: 'talk', identity: 'alice', name: 'Al', permission });
+  const answer = rooms.updateParticipant(request);
+  assert.ok(answer.ok);
+  assert.equal(answer.value.name, 'Al');
+  assert.equal(alice.permissions.canPublish, false);
+  assert.equal(talk.document(alice).mayPublishData, false, 'the bridge enforces it too');
+});
+
+test('subscriptions can be changed from outside', () => {
+  const { talk, rooms } = world();
+  const sid = publishMicrophone(talk, 'alice');
+  const bob = talk.join('bob');
+  const request = { room: 'talk', identity: 'bob', trackSids: [sid], subscribe: false };
+  assert.ok(rooms.updateSubscriptions(new UpdateSubscriptionsRequest(request)).ok);
+  assert.equal(bob.subscriptions.active.size, 0);
+});
+
+test('data goes to identities; SIDs are translated, and one of nobody does not mean everybody', async () => {
+  const { talk, rooms, sent } = world();
+  const alice = talk.join('alice');
+  const data = new Uint8Array([1, 2]);
+  const send = (fields: Partial<SendDataRequest>) =>
+    rooms.sendData(new SendDataRequest({ room: 'talk', data, kind: DataPacket_Kind.LOSSY, topic: 't', ...fields }));
+  await send({ destinationSids: [alice.sid] });
+  await send({ destinationSids: ['PA_gone'] });
+  await send({ kind: DataPacket_Kind.RELIABLE });
+  assert.deepEqual(
+    sent.map(({ kind, destinations }) => [kind, destinations]),
+    [
+      ['lossy', ['alice']],
+      ['reliable', []],
+    ],
+  );
+  const { value } = sent[0].packet;
+  assert.ok(value.case === 'user' && value.value.topic === 't' && Buffer.from(value.value.payload).equals(data));
+});
+
+test('summaries are what the admin API shows', () => {
+  const { talk, rooms } = world();
+  const alice = talk.join('alice');
+  const [summary] = rooms.summaries();
+  assert.equal(summary.conferenceId, '00000007');
+  const { sid } = alice;
+  const expected = { identity: 'alice', sid, endpointId: '00000001', region: 'eu', bridge: 'eu-1', state: 'joined' };
+  assert.deepEqual(summary.participants, [expected]);
+});

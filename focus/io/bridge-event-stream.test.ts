@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import type { IncomingMessage } from 'node:http';
+import { PassThrough } from 'node:stream';
+import { test } from 'node:test';
+import type { BridgeEvent } from '../../protocol/control/events.ts';
+import { followBridgeEvents } from './bridge-event-stream.ts';
+
+const speakers = (conferenceId: string) => JSON.stringify({ kind: 'speakers', conferenceId, speakers: [] });
+
+/** Follows streams that a test hands out; its clock stands still unless told. */
+function follow(lostAfterMs = 1000) {
+  const events: BridgeEvent[] = [];
+  const malformed: string[] = [];
+  const opened: PassThrough[] = [];
+  const clock = { nowMs: 0, isRefusing: false, losses: 0, attempts: 0 };
+  const stream = followBridgeEvents({
+    open: async () => {
+      clock.attempts++;
+      if (clock.isRefusing) throw new Error('refused');
+      const next = new PassThrough();
+      opened.push(next);
+      return next as unknown as IncomingMessage;
+    },
+    onEvent: event => events.push(event),
+    onMalformed: reason => malformed.push(reason),
+    onLost: () => {
+      clock.losses++;
+    },
+    lostAfterMs,
+    retryDelayMsMin: 1,
+    retryDelayMsMax: 2,
+    nowMs: () => clock.nowMs,
+  });
+  const until = async (isSo: () => boolean) => {
+    while (!isSo()) await new Promise(resolve => setImmediate(resolve));
+  };
+  return { stream, events, malformed, opened, clock, until };
+}
+
+test('lines are events, however they are cut into chunks', async () => {
+  const { stream, events, opened, until } = follow();
+  await until(() => opened.length === 1);
+  const text = `${speakers('00000001')}\n${speakers('00000002')}\n`;
+  for (const byte of Buffer.from(text)) opened[0].write(Buffer.of(byte));
+  await until(() => events.length === 2);
+  assert.deepEqual(
+    events.map(event => event.kind === 'speakers' && event.conferenceId),
+    ['00000001', '00000002'],
+  );
+  stream.close();
+});
+
+test('a line that is no event is left out and reported, the next one counts', async () => {
+  const { stream, events, malformed, opened, until } = follow();
+  await until(() => opened.length === 1);
+  opened[0].write(`not json\n{"kind":"news"}\n{"kind":"speakers","conferenceId":1}\n\n${speakers('00000001')}\n`);
+  await until(() => events.length === 1);
+  assert.deepEqual(malformed, ['bridge-event-json', 'bridge-event', 'bridge-event']);
+  stream.close();
+});
+
+test('a stream that ends is opened again', async () => {
+  const { stream, events, opened, until } = follow();
+  await until(() => opened.length === 1);
+  opened[0].end();
+  await until(() => opened.length === 2);
+  opened[1].write(`${speakers('00000001')}\n`);
+  await until(() => events.length === 1);
+  stream.close();
+});
+
+test('a line without end does not fill the memory: the stream is given up', async () => {
+  const { stream, opened, until } = follow();
+  await until(() => opened.length === 1);
+  opened[0].on('error', () => {});
+  opened[0].write('x'.repeat((1 << 20) + 1));
+  await until(() => opened.length === 2);
+  stream.close();
+});
+
+test('a bridge whose stream cannot be opened for long enough is lost, and told so once', async () => {
+  const { stream, clock, opened, until } = follow(1000);
+  await until(() => opened.length === 1);
+  clock.isRefusing = true;
+  opened[0].end();
+  await until(() => clock.attempts >= 3);
+  assert.equal(clock.losses, 0);
+  clock.nowMs = 1000;
+  const { attempts } = clock;
+  await until(() => clock.attempts >= attempts + 3);
+  assert.equal(clock.losses, 1);
+  stream.close();
+});

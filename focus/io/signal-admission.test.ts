@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { type FocusUnderTest, startFocusUnderTest, withFocus } from './focus.fixture.ts';
+import { accessToken, joinParameter, SignalClient, signalUrl, type TokenOptions } from './signal-client.fixture.ts';
+
+let world: FocusUnderTest;
+before(async () => {
+  world = await startFocusUnderTest();
+});
+after(() => world.close());
+
+async function validate(options: TokenOptions, join = {}, path = '/rtc/v1/validate', url = world.focus.url) {
+  const response = await fetch(signalUrl(url, await accessToken(options), join, path));
+  return { status: response.status, text: await response.text() };
+}
+
+const refusals: readonly [what: string, token: TokenOptions, status: number, text: RegExp][] = [
+  ['a token signed with another secret', { secret: 'not the secret' }, 401, /^invalid authorization token$/],
+  ['a token of an unknown key', { key: 'nobody' }, 401, /^invalid API key$/],
+  ['an expired token', { lifetimeSeconds: -120 }, 401, /^invalid authorization token: token is expired$/],
+  ['a token without expiry', { lifetimeSeconds: null }, 401, /^invalid authorization token$/],
+  ['a token without the grant to join', { video: { room: 'talk' } }, 401, /^permissions denied$/],
+  ['a token without a room', { video: { roomJoin: true } }, 400, /^no room name$/],
+  ['a token without an identity', { identity: '' }, 400, /^identity cannot be empty$/],
+  ['an identity of 257 characters', { identity: 'x'.repeat(257) }, 400, /^participant identity length exceeds limits$/],
+];
+for (const [what, options, status, text] of refusals) {
+  test(`${what} is refused with ${status} before the upgrade, and by validate with the reason`, async () => {
+    const token = await accessToken(options);
+    await assert.rejects(SignalClient.open(world.focus.url, token));
+    const answer = await validate(options);
+    assert.equal(answer.status, status);
+    assert.match(answer.text, text);
+    assert.equal(answer.text.includes(token), false);
+    await world.assertNothingLeft();
+  });
+}
+
+test('a good token is valid, in the query or in the header; none at all is refused', async () => {
+  assert.deepEqual(await validate({}), { status: 200, text: 'success' });
+  const url = new URL('/rtc/v1/validate', world.focus.url);
+  url.searchParams.set('join_request', joinParameter());
+  assert.equal((await fetch(url)).status, 401);
+  const headers = { authorization: `Bearer ${await accessToken()}` };
+  const response = await fetch(url, { headers });
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get('access-control-allow-origin'), '*');
+});
+
+test('a join request that cannot be read is refused with 400', async () => {
+  for (const parameter of ['', '!!!', 'AAAA', 'EgUBAgMEBQ==']) {
+    const url = signalUrl(world.focus.url, await accessToken(), {}, '/rtc/v1/validate');
+    url.searchParams.set('join_request', parameter);
+    assert.equal((await fetch(url)).status, 400, parameter);
+  }
+});
+
+test('metadata that a client brings itself takes the grant to update it', async () => {
+  assert.equal((await validate({}, { metadata: 'mine' })).status, 401);
+  const video = { roomJoin: true, room: 'talk', canUpdateOwnMetadata: true };
+  assert.equal((await validate({ video }, { metadata: 'mine' })).status, 200);
+});
+
+test('without auto-create an unknown room is 404 with the words SDKs look for, on the older path too', async () => {
+  await withFocus({ 'room.auto_create': false }, async ({ focus: { url } }) => {
+    for (const path of ['/rtc/v1/validate', '/rtc/validate']) {
+      const answer = await validate({}, {}, path, url);
+      assert.deepEqual(answer, { status: 404, text: 'requested room does not exist' });
+    }
+    await assert.rejects(SignalClient.open(url, await accessToken()));
+    const video = { roomJoin: true, room: 'talk', roomCreate: true };
+    const client = await SignalClient.open(url, await accessToken({ video }));
+    assert.equal((await client.next('join')).room?.name, 'talk');
+  });
+});
+
+test('clients of the two-PeerConnection protocol are told which one is served', async () => {
+  const answer = await validate({}, {}, '/rtc/validate');
+  assert.equal(answer.status, 403);
+  assert.match(answer.text, /\/rtc\/v1/);
+});
+
+test('a plain GET of the signalling path asks for a WebSocket', async () => {
+  assert.equal((await fetch(signalUrl(world.focus.url, await accessToken()))).status, 426);
+});
+
+test('joins over the limit are refused with 429', async () => {
+  await withFocus({ 'signal.joins_per_second': 1 }, async ({ focus: { url } }) => {
+    await SignalClient.join(url, 'first');
+    await assert.rejects(SignalClient.join(url, 'second'));
+  });
+});
