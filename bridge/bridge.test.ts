@@ -203,7 +203,8 @@ describe('one bridge', () => {
     const publisher = box.put(1, { sources: [VIDEO] });
     for (const id of [2, 3, 4]) box.put(id, { projections: [projection(1, VIDEO)] });
     box.receive(1, vp8Packet({ ssrc: 31, sequence: 1, mid: '1', rid: 'f', isKeyFrame: true }));
-    box.run(300);
+    // Long after the beginning: a request means that the picture broke.
+    box.run(2_500);
     publisher.rtcp.length = 0;
     for (const id of [2, 3, 4]) {
       const pli = Buffer.alloc(12);
@@ -212,6 +213,56 @@ describe('one bridge', () => {
     }
     box.run(100);
     assert.equal(rtcpOf(publisher, RTCP_PSFB, PSFB_PLI).length, 1);
+  });
+
+  test('who comes just after a key frame begins with it, and the publisher is not asked', () => {
+    const box = new BridgeBox('a');
+    const publisher = box.put(1, { sources: [VIDEO] });
+    for (let sequence = 1; sequence <= 3; sequence++) {
+      box.receive(
+        1,
+        vp8Packet({ ssrc: 31, sequence, mid: '1', rid: 'f', isKeyFrame: sequence === 1, payload: `${sequence}` }),
+      );
+    }
+    box.run(200);
+    const viewer = box.put(2, { projections: [projection(1, VIDEO)] });
+    assert.deepEqual(
+      viewer.rtp.map(datagram => payloadOf(datagram).at(-1)),
+      ['1', '2', '3'],
+    );
+    box.run(300);
+    assert.equal(rtcpOf(publisher, RTCP_PSFB, PSFB_PLI).length, 0);
+    const late = box.put(3, { projections: [projection(1, VIDEO)] });
+    assert.equal(late.rtp.length, 0, 'an old beginning would run after the present');
+    box.run(50);
+    assert.equal(rtcpOf(publisher, RTCP_PSFB, PSFB_PLI).length, 1);
+  });
+
+  test('a client that was not ready for the beginning gets it again from here', () => {
+    const box = new BridgeBox('a');
+    const publisher = box.put(1, { sources: [VIDEO] });
+    const viewer = box.put(2, { projections: [projection(1, VIDEO)] });
+    for (let sequence = 1; sequence <= 3; sequence++) {
+      box.receive(
+        1,
+        vp8Packet({ ssrc: 31, sequence, mid: '1', rid: 'f', isKeyFrame: sequence === 1, payload: `${sequence}` }),
+      );
+    }
+    box.run(300);
+    const [sent, asked] = [viewer.rtp.length, rtcpOf(publisher, RTCP_PSFB, PSFB_PLI).length];
+    const pli = Buffer.alloc(12);
+    writePli(pli, 0, 1, 0x1002);
+    box.receive(2, pli);
+    const again = viewer.rtp.slice(sent);
+    assert.deepEqual(
+      again.map(datagram => [rtpOf(datagram).ssrc, payloadOf(datagram).at(-1)]),
+      ['1', '2', '3'].map(payload => [0x2002, payload]),
+    );
+    box.run(300);
+    assert.equal(rtcpOf(publisher, RTCP_PSFB, PSFB_PLI).length, asked, 'the publisher is not bothered');
+    box.receive(2, pli);
+    box.run(300);
+    assert.equal(rtcpOf(publisher, RTCP_PSFB, PSFB_PLI).length, asked + 1, 'asked again, a new key frame is needed');
   });
 
   test("sender reports reach subscribers with the subscriber's SSRC", () => {
@@ -384,6 +435,23 @@ describe('two bridges', () => {
       .map(datagram => payloadOf(datagram).at(-1));
     assert.ok(letters.length >= 4, `frozen for most of the second: ${letters.join('')}`);
     assert.equal(letters.at(-1), 'h');
+  });
+
+  test('a bridge that comes to want a layer just after a key frame is sent it from there', () => {
+    const { a, b } = mesh({});
+    for (let sequence = 1; sequence <= 3; sequence++) {
+      a.receive(
+        1,
+        vp8Packet({ ssrc: 31, sequence, mid: '1', rid: 'f', isKeyFrame: sequence === 1, payload: `${sequence}` }),
+      );
+    }
+    b.put(2, { version: 2, identity: 'user-2', projections: [projection(1, VIDEO)] });
+    assert.deepEqual(
+      b.transport(2).rtp.map(datagram => payloadOf(datagram).at(-1)),
+      ['1', '2', '3'],
+    );
+    a.run(100);
+    assert.equal(rtcpOf(a.transport(1), RTCP_PSFB, PSFB_PLI).length, 0);
   });
 
   test('a key frame wanted at the other end is asked of the publisher', () => {

@@ -9,13 +9,16 @@ import type { Want } from '../protocol/octo/wants.ts';
 import { Conference } from './conference.ts';
 import type { BridgeCounters } from './counters.ts';
 import { describeConference } from './describe.ts';
+import type { Egress } from './egress.ts';
 import { Endpoint } from './endpoint.ts';
 import { BridgeError } from './errors.ts';
 import type { EndpointTransport, EndpointTransportSink } from './io/endpoint-transport.ts';
 import { Messages } from './messages.ts';
+import type { Link } from './relay/link.ts';
 import type { Relay } from './relay/relay.ts';
 import type { RtcpEgress } from './rtcp-egress.ts';
 import { Schedule } from './schedule.ts';
+import type { Layer } from './source.ts';
 
 export interface BridgeOptions {
   readonly bridgeId: string;
@@ -24,6 +27,7 @@ export interface BridgeOptions {
   readonly endpointsMax: number;
   readonly conferencesMax: number;
   readonly relay: Relay;
+  readonly egress: Egress;
   readonly rtcp: RtcpEgress;
   readonly counters: BridgeCounters;
   /** Opens the transport of a new endpoint: ICE-lite, DTLS, SRTP and data channels on the media port. */
@@ -44,7 +48,7 @@ export class Bridge {
   constructor(options: BridgeOptions) {
     this.#options = options;
     this.messages = new Messages(options.relay, options.counters);
-    this.#schedule = new Schedule({ relay: options.relay, rtcp: options.rtcp, emit: options.emit });
+    this.#schedule = new Schedule(options);
   }
 
   get endpointCount(): number {
@@ -192,10 +196,15 @@ export class Bridge {
           `this bridge takes at most ${conferencesMax} conferences (limits.conferences)`,
         );
       }
-      conference = new Conference(id, bridgeId);
+      conference = new Conference(id, bridgeId, (...layer) => this.#startLink(...layer));
       this.conferences.set(id, conference);
     }
     return conference;
+  }
+
+  #startLink(nowMs: number, conference: Conference, link: Link, layer: Layer): void {
+    if (this.#options.egress.relayFromHistory(nowMs, conference.id, link, layer)) return;
+    layer.keyFrames.request(nowMs, conference.requesterOf(link), 'bridge');
   }
 
   #open(nowMs: number, conference: Conference, id: EndpointId): Endpoint {

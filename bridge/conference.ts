@@ -10,13 +10,15 @@ import {
 import type { Want } from '../protocol/octo/wants.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Link } from './relay/link.ts';
-import { Source } from './source.ts';
+import { type Layer, Source } from './source.ts';
 import { ActiveSpeakers } from './speech/active-speakers.ts';
 import { DominantSpeaker } from './speech/dominant-speaker.ts';
 import { type Subscription, sourceKey } from './subscription.ts';
 
 /** A layer begins anew fewer times than this in its life. */
 const GENERATIONS_PER_SOURCE = 0x10000;
+
+export type StartLink = (nowMs: number, conference: Conference, link: Link, layer: Layer) => void;
 
 /** One conference as this bridge has it: its own endpoints, everybody else's sources that somebody here watches, and who speaks. */
 export class Conference {
@@ -28,6 +30,7 @@ export class Conference {
   version = 0;
   bridges: readonly BridgePeer[] = [];
   readonly #selfId: string;
+  readonly #startLink: StartLink;
   readonly #sources = new Map<number, Source>();
   readonly #waiting = new Map<number, Set<Subscription>>();
   /** Endpoints of other bridges: which bridge serves them. */
@@ -39,9 +42,11 @@ export class Conference {
   #nextRequester = 1;
   #nextGeneration = 0;
 
-  constructor(id: ConferenceId, selfId: string) {
+  /** `startLink` gives a link that is new to a video layer something to begin with. */
+  constructor(id: ConferenceId, selfId: string, startLink: StartLink) {
     this.id = id;
     this.#selfId = selfId;
+    this.#startLink = startLink;
   }
 
   get sources(): Iterable<Source> {
@@ -214,7 +219,7 @@ export class Conference {
       const index = layer.links.indexOf(link);
       if (isServed && index < 0) {
         layer.links.push(link);
-        if (source.kind === 'video') layer.keyFrames.request(nowMs, requester, 'bridge');
+        if (source.kind === 'video') this.#startLink(nowMs, this, link, layer);
       } else if (!isServed && index >= 0) {
         layer.links.splice(index, 1);
         layer.keyFrames.removeRequester(requester);

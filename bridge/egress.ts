@@ -6,14 +6,17 @@ import type { ConferenceId } from '../protocol/ids.ts';
 import type { BridgeCounters } from './counters.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { DatagramPort } from './io/datagram-port.ts';
-import type { MediaPacket } from './media-packet.ts';
+import { MediaPacket } from './media-packet.ts';
+import type { Link } from './relay/link.ts';
 import type { Relay } from './relay/relay.ts';
 import type { Layer, Source } from './source.ts';
+import type { Subscription } from './subscription.ts';
 
 export class Egress {
   readonly #port: DatagramPort<Endpoint>;
   readonly #relay: Relay;
   readonly #counters: BridgeCounters;
+  readonly #past = new MediaPacket();
 
   constructor(port: DatagramPort<Endpoint>, relay: Relay, counters: BridgeCounters) {
     this.#port = port;
@@ -59,6 +62,49 @@ export class Egress {
     }
   }
 
+  /**
+   * Begins a picture in the past: gives a subscriber that has none the layer from its newest key frame on, if that is young enough. False when a new key
+   * frame is needed.
+   */
+  startFromHistory(nowMs: number, subscription: Subscription, layer: Layer): boolean {
+    const { projection, endpoint, source } = subscription;
+    const first = layer.youngKeyFrame(nowMs);
+    if (first < 0 || source === undefined || projection.currentLayer >= 0) return false;
+    const packet = this.#past;
+    for (let sequence = first; sequence <= layer.history.highest; sequence++) {
+      if (!this.#readPast(layer, sequence)) continue;
+      const slot = this.#port.reserve();
+      if (slot < 0) break;
+      const length = projection.project(packet.arrivedMs, packet, source.layers, this.#port.outgoing, slot);
+      if (length === 0) this.#port.cancel(slot);
+      else endpoint.transport.sendRtp(slot, length);
+    }
+    return projection.currentLayer === layer.index;
+  }
+
+  /** The same for a link whose bridge has begun to want the layer. */
+  relayFromHistory(nowMs: number, conferenceId: ConferenceId, link: Link, layer: Layer): boolean {
+    const first = layer.youngKeyFrame(nowMs);
+    if (first < 0) return false;
+    const { endpointId, sourceId } = layer.source;
+    for (let sequence = first; sequence <= layer.history.highest; sequence++) {
+      const { bytes } = layer.history;
+      const offset = layer.history.offsetOf(sequence);
+      if (offset < 0) continue;
+      const length = layer.history.lengthOf(sequence);
+      this.#relay.sendPacket(link, conferenceId, endpointId, sourceId, layer.index, bytes, offset, length);
+      this.#counters.relayedOut++;
+    }
+    return true;
+  }
+
+  #readPast({ history, index }: Layer, sequence: number): boolean {
+    const offset = history.offsetOf(sequence);
+    if (offset < 0) return false;
+    this.#past.read(history.bytes, offset, history.lengthOf(sequence), index, sequence, history.arrivedMsOf(sequence));
+    return true;
+  }
+
   /** Answers one lost packet of a subscriber from the history of the layer it came from. */
   retransmit(nowMs: number, endpoint: Endpoint, ssrc: number, sequence16: number, rttMs: number): void {
     const subscription = endpoint.subscriptionBySsrc.get(ssrc);
@@ -70,6 +116,15 @@ export class Egress {
     if (length === 0) return this.#port.cancel(slot);
     endpoint.transport.resendRtp(slot, length);
     this.#counters.retransmitted++;
+  }
+
+  /** Sends a subscriber the current run again from its first packet, if that is what its key-frame request is about (run-replay.ts). */
+  replayRun(nowMs: number, { endpoint, projection }: Subscription): boolean {
+    const packets = projection.takeReplay(nowMs);
+    for (let index = 0; index < packets; index++) {
+      this.retransmit(nowMs, endpoint, projection.ssrc, (projection.runStart + index) & 0xffff, 0);
+    }
+    return packets > 0;
   }
 
   /** Passes an origin's sender report on to the links that carry its layer (FIELD: SR forwarded, everything else ends at its hop). */

@@ -7,8 +7,6 @@ import { DecodeError } from '../protocol/errors.ts';
 import type { ConferenceId, EndpointId } from '../protocol/ids.ts';
 import { NORMALISED_HEADER_BYTES_MAX, normalise } from '../protocol/rtp/normalise.ts';
 import { RtpPacket, readUint16 } from '../protocol/rtp/packet.ts';
-import { describePayload } from '../protocol/rtp/payload.ts';
-import { EXT_ID_AUDIO_LEVEL } from '../protocol/rtp/table.ts';
 import { srtpReason } from '../protocol/srtp/outcome.ts';
 import type { Conference } from './conference.ts';
 import type { BridgeCounters } from './counters.ts';
@@ -155,26 +153,13 @@ export class Ingress {
   #admit(nowMs: number, conference: Conference, layer: Layer, sequence: number, slot: number, length: number): void {
     const packet = this.#packet;
     const source: Source = layer.source;
-    packet.rtp.decode(layer.history.bytes, slot, length);
-    packet.layer = layer.index;
-    packet.sequence = sequence;
-    packet.arrivedMs = nowMs;
-    describePayload(
-      packet.rtp.payloadType,
-      packet.rtp.bytes,
-      packet.rtp.payloadOffset,
-      packet.rtp.payloadLength,
-      packet,
-    );
+    packet.read(layer.history.bytes, slot, length, layer.index, sequence, nowMs);
     // Only what its codec's format allows is kept: projections rewrite it later without looking again.
     layer.history.commit(sequence, length, nowMs);
     source.payloadType = packet.rtp.payloadType;
     layer.count(nowMs, length, packet.startsFrame);
-    packet.audioLevel = packet.rtp.findExtension(EXT_ID_AUDIO_LEVEL)
-      ? packet.rtp.bytes[packet.rtp.elementOffset] & 0x7f
-      : -1;
     if (packet.audioLevel >= 0) conference.handleAudioLevel(nowMs, source, packet.audioLevel, packet.rtp.timestamp);
-    if (packet.startsKeyFrame && source.kind === 'video') layer.keyFrames.handleKeyFrame(nowMs);
+    if (packet.startsKeyFrame && source.kind === 'video') layer.handleKeyFrame(nowMs, sequence);
     this.#options.egress.forward(nowMs, conference.id, source, packet);
   }
 }

@@ -1,4 +1,6 @@
 import { RtpPacket } from '../protocol/rtp/packet.ts';
+import { describePayload } from '../protocol/rtp/payload.ts';
+import { EXT_ID_AUDIO_LEVEL } from '../protocol/rtp/table.ts';
 
 /**
  * A media packet behind the ingress, in normalised form: no CSRCs, no padding, payload type and extension ids of `protocol/rtp/table.ts`, header
@@ -25,4 +27,15 @@ export class MediaPacket {
   temporalLayer = 0;
   /** VP8: this temporal layer may be switched up to at this frame. */
   isLayerSync = false;
+
+  /** Stands on the normalised packet at `bytes[offset]`, and reads what forwarding needs to know. Throws DecodeError for a payload that breaks its format. */
+  read(bytes: Uint8Array, offset: number, length: number, layer: number, sequence: number, arrivedMs: number): void {
+    const { rtp } = this;
+    rtp.decode(bytes, offset, length);
+    this.layer = layer;
+    this.sequence = sequence;
+    this.arrivedMs = arrivedMs;
+    this.audioLevel = rtp.findExtension(EXT_ID_AUDIO_LEVEL) ? bytes[rtp.elementOffset] & 0x7f : -1;
+    describePayload(rtp.payloadType, bytes, rtp.payloadOffset, rtp.payloadLength, this);
+  }
 }

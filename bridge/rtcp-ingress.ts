@@ -121,6 +121,7 @@ export class RtcpIngress {
   #handleKeyFrameRequest(nowMs: number, endpoint: Endpoint, ssrc: number): void {
     const subscription = endpoint.subscriptionBySsrc.get(ssrc);
     if (subscription?.source === undefined) return this.#counters.drop('key-frame-request-unknown');
+    if (this.#egress.replayRun(nowMs, subscription)) return;
     const { projection, source } = subscription;
     const layer = projection.waitingForLayer >= 0 ? projection.waitingForLayer : projection.currentLayer;
     if (layer >= 0) source.layers[layer].keyFrames.request(nowMs, subscription.requester);

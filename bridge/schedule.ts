@@ -6,6 +6,7 @@ import type { BridgeEvent, SpeakerLevel } from '../protocol/control/events.ts';
 import { type BridgeId, formatId } from '../protocol/ids.ts';
 import type { Want } from '../protocol/octo/wants.ts';
 import type { Conference } from './conference.ts';
+import type { Egress } from './egress.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Relay } from './relay/relay.ts';
 import type { RtcpEgress } from './rtcp-egress.ts';
@@ -21,12 +22,14 @@ const BRIDGE_REQUESTER = 0;
 
 export interface ScheduleOptions {
   readonly relay: Relay;
+  readonly egress: Egress;
   readonly rtcp: RtcpEgress;
   readonly emit: (event: BridgeEvent) => void;
 }
 
 export class Schedule {
   readonly #relay: Relay;
+  readonly #egress: Egress;
   readonly #rtcp: RtcpEgress;
   readonly #emit: (event: BridgeEvent) => void;
   /** What each other bridge was last told that we want, by conference. */
@@ -36,6 +39,7 @@ export class Schedule {
 
   constructor(options: ScheduleOptions) {
     this.#relay = options.relay;
+    this.#egress = options.egress;
     this.#rtcp = options.rtcp;
     this.#emit = options.emit;
   }
@@ -61,10 +65,11 @@ export class Schedule {
 
   /** An endpoint can be sent media from now on: what it is to see first is asked for at once. */
   handleConnected(nowMs: number, endpoint: Endpoint): void {
-    chooseLayers(nowMs, endpoint);
+    this.#chooseLayers(nowMs, endpoint);
     for (const { source } of endpoint.subscriptions.values()) {
       if (source !== undefined) this.#askForKeyFrames(nowMs, endpoint.conference, source);
     }
+    this.tellWants(endpoint.conference);
   }
 
   /** Tells every other bridge of the conference what this one wants from it, when that has changed. */
@@ -90,12 +95,23 @@ export class Schedule {
     for (const stream of endpoint.streams.all()) this.#tickStream(nowMs, endpoint, stream);
     this.#rtcp.sendTransportFeedback(nowMs, endpoint);
     if (isChoiceDue) {
-      chooseLayers(nowMs, endpoint);
+      this.#chooseLayers(nowMs, endpoint);
       if (needsSenderReport(endpoint)) endpoint.nextReportMs -= REPORT_PERIOD_MS / 2;
     }
     if (nowMs < endpoint.nextReportMs) return;
     endpoint.nextReportMs = Math.max(endpoint.nextReportMs + REPORT_PERIOD_MS, nowMs + REPORT_PERIOD_MS / 2);
     this.#rtcp.sendReports(nowMs, endpoint);
+  }
+
+  #chooseLayers(nowMs: number, endpoint: Endpoint): void {
+    for (const subscription of endpoint.subscriptions.values()) {
+      const { projection, source } = subscription;
+      if (source === undefined || source.kind === 'audio') continue;
+      projection.chooseLayer(nowMs, source.layers);
+      const layer = source.layers[projection.waitingForLayer];
+      if (layer === undefined || this.#egress.startFromHistory(nowMs, subscription, layer)) continue;
+      layer.keyFrames.request(nowMs, subscription.requester, 'bridge');
+    }
   }
 
   #tickStream(nowMs: number, endpoint: Endpoint, stream: Stream): void {
@@ -147,16 +163,6 @@ export class Schedule {
         return { bridgeId, rttMs: link?.rttMs ?? null, state: link?.state ?? 'down' };
       }),
     });
-  }
-}
-
-function chooseLayers(nowMs: number, endpoint: Endpoint): void {
-  for (const subscription of endpoint.subscriptions.values()) {
-    const { projection, source } = subscription;
-    if (source === undefined || source.kind === 'audio') continue;
-    projection.chooseLayer(nowMs, source.layers);
-    const waiting = projection.waitingForLayer;
-    if (waiting >= 0) source.layers[waiting].keyFrames.request(nowMs, subscription.requester, 'bridge');
   }
 }
 

@@ -114,6 +114,7 @@ export async function startBridge(config: BridgeConfig, log: Logger): Promise<Ru
       endpointsMax: config.limits.endpoints,
       conferencesMax: config.limits.conferences,
       relay,
+      egress,
       rtcp: new RtcpEgress(mediaPort, randomUint32() || 1, counters),
       counters,
       openTransport: (owner, sink) =>

@@ -18,6 +18,10 @@ const SIBLING_IS_LIVE_MS = 250;
 const OLD_PACKETS = 512;
 const OLD_RUN_RESTART = 16;
 
+/** A picture that begins further back would be shown late, and run after the present for a while. */
+const YOUNG_KEY_FRAME_MS = 400;
+const YOUNG_KEY_FRAME_PACKETS = 100;
+
 /** A source of one endpoint, on this bridge (`isLocal`) or behind a link, with its layers and everybody here who watches it. */
 export class Source {
   readonly endpointId: EndpointId;
@@ -44,10 +48,15 @@ export class Source {
     this.isMuted = isMuted;
   }
 
-  /** Layers that subscribers here need, as a bit mask (bit 0: layer 0). */
+  /**
+   * Layers that subscribers here need, as a bit mask (bit 0: layer 0). One that is still connecting needs none: the key frame that a new want brings
+   * would come too early for it, and the next one later.
+   */
   wantedMask(): number {
     let mask = 0;
-    for (const { projection } of this.subscriptions) mask |= projection.wantedMask;
+    for (const { projection, endpoint } of this.subscriptions) {
+      if (endpoint.state === 'connected') mask |= projection.wantedMask;
+    }
     return mask;
   }
 }
@@ -68,6 +77,9 @@ export class Layer implements ProjectionLayer {
   lastPacketMs = Number.NEGATIVE_INFINITY;
   readonly #extender = new Extender16();
   #oldRun = 0;
+  #keyFrameMs = Number.NEGATIVE_INFINITY;
+  #keyFrameSequence = -1;
+  #keyFrameGeneration = -1;
   readonly #bits = new RateWindow();
   readonly #frames = new RateWindow();
 
@@ -116,6 +128,24 @@ export class Layer implements ProjectionLayer {
 
   framesPerSecond(nowMs: number): number {
     return Math.round(this.#frames.perSecond(nowMs));
+  }
+
+  /** The first packet of a key frame has come: whoever waits for one has it. */
+  handleKeyFrame(nowMs: number, sequence: number): void {
+    this.keyFrames.handleKeyFrame(nowMs);
+    this.#keyFrameMs = nowMs;
+    this.#keyFrameSequence = sequence;
+    this.#keyFrameGeneration = this.history.generation;
+  }
+
+  /**
+   * Sequence number of the newest key frame while it is so young that it serves as the beginning for somebody who comes now; -1 otherwise. A publisher
+   * that has just sent one would not make another (libwebrtc: not within 300 ms), and what follows it is still little.
+   */
+  youngKeyFrame(nowMs: number): number {
+    if (nowMs - this.#keyFrameMs > YOUNG_KEY_FRAME_MS || this.#keyFrameGeneration !== this.history.generation)
+      return -1;
+    return this.history.highest - this.#keyFrameSequence < YOUNG_KEY_FRAME_PACKETS ? this.#keyFrameSequence : -1;
   }
 
   /** Counts one packet for rates and liveness. */

@@ -81,7 +81,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     loggerInstance: log.child({}, { level: log.level === 'info' ? 'warn' : log.level }) as FastifyBaseLogger,
     bodyLimit: config.limit.max_api_request_body_size,
     http: { maxHeaderSize: HEADER_BYTES_MAX },
-    routerOptions: { maxParamLength: 1024 },
+    routerOptions: { maxParamLength: 1024, ignoreDuplicateSlashes: true },
   });
   await app.register(websocket, {
     options: { maxPayload: config.limit.signal_message_size_limit, perMessageDeflate: false },

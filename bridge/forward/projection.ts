@@ -15,6 +15,7 @@ import type {
   ProjectionSettings,
 } from './projection-options.ts';
 import { ResendLimiter } from './resend-limiter.ts';
+import { RunReplay } from './run-replay.ts';
 import { Segment } from './segment.ts';
 import { SenderReports } from './sender-reports.ts';
 import type { SubscriberFormat } from './subscriber-format.ts';
@@ -70,6 +71,7 @@ export class Projection {
   private readonly temporal = new TemporalFilter();
   private readonly resends = new ResendLimiter();
   private readonly reports = new SenderReports();
+  private readonly replay = new RunReplay();
   /** The run being forwarded (or that ended last), and the one before it: late packets and NACKs reach back to both. */
   private segment = new Segment();
   private previous = new Segment();
@@ -207,6 +209,22 @@ export class Projection {
     return this.writer.writeAgain(segment, resent, sequence, sequenceOut, isRtx, out, outOffset);
   }
 
+  /**
+   * Answers a client's key-frame request from the history: how many packets, from 16-bit sequence number {@link runStart} on, are to be retransmitted for it to
+   * have the current run from its beginning. 0 when a new key frame is needed; see run-replay.ts.
+   */
+  takeReplay(nowMs: number): number {
+    const { startOut, highestOut } = this.segment.sequences;
+    if (this.currentLayer === NO_LAYER || !this.isVideo || !this.writer.canRtx(this.segment.payloadType)) return 0;
+    const packets = highestOut - startOut + 1;
+    return this.replay.take(nowMs, packets) ? packets : 0;
+  }
+
+  /** Outgoing sequence number, 16 bits, of the first packet of the current run. */
+  get runStart(): number {
+    return this.segment.sequences.startOut % 0x10000;
+  }
+
   /** Writes a sender report about this projection (28 bytes, RTCP, no other part of a compound); returns its length, 0 while nothing is known to report. */
   writeSenderReport(nowMs: number, layers: readonly ProjectionLayer[], out: Uint8Array, outOffset: number): number {
     const segment = this.segment;
@@ -323,6 +341,7 @@ export class Projection {
       picture = segment.vp8.pictureOf(descriptor);
     }
     this.temporal.restart();
+    this.replay.begin(nowMs);
     if (ended.layer !== NO_LAYER && ended.layer !== layer) this.counters.layerSwitches++;
     this.layerSwitch.current = layer;
     this.wantsSenderReport = true;

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   KeyFrameRequests,
   LAYER_INTERVAL_MS,
+  REPEAT_MS,
   REPEATS_MAX,
   REQUESTER_LIMIT,
   REQUESTER_WINDOW_MS,
@@ -23,7 +24,7 @@ test('the first request is sent at once, and many at the same time are one', () 
   for (let requester = 0; requester < 50; requester++) requests.request(0, requester);
   assert.equal(requests.poll(0), true);
   assert.equal(requests.poll(0), false);
-  assert.deepEqual(sentMs(requests, 0, 400), []);
+  assert.deepEqual(sentMs(requests, 0, REPEAT_MS), []);
 });
 
 test('a request inside the quiet time is sent when that ends', () => {
@@ -70,7 +71,7 @@ test('a key frame from before the request answers nothing', () => {
 test('an unanswered request is repeated, ever more slowly, until a key frame comes', () => {
   const requests = new KeyFrameRequests();
   requests.request(0, 1);
-  assert.deepEqual(sentMs(requests, 0, 8000), [0, 500, 1500, 3500, 7500]);
+  assert.deepEqual(sentMs(requests, 0, 8000), [0, 300, 900, 2100, 4500]);
   requests.handleKeyFrame(8000);
   assert.deepEqual(sentMs(requests, 8000, 20_000), []);
 });

@@ -7,8 +7,8 @@ export const REQUESTER_LIMIT = 3;
 export const REQUESTER_WINDOW_MS = 10_000;
 /** Between two requests sent to the publisher. */
 export const LAYER_INTERVAL_MS = 200;
-/** An unanswered request is sent again after this, then after twice that, and so on up to the maximum. */
-export const REPEAT_MS = 500;
+/** An unanswered request is sent again after this, then after twice that, and so on up to the maximum. libwebrtc lets one pass in 300 ms and forgets others. */
+export const REPEAT_MS = 300;
 export const REPEAT_MS_MAX = 4000;
 /** Sent this often without an answer, the layer counts as dead: those who wait have to ask again. */
 export const REPEATS_MAX = 10;

@@ -158,6 +158,7 @@ export class BridgeBox {
       endpointsMax: limits.endpoints ?? 100,
       conferencesMax: limits.conferences ?? 100,
       relay,
+      egress,
       rtcp: new RtcpEgress(this.port, 1, this.counters),
       counters: this.counters,
       openTransport: (owner, sink) => {

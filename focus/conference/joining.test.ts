@@ -48,6 +48,7 @@ test('a join response names the room, the others, the bridge and its region', ()
   );
   assert.equal(response?.serverInfo?.region, 'us');
   assert.equal(response?.serverInfo?.nodeId, 'us-1');
+  assert.match(response?.serverInfo?.version ?? '', /^1\.(8|9|\d\d)\./, 'SDKs refuse remote procedure calls below 1.8');
   assert.equal(response?.subscriberPrimary, false);
   assert.deepEqual(response?.participant?.attributes, { 'causeway.region': 'us', 'causeway.bridge': 'us-1' });
 });

@@ -16,6 +16,7 @@ import { Participant, type ParticipantInit } from './participant.ts';
 import { countTracks } from './publishing.ts';
 import type { Room } from './room.ts';
 import type { Who } from './room-output.ts';
+import { serverInfo } from './server-info.ts';
 import { forgetTrack, reconcileSubscriber, updateSubscriptions, updateTrackSettings } from './subscribing.ts';
 
 export interface Leaving {
@@ -97,7 +98,7 @@ export function resume(room: Room, participant: Participant): void {
   participant.requested = null;
   room.send(participant, {
     case: 'reconnect',
-    value: new ReconnectResponse({ serverInfo: room.serverInfo(participant) }),
+    value: new ReconnectResponse({ serverInfo: serverInfo(room, participant) }),
   });
   tell(room, participant, left);
   tell(room, participant, [participant.info(), ...othersSeenBy(room, participant)]);
@@ -129,14 +130,14 @@ export function syncState(room: Room, nowMs: number, participant: Participant, s
 }
 
 function joinResponse(room: Room, participant: Participant): JoinResponse {
-  const serverInfo = room.serverInfo(participant);
+  const info = serverInfo(room, participant);
   return new JoinResponse({
     room: room.info(),
     participant: participant.info(),
     otherParticipants: othersSeenBy(room, participant),
-    serverVersion: serverInfo.version,
-    serverRegion: serverInfo.region,
-    serverInfo,
+    serverVersion: info.version,
+    serverRegion: info.region,
+    serverInfo: info,
     // ICE-lite on public addresses: clients need neither STUN nor TURN to reach a bridge.
     iceServers: [],
     subscriberPrimary: false,

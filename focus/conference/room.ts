@@ -1,6 +1,6 @@
 /** One room: who is in it and what they see of each other. Data and its queue of outputs; what happens is in the files around it. */
-import { Room as RoomInfo, ServerInfo, ServerInfo_Edition } from '@livekit/protocol';
-import { type BridgeId, type EndpointId, formatId } from '../../protocol/ids.ts';
+import { Room as RoomInfo } from '@livekit/protocol';
+import type { BridgeId, EndpointId } from '../../protocol/ids.ts';
 import { ENABLED_CODECS } from './codecs.ts';
 import { type ConferenceDocument, conferenceDocument } from './conference-spec.ts';
 import { endpointDocument, type RemoteTrack } from './endpoint-spec.ts';
@@ -21,7 +21,7 @@ export interface RoomSettings {
   readonly tokenIntervalMs: number;
   readonly pingIntervalSeconds: number;
   readonly pingTimeoutSeconds: number;
-  /** Of the software, as clients are told. */
+  /** Of the software, for people who look at what clients were told. */
   readonly version: string;
 }
 
@@ -33,9 +33,6 @@ export interface RoomProperties {
   participantsMax: number;
   metadata: string;
 }
-
-/** What LiveKit's clients of this server's protocol level know: 16 and later answer by media sections. */
-const PROTOCOL_VERSION = 16;
 
 export class Room {
   readonly identity: RoomIdentity;
@@ -178,18 +175,6 @@ export class Room {
       numParticipants: visible.length,
       numPublishers: visible.filter(({ publications }) => publications.published().length > 0).length,
       activeRecording: [...this.#participants.values()].some(({ permissions }) => permissions.recorder),
-    });
-  }
-
-  /** What a participant is told of the server: it is the bridge that serves it. */
-  serverInfo(participant: Participant): ServerInfo {
-    return new ServerInfo({
-      edition: ServerInfo_Edition.Standard,
-      version: this.settings.version,
-      protocol: PROTOCOL_VERSION,
-      region: participant.bridgeRegion,
-      nodeId: participant.bridgeId,
-      debugInfo: `causeway conference ${formatId(this.identity.conferenceId)}`,
     });
   }
 }

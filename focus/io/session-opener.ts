@@ -78,6 +78,9 @@ async function joinRoom(
     return undefined;
   }
   const { conference, participant: record, placement } = placed;
+  const room = host.roomOf(conference);
+  // Also when nobody gets in after all: a room that a join opened is not kept as long as one that was created to wait for people.
+  room.hasBeenJoined = true;
   if (!sink.isOpen) {
     await store.release(conference.conferenceId, record.endpointId, record.sid);
     return undefined;
@@ -94,7 +97,6 @@ async function joinRoom(
     },
     'participant joined',
   );
-  const room = host.roomOf(conference);
   host.attach(record.sid, sessionOf(options, sink, token));
   const participant = join(room, host.nowMs(), participantOf(admission, placed));
   const { addTrackRequests, publisherOffer } = admission.request;

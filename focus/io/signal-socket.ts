@@ -33,6 +33,8 @@ export interface SignalSocketOptions {
 /** A client renegotiating on every track of a large meeting stays far below. */
 const REQUESTS_PER_SECOND = 100;
 const REQUESTS_BURST = 1000;
+/** An offer costs what so many other requests cost: ten a second, after a burst. */
+const OFFER_COST = 10;
 /** What a client that does not read may leave in our memory, in bytes. */
 const BUFFERED_BYTES_MAX = 4 << 20;
 /** Requests that arrive before the participant is placed; more than a client sends before it has a JoinResponse. */
@@ -123,6 +125,10 @@ export class SignalSocket implements SignalSink {
       return;
     }
     metrics.signalMessages.inc({ direction: 'in', kind: message.case ?? 'none' });
+    if (message.case === 'offer' && !this.#requests.take(this.#heardAtMs, OFFER_COST - 1)) {
+      this.#refuse('too-many-requests', POLICY_VIOLATION, 'too many offers');
+      return;
+    }
     this.#answerPing(message);
     if (this.#onRequest !== undefined) this.#onRequest(message);
     else if (this.#early.push(message) > EARLY_REQUESTS_MAX) {

@@ -9,6 +9,8 @@ test('a burst is allowed at once, after that only the rate', () => {
   assert.equal(bucket.take(99), false);
   assert.equal(bucket.take(100), true);
   assert.equal(bucket.take(100), false);
+  assert.equal(bucket.take(300, 3), false);
+  assert.equal(bucket.take(400, 3), true);
 });
 
 test('over any time no more are allowed than burst and rate together', () => {

@@ -12,13 +12,13 @@ export class TokenBucket {
     this.#filledAtMs = nowMs;
   }
 
-  /** True when one more is allowed; it is counted then. */
-  take(nowMs: number): boolean {
+  /** True when one more (of a cost, 1 unless said otherwise) is allowed; it is counted then. */
+  take(nowMs: number, cost = 1): boolean {
     const elapsedMs = Math.max(0, nowMs - this.#filledAtMs);
     this.#filledAtMs = nowMs;
     this.#tokens = Math.min(this.#burst, this.#tokens + (elapsedMs * this.#ratePerSecond) / 1000);
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
+    if (this.#tokens < cost) return false;
+    this.#tokens -= cost;
     return true;
   }
 }
