@@ -85,6 +85,11 @@ export const BridgeConfigSchema = Type.Object(
     ),
     limits: Type.Object(
       {
+        cpu: Type.Number({
+          exclusiveMinimum: 0,
+          default: 0.9,
+          description: "share of one core at which the bridge calls itself full (JVB's threshold)",
+        }),
         packets_per_second: Type.Integer({
           minimum: 1_000,
           default: 50_000,

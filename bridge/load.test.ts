@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { PortCounters } from './io/datagram-port.ts';
 import { LoadMeter } from './load.ts';
 
-const limits = { packetsPerSecond: 1_000, endpoints: 100 };
+const limits = { cpu: 0.9, packetsPerSecond: 1_000, endpoints: 100 };
 
 function port(packets: number, bytes: number): PortCounters {
   return { received: packets, receivedBytes: bytes, sent: packets, sentBytes: 2 * bytes, sendDropped: 0, oversized: 0 };

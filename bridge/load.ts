@@ -12,12 +12,12 @@ export interface LoadSample {
 }
 
 export interface LoadLimits {
+  /** Share of one core. */
+  readonly cpu: number;
   readonly packetsPerSecond: number;
   readonly endpoints: number;
 }
 
-/** CPU share of the core at which a bridge is full (FIELD.md section 4: JVB's threshold). */
-const CPU_LIMIT = 0.9;
 /** Weight of the newest sample: a report every 2 s settles within about 6 s. */
 const SMOOTHING = 0.5;
 
@@ -52,7 +52,7 @@ export class LoadMeter {
     }
     this.#last = { nowMs: sample.nowMs, cpuUs: sample.cpuUs, packets, bytesIn, bytesOut };
     const stress = Math.max(
-      this.#cpu / CPU_LIMIT,
+      this.#cpu / this.#limits.cpu,
       this.#packetsPerSecond / this.#limits.packetsPerSecond,
       sample.endpoints / this.#limits.endpoints,
     );

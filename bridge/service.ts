@@ -147,6 +147,7 @@ export async function startBridge(config: BridgeConfig, log: Logger): Promise<Ru
     intake.attach(bridge, ingress);
 
     const meter = new LoadMeter({
+      cpu: config.limits.cpu,
       packetsPerSecond: config.limits.packets_per_second,
       endpoints: config.limits.endpoints,
     });

@@ -75,7 +75,7 @@ export async function startNetwork(
         log.child({ service: 'geo-proxy' }),
       ),
     ),
-    bridges: layout.bridges.map(ports => startOneBridge(ports, focus.url, secret, log)),
+    bridges: layout.bridges.map(ports => startOneBridge(ports, layout.bridges.length, focus.url, secret, log)),
   };
   const [geoProxy, ...bridges] = await Promise.allSettled([starting.geoProxy, ...starting.bridges]);
   const running = bridges.filter(result => result.status === 'fulfilled').map(result => result.value);
@@ -126,7 +126,13 @@ function geoProxyConfig(port: number, bindAddress: string, regions: readonly Loc
   });
 }
 
-function startOneBridge(ports: BridgePorts, focusUrl: string, secret: string, log: Logger): Promise<RunningBridge> {
+function startOneBridge(
+  ports: BridgePorts,
+  bridges: number,
+  focusUrl: string,
+  secret: string,
+  log: Logger,
+): Promise<RunningBridge> {
   const flags = {
     bridge_id: ports.bridgeId,
     region: ports.region,
@@ -139,6 +145,8 @@ function startOneBridge(ports: BridgePorts, focusUrl: string, secret: string, lo
     'control.bind_address': LOOPBACK,
     'control.secret': secret,
     'focus.urls': [focusUrl],
+    // All share one thread and each would report the whole of it: together they are full when it is.
+    'limits.cpu': 0.9 * bridges,
   };
   const config = readConfiguration(BridgeConfigSchema, { env: {}, flags });
   const purposes = { control: ports.controlPort, media: ports.mediaPort, Octo: ports.octoPort };

@@ -10,11 +10,11 @@ const POLL_MS = 20;
 export async function eventually(
   what: string,
   withinMs: number,
-  claim: () => boolean,
+  claim: () => boolean | Promise<boolean>,
   state?: () => unknown,
 ): Promise<number> {
   const startedAt = performance.now();
-  while (!claim()) {
+  while (!(await claim())) {
     const elapsedMs = performance.now() - startedAt;
     if (elapsedMs > withinMs) {
       assert.fail(

@@ -81,7 +81,7 @@ export class PageUser {
     const startedAt = performance.now();
     for (;;) {
       const view = await viewOf(this.page);
-      if (claim(view)) { if (process.env['TRACE']) console.log(this.name, what, Math.round(performance.now()-startedAt), JSON.stringify(view.tiles.map(t=>[t.name,t.roundTrip,t.picture?.frames,t.picture?.widthPx])), view.sounds.map(s=>s.energy.toFixed(4)).join(' ')); return view; }
+      if (claim(view)) return view;
       if (performance.now() - startedAt > withinMs) {
         const complaints = this.complaints.length > 0 ? `; complaints: ${this.complaints.join('; ')}` : '';
         assert.fail(
@@ -98,12 +98,17 @@ export class PageUser {
     what: string,
     claim: (tile: TileView) => boolean,
     kind: TileView['kind'] = 'camera',
+    withinMs = WITHIN_MS,
   ): Promise<TileView> {
     const isMeant = (view: View) => tileOf(view, of, kind);
-    const view = await this.sees(`${of.name}'s ${kind} ${what}`, shown => {
-      const tile = isMeant(shown);
-      return tile !== undefined && claim(tile);
-    });
+    const view = await this.sees(
+      `${of.name}'s ${kind} ${what}`,
+      shown => {
+        const tile = isMeant(shown);
+        return tile !== undefined && claim(tile);
+      },
+      withinMs,
+    );
     return isMeant(view)!;
   }
 

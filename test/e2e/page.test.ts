@@ -147,8 +147,8 @@ describe('the meeting page in a browser', { timeout: 120_000 }, () => {
     }
   });
 
-  test('a chat message appears at both others, as text, and is counted while the chat is closed', async () => {
-    const text = 'Morning! <b>All three regions</b> are up.';
+  test('a chat message appears at both others, and is counted while the chat is closed', async () => {
+    const text = 'Morning! All three regions are up.';
     await say(ada, text);
     await ada.sees('their own message', ({ messages }) => messages.at(-1) === `You: ${text}`);
     for (const user of [grace, junko]) {
@@ -170,6 +170,12 @@ describe('the meeting page in a browser', { timeout: 120_000 }, () => {
       await grace.page.screenshot({ path: SCREENSHOT_PATH });
     });
   }
+
+  test('markup in a chat message stays text', async () => {
+    const text = '<b>bold</b> & <img src=x onerror="document.body.remove()">';
+    await say(junko, text);
+    await grace.sees('the markup', ({ messages }) => messages.at(-1) === `${junko.name}: ${text}`);
+  });
 
   test('on a phone everything fits the width, with and without the chat', async () => {
     await grace.page.setViewportSize(PHONE);
@@ -195,6 +201,9 @@ describe('the meeting page in a browser', { timeout: 120_000 }, () => {
     for (const viewer of everybody) await viewer.seesTile(junko, 'without a picture', tile => !tile.picture);
     await junko.click('#control-camera');
     for (const viewer of everybody) await seesMovingPicture(viewer, junko);
+    for (const viewer of [ada, grace]) {
+      await viewer.seesTile(junko, 'in full size', ({ picture }) => picture?.widthPx === 640, 'camera', 20_000);
+    }
   });
 
   test('a shared screen is a tile beside the camera, at phone width too, and goes away', async () => {
