@@ -78,7 +78,10 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
   let isClosing = false;
   const app = fastify({
     // Fastify's own chatter about requests and listening is for debugging.
-    loggerInstance: log.child({}, { level: log.level === 'info' ? 'warn' : log.level }) as FastifyBaseLogger,
+    loggerInstance: log.child(
+      {},
+      { level: log.level === 'info' ? 'warn' : log.level, serializers: { req: withoutQuery } },
+    ) as FastifyBaseLogger,
     bodyLimit: config.limit.max_api_request_body_size,
     http: { maxHeaderSize: HEADER_BYTES_MAX },
     routerOptions: { maxParamLength: 1024, ignoreDuplicateSlashes: true },
@@ -183,4 +186,9 @@ function roomProperties({ room }: FocusConfig): RoomProperties {
     participantsMax: room.max_participants,
     metadata: '',
   };
+}
+
+/** A request as the log may show it: browsers carry their token in the query. */
+function withoutQuery(request: { readonly method: string; readonly url: string }): object {
+  return { method: request.method, path: request.url.split('?', 1)[0] };
 }

@@ -3,13 +3,15 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { DisconnectReason } from '@livekit/rtc-node';
+import { DisconnectReason, RoomEvent } from '@livekit/rtc-node';
 import { RoomServiceClient } from 'livekit-server-sdk';
 import { API_KEY, API_SECRET, Client } from './client.ts';
 import { eventually } from './eventually.ts';
 import { type Meeting, regionUrl, startMeeting } from './meeting.ts';
 
 const ROOM = 'departures';
+/** SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT, which rtc-node takes and does not export. */
+const SIGNAL_RECONNECT = 0;
 /** Shorter than the default of 15 s, so that the test is. */
 const RESUME_TIMEOUT_MS = 3_000;
 
@@ -49,6 +51,27 @@ describe('participants who go without a word', { timeout: 90_000 }, () => {
     }
     const bridge = meeting.network.bridges.find(({ region }) => region === 'ap')!.bridge;
     await eventually('the bridge has no endpoint left', 2_000, () => bridge.endpointCount === 0);
+  });
+
+  test('a client whose signalling drops resumes its session: the same participant, no frame lost, nobody notices', async () => {
+    await ada.publishCamera();
+    await eventually('bob sees ada', 10_000, () => (bob.seen.get('ada')?.frames ?? 0) > 10);
+    const noticed: string[] = [];
+    bob.room.on(RoomEvent.ParticipantDisconnected, participant => noticed.push(`${participant.identity} left`));
+    bob.room.on(RoomEvent.TrackUnsubscribed, () => noticed.push('a track ended'));
+    const resumed = new Promise<void>(resolve => ada.room.once(RoomEvent.Reconnected, () => resolve()));
+    const { sid } = ada.room.localParticipant!;
+    const [framesBefore, startedAt] = [bob.seen.get('ada')!.frames, performance.now()];
+    await ada.room.simulateScenario(SIGNAL_RECONNECT);
+    await resumed;
+    await ada.send('still here', { reliable: true });
+    await eventually('bob hears from ada', 5_000, () => bob.messages.some(({ text }) => text === 'still here'));
+    await eventually('two seconds have been shown', 5_000, () => bob.seen.get('ada')!.frames - framesBefore > 30);
+    const elapsedMs = performance.now() - startedAt;
+    assert.equal(ada.room.localParticipant!.sid, sid);
+    assert.deepEqual(noticed, []);
+    assert.ok(elapsedMs < 4_000, `30 frames at 15 a second took ${elapsedMs.toFixed(0)} ms`);
+    await ada.room.localParticipant!.unpublishTrack(ada.publications[0].sid!);
   });
 
   test('a second join with the same identity sends the first away with DUPLICATE_IDENTITY', async () => {

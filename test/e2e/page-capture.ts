@@ -12,6 +12,31 @@ export interface Looks {
   readonly hasLongHair: boolean;
 }
 
+/** Ada, Grace and Junko. */
+export const LOOKS: Readonly<Record<'ada' | 'grace' | 'junko', Looks>> = {
+  ada: {
+    wall: [58, 96, 122],
+    shirt: [226, 190, 120],
+    skin: [240, 203, 176],
+    hair: [74, 48, 36],
+    hasLongHair: true,
+  },
+  grace: {
+    wall: [138, 84, 76],
+    shirt: [46, 66, 98],
+    skin: [232, 186, 156],
+    hair: [176, 172, 168],
+    hasLongHair: false,
+  },
+  junko: {
+    wall: [82, 118, 86],
+    shirt: [208, 96, 84],
+    skin: [226, 182, 142],
+    hair: [34, 30, 34],
+    hasLongHair: true,
+  },
+};
+
 /**
  * Puts a drawn person of 640 x 360 at 10 frames/s in the camera's place. Runs inside the page, before its own modules, so it can use nothing
  * of this file. Microphone and screen stay the browser's.
