@@ -13,6 +13,9 @@ const END_TO_END_TIMEOUT_MS = 300_000;
 /** libwebrtc's threads keep a test process alive after its last client has gone; what must not leak is asserted by the tests themselves. */
 const FORCE_EXIT = '--test-force-exit';
 
+/** A process per file would spend more time on starting than on testing. */
+const ONE_PROCESS = '--test-isolation=none';
+
 interface Stage {
   readonly title: string;
   /** What cannot be trusted when this fails is not tried. */
@@ -25,7 +28,7 @@ const STAGES: readonly Stage[] = [
   { title: 'system parts', needs: [], run: checkSystemParts },
   { title: 'types', needs: [], run: () => runTool('tsc', ['--noEmit']) },
   { title: 'lint', needs: [], run: () => runTool('biome', ['check', '.']) },
-  { title: 'unit tests', needs: [], run: () => runTests(unitTests(), UNIT_TIMEOUT_MS, []) },
+  { title: 'unit tests', needs: [], run: () => runTests(unitTests(), UNIT_TIMEOUT_MS, [ONE_PROCESS]) },
   {
     title: 'end-to-end tests',
     needs: ['system parts', 'types', 'unit tests'],

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { RtpPacket } from '../../protocol/rtp/packet.ts';
 import { PT_RED } from '../../protocol/rtp/table.ts';
 import { distance16, distance32 } from '../../protocol/sequence.ts';
-import { Camera, ProjectionBench, type SentPacket } from './projection-fixture.ts';
+import { Camera, ProjectionBench, type SentPacket } from './projection.fixture.ts';
 import { opusPacket } from './simulated-source.ts';
 import { subscriberFormat } from './subscriber-format.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ReportBlock } from '../../protocol/rtcp/report.ts';
 import { distance32 } from '../../protocol/sequence.ts';
-import { Camera, ProjectionBench, type SentPacket } from './projection-fixture.ts';
+import { Camera, ProjectionBench, type SentPacket } from './projection.fixture.ts';
 import { opusPacket } from './simulated-source.ts';
 
 const OPUS = Uint8Array.of(0xfc, 1, 2, 3);

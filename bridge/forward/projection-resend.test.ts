@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ReportBlock } from '../../protocol/rtcp/report.ts';
 import { EXT_MID } from '../../protocol/rtp/table.ts';
-import { Camera, ProjectionBench } from './projection-fixture.ts';
+import { Camera, ProjectionBench } from './projection.fixture.ts';
 import { opusPacket } from './simulated-source.ts';
 import { subscriberFormat } from './subscriber-format.ts';
 

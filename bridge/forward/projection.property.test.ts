@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { distance32, Extender16 } from '../../protocol/sequence.ts';
-import { RTX_SSRC, readSent, type SentPacket } from './projection-fixture.ts';
-import { frameOf, nameOf, run, type World } from './projection-world.ts';
+import { RTX_SSRC, readSent, type SentPacket } from './projection.fixture.ts';
+import { frameOf, nameOf, run, type World } from './projection-world.fixture.ts';
 
 /** By outgoing sequence number, extended. Fails when two different packets share one. */
 function bySequence(sent: readonly SentPacket[]): [number, SentPacket][] {

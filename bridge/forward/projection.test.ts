@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { distance16, distance32 } from '../../protocol/sequence.ts';
-import { Camera, ProjectionBench, SSRC } from './projection-fixture.ts';
+import { Camera, ProjectionBench, SSRC } from './projection.fixture.ts';
 import { seededRandom } from './simulated-source.ts';
 import { subscriberFormat } from './subscriber-format.ts';
 

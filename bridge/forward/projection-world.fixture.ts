@@ -1,6 +1,6 @@
 /** For tests: a seeded world of loss, reordering, duplicates, pauses, restarts, and a subscriber who changes its mind. */
 import { Extender16 } from '../../protocol/sequence.ts';
-import { ProjectionBench, type SentVideo } from './projection-fixture.ts';
+import { ProjectionBench, type SentVideo } from './projection.fixture.ts';
 import { SimulatedLayer, type SimulatedPacket, seededRandom } from './simulated-source.ts';
 
 const FRAME_MS = 33;
