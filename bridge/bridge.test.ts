@@ -9,7 +9,7 @@ import { writeSenderReport } from '../protocol/rtcp/report.ts';
 import { RtpPacket } from '../protocol/rtp/packet.ts';
 import { BridgeError } from './errors.ts';
 import { BridgeBox, CONFERENCE, conferenceSpec, endpointSpec, type FakeTransport } from './testing/bridge-box.ts';
-import { opusPacket, vp8Packet } from './testing/packets.ts';
+import { opusPacket, redPacket, vp8Packet } from './testing/packets.ts';
 
 const AUDIO: SourceSpec = { sourceId: 1, kind: 'audio', mid: '0', rids: [], ssrcs: [], rtxSsrcs: [], muted: false };
 const VIDEO: SourceSpec = {
@@ -76,6 +76,28 @@ describe('one bridge', () => {
     assert.equal(rtpOf(listener.rtp[0]).payloadType, 96);
     assert.equal(payloadOf(listener.rtp[0]), 'hello');
     assert.equal(box.transport(1).rtp.length, 0, 'nobody hears themselves');
+  });
+
+  test('RED names Opus as each side numbers it, and is unwrapped for who lacks it', () => {
+    const box = new BridgeBox('a');
+    const withRed = (opus: number, red: number): EndpointSpec['codecs'] => [
+      { codec: 'opus', payloadType: opus, rtxPayloadType: null },
+      { codec: 'red', payloadType: red, rtxPayloadType: null },
+    ];
+    box.put(1, { sources: [AUDIO], codecs: withRed(109, 63) });
+    const [chrome, firefox, other] = [withRed(111, 63), withRed(109, 115), withRed(100, 0).slice(0, 1)].map(
+      (codecs, index) => box.put(2 + index, { codecs, projections: [projection(1, AUDIO)] }),
+    );
+    box.receive(1, redPacket(77, 1, '0'));
+    const opusNumbers = ({ rtp }: FakeTransport) => [
+      rtp[0][rtpOf(rtp[0]).payloadOffset] & 0x7f,
+      rtp[0][rtpOf(rtp[0]).payloadOffset + 4],
+    ];
+    assert.deepEqual(opusNumbers(chrome), [111, 111]);
+    assert.deepEqual(opusNumbers(firefox), [109, 109]);
+    assert.equal(rtpOf(firefox.rtp[0]).payloadType, 115);
+    assert.equal(rtpOf(other.rtp[0]).payloadType, 100);
+    assert.equal(payloadOf(other.rtp[0]), 'primary');
   });
 
   test('media that no source describes is dropped and counted', () => {

@@ -17,6 +17,8 @@ export class CodecTable {
   readonly toNormalised = new Uint8Array(128).fill(NONE);
   /** Client's RTX payload type to the client's payload type it repairs; 0xff: not RTX. */
   readonly repaired = new Uint8Array(128).fill(NONE);
+  /** The client's payload type of Opus, as the blocks inside its RED name it; -1 without Opus. */
+  opus = -1;
   /** Extension ids of the client, 0: not negotiated. */
   mid = 0;
   rid = 0;
@@ -29,6 +31,7 @@ export class CodecTable {
     for (const { codec, payloadType, rtxPayloadType } of spec.codecs) {
       const entry = CODECS.find(({ name }) => name === codec)!;
       this.toNormalised[payloadType] = entry.payloadType;
+      if (codec === 'opus' && this.opus < 0) this.opus = payloadType;
       if (rtxPayloadType !== null) this.repaired[rtxPayloadType] = payloadType;
     }
     for (const { id, uri } of spec.extensions) {

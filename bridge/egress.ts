@@ -33,7 +33,7 @@ export class Egress {
       if (slot < 0) slot = port.reserve();
       if (slot < 0) {
         this.#counters.drop('egress-full');
-        break;
+        continue;
       }
       const subscription = subscriptions[index];
       // Before the keys are there nothing can be sent: a projection that began now would lose its key frame.
@@ -74,10 +74,17 @@ export class Egress {
     for (let sequence = first; sequence <= layer.history.highest; sequence++) {
       if (!this.#readPast(layer, sequence)) continue;
       const slot = this.#port.reserve();
-      if (slot < 0) break;
+      if (slot < 0) {
+        this.#counters.drop('egress-full');
+        break;
+      }
       const length = projection.project(packet.arrivedMs, packet, source.layers, this.#port.outgoing, slot);
-      if (length === 0) this.#port.cancel(slot);
-      else endpoint.transport.sendRtp(slot, length);
+      if (length === 0) {
+        this.#port.cancel(slot);
+        continue;
+      }
+      endpoint.transport.sendRtp(slot, length);
+      this.#counters.rtpOut++;
     }
     return projection.currentLayer === layer.index;
   }

@@ -7,6 +7,8 @@ import { DecodeError } from '../protocol/errors.ts';
 import type { ConferenceId, EndpointId } from '../protocol/ids.ts';
 import { NORMALISED_HEADER_BYTES_MAX, normalise } from '../protocol/rtp/normalise.ts';
 import { RtpPacket, readUint16 } from '../protocol/rtp/packet.ts';
+import { rewriteRedPayloadTypes } from '../protocol/rtp/red.ts';
+import { PT_OPUS, PT_RED } from '../protocol/rtp/table.ts';
 import { srtpReason } from '../protocol/srtp/outcome.ts';
 import type { Conference } from './conference.ts';
 import type { BridgeCounters } from './counters.ts';
@@ -118,7 +120,12 @@ export class Ingress {
     const slot = layer.history.offsetFor(extended);
     if (slot < 0) return this.#counters.drop('history-old');
     const { audioLevel, videoOrientation } = endpoint.table;
-    const length = normalise(rtp, payloadType, audioLevel, videoOrientation, layer.history.bytes, slot);
+    const { bytes } = layer.history;
+    const length = normalise(rtp, payloadType, audioLevel, videoOrientation, bytes, slot);
+    if (payloadType === PT_RED && endpoint.table.opus !== PT_OPUS) {
+      // The blocks inside name Opus by the client's number.
+      rewriteRedPayloadTypes(bytes, slot + length - rtp.payloadLength, rtp.payloadLength, PT_OPUS);
+    }
     this.#admit(nowMs, endpoint.conference, layer, extended, slot, length);
   }
 

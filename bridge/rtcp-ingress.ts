@@ -105,8 +105,8 @@ export class RtcpIngress {
       block.read(packet, index);
       const projection = endpoint.subscriptionBySsrc.get(block.ssrc)?.projection;
       if (projection === undefined) continue;
-      projection.handleReceiverReport(nowMs, block);
-      if (projection.rttMs > 0) endpoint.roundTrip.handleSample(projection.rttMs);
+      const sampleMs = projection.handleReceiverReport(nowMs, block);
+      if (sampleMs >= 0) endpoint.roundTrip.handleSample(sampleMs);
     }
   }
 

@@ -9,6 +9,7 @@ import type { Random } from './conference/random.ts';
 import type { RoomProperties, RoomSettings } from './conference/room.ts';
 import { createRooms } from './conference/room-operations.ts';
 import type { FocusConfig } from './config.ts';
+import { errorBody, FocusError } from './errors.ts';
 import { BridgeLinks } from './io/bridge-links.ts';
 import { watchBridges } from './io/bridge-watch.ts';
 import { ConferenceHost } from './io/conference-host.ts';
@@ -85,6 +86,11 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     bodyLimit: config.limit.max_api_request_body_size,
     http: { maxHeaderSize: HEADER_BYTES_MAX },
     routerOptions: { maxParamLength: 1024, ignoreDuplicateSlashes: true },
+  });
+  // Fastify's own answer repeats the query, and with it a browser's token, to the log.
+  app.setNotFoundHandler((_request, reply) => {
+    const error = new FocusError('route-not-found');
+    return reply.code(error.status).send(errorBody(error));
   });
   await app.register(websocket, {
     options: { maxPayload: config.limit.signal_message_size_limit, perMessageDeflate: false },
@@ -189,6 +195,6 @@ function roomProperties({ room }: FocusConfig): RoomProperties {
 }
 
 /** A request as the log may show it: browsers carry their token in the query. */
-function withoutQuery(request: { readonly method: string; readonly url: string }): object {
+function withoutQuery(request: { readonly method: string; readonly url: string }): { method: string; path: string } {
   return { method: request.method, path: request.url.split('?', 1)[0] };
 }

@@ -127,8 +127,6 @@ export const GeoProxyConfigSchema = Type.Object(
   { additionalProperties: false },
 );
 export type GeoProxyConfig = Static<typeof GeoProxyConfigSchema>;
-/** A region as configured. */
-export type RegionConfig = GeoProxyConfig['regions'][number];
 
 /** The checked, frozen configuration. Throws ConfigurationError, also for what the schema cannot say: names that repeat, half a coordinate. */
 export function readGeoProxyConfig(sources: ConfigurationSources): GeoProxyConfig {

@@ -1,29 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { distance16, distance32, EXTENDED_START, Extender16, extend16, extend32, isNewer16 } from './sequence.ts';
+import { distance16, distance32, EXTENDED_START, Extender16, extend16, extend32 } from './sequence.ts';
 
 const uint16 = fc.integer({ min: 0, max: 0xffff });
 const uint32 = fc.integer({ min: 0, max: 0xffffffff });
-
-test('newer means after, within half the number space, over the wrap too', () => {
-  assert.equal(isNewer16(1, 0), true);
-  assert.equal(isNewer16(0, 1), false);
-  assert.equal(isNewer16(0, 0xffff), true);
-  assert.equal(isNewer16(0xffff, 0), false);
-  assert.equal(isNewer16(5, 5), false);
-  assert.equal(isNewer16(0x7fff, 0), true);
-  assert.equal(isNewer16(0x8000, 0), false);
-});
-
-test('of two different numbers at most one is newer, and the distance says which', () => {
-  fc.assert(
-    fc.property(uint16, uint16, (a, b) => {
-      assert.equal(isNewer16(a, b), distance16(a, b) > 0);
-      assert.ok(!(isNewer16(a, b) && isNewer16(b, a)));
-    }),
-  );
-});
 
 test('a distance is signed and adds up again', () => {
   assert.equal(distance16(2, 0xfffe), 4);

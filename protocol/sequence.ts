@@ -3,11 +3,6 @@
  * they enter; inside, sequences are ordinary growing numbers (below 2^53).
  */
 
-/** True when 16-bit `a` is after `b`, within half the number space. */
-export function isNewer16(a: number, b: number): boolean {
-  return a !== b && ((a - b) & 0xffff) < 0x8000;
-}
-
 /** `a - b` of two 16-bit counters as a signed distance, -32768 to 32767. */
 export function distance16(a: number, b: number): number {
   return ((a - b) << 16) >> 16;

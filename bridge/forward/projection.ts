@@ -237,15 +237,17 @@ export class Projection {
     return this.reports.write(nowMs, report, timestampOut, this.ssrc, packetsSent, octetsSent, out, outOffset);
   }
 
-  /** Takes the block about this projection's SSRC from one of the subscriber's reports. */
-  handleReceiverReport(nowMs: number, block: ReportBlock): void {
+  /** Takes the block about this projection's SSRC from one of the subscriber's reports. Returns the round trip it measures, ms; -1 when it measures none. */
+  handleReceiverReport(nowMs: number, block: ReportBlock): number {
     this.fractionLost = block.fractionLost / 256;
     this.jitterTicks = block.jitter;
     if (!this.hasReport) this.writer.midUntil = this.segment.sequences.highestOut;
     this.hasReport = true;
     const sampleMs = this.reports.roundTripMs(nowMs, block.lastSr, block.delaySinceLastSr);
-    if (sampleMs < 0) return;
-    this.rttMs = this.rttMs === 0 ? sampleMs : this.rttMs + (sampleMs - this.rttMs) * RTT_WEIGHT;
+    if (sampleMs >= 0) {
+      this.rttMs = this.rttMs === 0 ? sampleMs : this.rttMs + (sampleMs - this.rttMs) * RTT_WEIGHT;
+    }
+    return sampleMs;
   }
 
   /** The next packet of the layer being forwarded, or one a small gap ahead. */

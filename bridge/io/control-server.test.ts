@@ -81,6 +81,16 @@ describe('the control API', () => {
     assert.equal((await send('GET', '/v1/conferences/00000009')).statusCode, 404);
   });
 
+  test('a bridge is drained by request, and taken back', async () => {
+    assert.equal((await send('PUT', '/v1/bridge/state', { state: 'gone' })).statusCode, 400);
+    await send('PUT', '/v1/bridge/state', { state: 'draining' });
+    const refused = await send('PUT', '/v1/conferences/00000007/endpoints/00000002', endpointSpec({}));
+    assert.equal(refused.statusCode, 503);
+    assert.equal(refused.json().error.code, 'draining');
+    assert.equal((await send('PUT', '/v1/bridge/state', { state: 'running' })).statusCode, 200);
+    assert.equal(box.bridge.isDraining, false);
+  });
+
   test('an event stream opens with hello and a snapshot, then tells what changes', async () => {
     const { port } = app.server.address() as { port: number };
     const response = await fetch(`http://127.0.0.1:${port}/v1/events?focus=f1`, { headers: { authorization } });

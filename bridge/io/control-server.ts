@@ -115,6 +115,23 @@ export async function buildControlServer(options: ControlServerOptions): Promise
       },
     );
     routes.get('/v1/bridge', { schema: { summary: 'This bridge and its load' } }, async () => options.report());
+    routes.put<{ Body: { state: 'running' | 'draining' } }>(
+      '/v1/bridge/state',
+      {
+        schema: {
+          summary: 'Take no new endpoints (draining), or take them again (running); those that are here stay',
+          body: Type.Object(
+            { state: Type.Union([Type.Literal('running'), Type.Literal('draining')]) },
+            { additionalProperties: false },
+          ),
+        },
+      },
+      async request => {
+        bridge.setDraining(request.body.state === 'draining');
+        options.log.info({ state: request.body.state }, 'state set');
+        return options.report();
+      },
+    );
     routes.get('/v1/conferences', { schema: { summary: 'Conferences with an endpoint here' } }, async () => ({
       conferences: bridge.describe(),
     }));

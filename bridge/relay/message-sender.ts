@@ -52,10 +52,6 @@ export class MessageSender {
     return this.#queue.length;
   }
 
-  get underWay(): number {
-    return this.#pending.size;
-  }
-
   /** Takes a copy of `bytes`. False: too large, or the queue is full (it never forgets an accepted message to make room). */
   enqueue(conferenceId: ConferenceId, endpointId: EndpointId, bytes: Uint8Array): boolean {
     if (bytes.length > MESSAGE_BYTES_MAX) return false;

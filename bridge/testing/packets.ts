@@ -29,6 +29,14 @@ export function opusPacket(packet: OpusPacket): Buffer {
   );
 }
 
+/** RED (RFC 2198) with one redundant block before the primary one, both naming Opus by the client's number. */
+export function redPacket(ssrc: number, sequence: number, mid: string): Buffer {
+  const block = Buffer.from([0x80 | 109, 0, (960 >> 6) << 2, 4]);
+  const payload = Buffer.concat([block, Buffer.from([109]), Buffer.from('past'), Buffer.from('primary')]);
+  const elements = [(4 << 4) | (mid.length - 1), ...Buffer.from(mid)];
+  return rtpPacket(63, ssrc, sequence, sequence * 960, elements, payload);
+}
+
 export interface Vp8Packet {
   readonly ssrc: number;
   readonly sequence: number;

@@ -39,13 +39,6 @@ export interface SpeakerLevel {
   readonly active: boolean;
 }
 
-/** What a source has been sending lately, for `GET`s and for people: bit rate of each layer, 0 when it does not flow. */
-export interface SourceFlow {
-  readonly endpointId: string;
-  readonly sourceId: number;
-  readonly layers: readonly { readonly bitrateBps: number; readonly framesPerSecond: number }[];
-}
-
 export type BridgeEvent =
   | { readonly kind: 'hello'; readonly report: BridgeReport }
   | { readonly kind: 'report'; readonly report: BridgeReport }

@@ -15,7 +15,6 @@ import { readUint16, readUint32, writeUint16, writeUint32 } from '../rtp/packet.
 export const PPID_DCEP = 50;
 export const PPID_STRING = 51;
 export const PPID_BINARY = 53;
-export const PPID_STRING_EMPTY = 56;
 export const PPID_BINARY_EMPTY = 57;
 
 const DATA_CHANNEL_ACK = 0x02;

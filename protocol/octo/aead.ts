@@ -8,8 +8,6 @@ import { HEADER_BYTES, TAG_BYTES } from './header.ts';
 
 export const KEY_BYTES = 16;
 export const SALT_BYTES = 12;
-/** One more frame under the same keys would reuse a nonce. */
-export const SEQUENCE_MAX = 2 ** 48 - 1;
 
 /** What protects one direction. Another implementation (native code) may take the place of {@link GcmSealer}. */
 export interface FrameSealer {

@@ -37,7 +37,6 @@ export const EXT_MID = 'urn:ietf:params:rtp-hdrext:sdes:mid';
 export const EXT_RID = 'urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id';
 export const EXT_REPAIRED_RID = 'urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id';
 export const EXT_TRANSPORT_CC = 'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01';
-export const EXT_ABS_SEND_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time';
 export const EXT_AUDIO_LEVEL = 'urn:ietf:params:rtp-hdrext:ssrc-audio-level';
 export const EXT_VIDEO_ORIENTATION = 'urn:3gpp:video-orientation';
 
