@@ -1,5 +1,8 @@
 /** Configuration of a bridge. Names follow LiveKit's server where it has the setting (`rtc.*`). */
+import { isIP, isIPv6 } from 'node:net';
 import { type Static, Type } from 'typebox';
+import { ConfigurationError, type ConfigurationSources, readConfiguration } from '../protocol/configuration.ts';
+import { DEVELOPMENT_CONTROL_SECRET } from '../protocol/control/development-secret.ts';
 
 const Port = (defaultPort: number, description: string) =>
   Type.Integer({ minimum: 0, maximum: 65535, default: defaultPort, description });
@@ -34,7 +37,8 @@ export const BridgeConfigSchema = Type.Object(
         }),
         stun_servers: Type.Array(Type.String(), {
           default: [],
-          description: 'host:port of STUN servers asked when use_external_ip is on; the first to answer counts',
+          description:
+            'host:port of STUN servers (port 3478 if left out) asked when use_external_ip is on; the first to answer counts',
         }),
         ice_timeout_ms: Type.Integer({
           minimum: 5_000,
@@ -127,3 +131,78 @@ export const BridgeConfigSchema = Type.Object(
   { additionalProperties: false },
 );
 export type BridgeConfig = Static<typeof BridgeConfigSchema>;
+
+/** HMAC-SHA-256 is as strong as its key up to 32 bytes. */
+const SECRET_LENGTH_MIN = 32;
+
+/**
+ * The checked, deeply frozen configuration. In development an empty `control.secret` becomes the well-known one. Throws ConfigurationError with every
+ * problem, also those no schema can say.
+ */
+export function readBridgeConfig(sources: ConfigurationSources): BridgeConfig {
+  const config = readConfiguration(BridgeConfigSchema, sources);
+  const problems = [...secretProblems(config), ...addressProblems(config), ...stunProblems(config)];
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  if (!config.development) return config;
+  const secret = config.control.secret || DEVELOPMENT_CONTROL_SECRET;
+  return Object.freeze({ ...config, control: Object.freeze({ ...config.control, secret }) });
+}
+
+function secretProblems({ development, control: { secret } }: BridgeConfig): string[] {
+  if (development || secret.length >= SECRET_LENGTH_MIN) return [];
+  const allowed = `${SECRET_LENGTH_MIN} or more, the same for focus and bridges`;
+  return [`control.secret has ${secret.length} characters; allowed outside development: ${allowed}`];
+}
+
+/** Sockets and candidates take addresses as they are: a name would only fail later, where nobody sees which key it came from. */
+function addressProblems({ rtc, octo, control }: BridgeConfig): string[] {
+  const announced: [key: string, address: string][] = rtc.node_ip.map((address, index) => [
+    `rtc.node_ip[${index}]`,
+    address,
+  ]);
+  if (octo.address !== '') announced.push(['octo.address', octo.address]);
+  const bound = [
+    ['rtc.bind_address', rtc.bind_address],
+    ['octo.bind_address', octo.bind_address],
+  ] as const;
+  const problems: string[] = [];
+  for (const [key, address] of announced) {
+    if (isReachable(address)) continue;
+    problems.push(`${key} is ${JSON.stringify(address)}; allowed: an IP address that others can send to`);
+  }
+  for (const [key, address] of bound) {
+    if (isIP(address) !== 0) continue;
+    problems.push(`${key} is ${JSON.stringify(address)}; allowed: an IP address, 0.0.0.0 and :: are all`);
+  }
+  if (isIP(control.bind_address) === 0 && control.bind_address !== 'localhost') {
+    const address = JSON.stringify(control.bind_address);
+    problems.push(`control.bind_address is ${address}; allowed: an IP address or localhost`);
+  }
+  return problems;
+}
+
+/** False for the unspecified addresses, and for one with a zone, which means something on this machine only. */
+function isReachable(address: string): boolean {
+  return isIP(address) !== 0 && !/^[0:.]+$/.test(address) && !address.includes('%');
+}
+
+function stunProblems({ rtc: { use_external_ip, stun_servers } }: BridgeConfig): string[] {
+  if (use_external_ip && stun_servers.length === 0) {
+    return [
+      'rtc.use_external_ip is true without rtc.stun_servers; allowed: with at least one host:port to ask, or false with the address in rtc.node_ip',
+    ];
+  }
+  return stun_servers.flatMap((server, index) =>
+    isStunServer(server)
+      ? []
+      : [`rtc.stun_servers[${index}] is ${JSON.stringify(server)}; allowed: host:port, such as stun.example.com:3478`],
+  );
+}
+
+/** `host`, `host:port` or `[IPv6]:port`, as `askStunServers` reads them. */
+function isStunServer(server: string): boolean {
+  const match = /^(?:\[([^\]]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?$/.exec(server);
+  if (match === null) return false;
+  const [, ipv6, , port = '3478'] = match;
+  return (ipv6 === undefined || isIPv6(ipv6)) && Number(port) > 0 && Number(port) <= 0xffff;
+}

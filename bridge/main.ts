@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
-import { ConfigurationError, readConfiguration } from '../protocol/configuration.ts';
+import { ConfigurationError } from '../protocol/configuration.ts';
 import { describeConfiguration } from '../protocol/configuration-help.ts';
-import { type BridgeConfig, BridgeConfigSchema } from './config.ts';
+import { type BridgeConfig, BridgeConfigSchema, readBridgeConfig } from './config.ts';
 import { startBridge } from './service.ts';
+import { describeStartFailure, type SocketError } from './start-failure.ts';
 
 const USAGE = `usage: npm run bridge -- [--config FILE] [--help]
 
@@ -26,7 +27,7 @@ async function main(): Promise<void> {
     process.once('SIGINT', stop);
     process.once('SIGTERM', stop);
   } catch (error) {
-    fail([describeStartFailure(error as NodeJS.ErrnoException & { port?: number }, config)]);
+    fail([describeStartFailure(error as SocketError, config)]);
   }
 }
 
@@ -39,24 +40,13 @@ function readConfig(): BridgeConfig {
       process.exit(0);
     }
     const yaml = values.config === undefined ? undefined : readFileSync(values.config, 'utf8');
-    return readConfiguration(BridgeConfigSchema, {
+    return readBridgeConfig({
       ...(yaml === undefined ? {} : { yaml, yamlName: values.config! }),
       env: process.env,
     });
   } catch (error) {
     fail(error instanceof ConfigurationError ? error.problems : [(error as Error).message]);
   }
-}
-
-function describeStartFailure(error: NodeJS.ErrnoException & { port?: number }, config: BridgeConfig): string {
-  if (error.code !== 'EADDRINUSE') return error.message;
-  const keys = [
-    ['rtc.udp_port', config.rtc.udp_port, 'clients'],
-    ['octo.port', config.octo.port, 'links to other bridges'],
-    ['control.port', config.control.port, 'its control API'],
-  ] as const;
-  const [key, port, purpose] = keys.find(([, port]) => port === error.port) ?? keys[0];
-  return `port ${port} is in use: bridge ${config.bridge_id} needs it for ${purpose}; the key ${key} moves it`;
 }
 
 function fail(problems: readonly string[]): never {

@@ -2,7 +2,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import packageJson from '../package.json' with { type: 'json' };
-import { DEVELOPMENT_CONTROL_SECRET } from '../protocol/control/development-secret.ts';
 import type { BridgeReport } from '../protocol/control/events.ts';
 import type { BridgePeer } from '../protocol/control/spec.ts';
 import { Bridge } from './bridge.ts';
@@ -17,7 +16,7 @@ import { createCertificate } from './io/certificate.ts';
 import { buildControlServer } from './io/control-server.ts';
 import { EndpointTransport } from './io/endpoint-transport.ts';
 import { EventStreams } from './io/event-streams.ts';
-import { bridgeMetrics } from './io/metrics.ts';
+import { bridgeMetrics, endKey } from './io/metrics.ts';
 import { octoHandshakes } from './io/octo-dtls.ts';
 import { PortablePort } from './io/portable-port.ts';
 import { REPORT_PERIOD_MS, Registration } from './io/registration.ts';
@@ -44,14 +43,15 @@ export interface RunningBridge {
   close(): Promise<void>;
 }
 
-/** Starts a bridge. Rejects with the system's error (`EADDRINUSE` with its `port`) when a port is taken; nothing stays open then. */
+/** Starts a bridge, of a configuration by `readBridgeConfig`. Rejects with the system's error (`EADDRINUSE` with its `port`) when a port is taken; nothing stays open then. */
 export async function startBridge(config: BridgeConfig, log: Logger): Promise<RunningBridge> {
   const startedMs = performance.now();
   const nowMs = () => performance.now() - startedMs;
-  const secret = controlSecret(config);
+  const { secret } = config.control;
   const certificate = await createCertificate();
   const counters = new BridgeCounters();
   const events = new EventStreams();
+  const endpointEnds = new Map<string, number>();
   const randomUint32 = () => randomBytes(4).readUInt32BE();
   const opened: { close(): Promise<unknown> }[] = [];
 
@@ -130,6 +130,10 @@ export async function startBridge(config: BridgeConfig, log: Logger): Promise<Ru
         }),
       emit: event => {
         log.debug({ event }, 'event');
+        if (event.kind === 'endpoint' && (event.state === 'failed' || event.state === 'gone')) {
+          const key = endKey(event.state, event.reason);
+          endpointEnds.set(key, (endpointEnds.get(key) ?? 0) + 1);
+        }
         events.emit(event);
       },
       nowMs,
@@ -163,6 +167,7 @@ export async function startBridge(config: BridgeConfig, log: Logger): Promise<Ru
       load,
     });
 
+    let registration: Registration | undefined;
     const server = await buildControlServer({
       bridge,
       secret,
@@ -173,8 +178,13 @@ export async function startBridge(config: BridgeConfig, log: Logger): Promise<Ru
         region: config.region,
         bridge,
         counters,
-        media: mediaPort.counters,
-        octo: octoPort.counters,
+        media: mediaPort,
+        octo: octoPort,
+        relay,
+        load: () => load,
+        focuses: () => registration?.focuses ?? [],
+        eventStreams: events,
+        endpointEnds,
       }),
       nowMs,
       log,
@@ -183,7 +193,7 @@ export async function startBridge(config: BridgeConfig, log: Logger): Promise<Ru
     const listening = await server.listen({ port: config.control.port, host: config.control.bind_address });
     controlUrl = config.control.url || listening;
 
-    const registration = new Registration({
+    registration = new Registration({
       bridgeId: config.bridge_id,
       focusUrls: config.focus.urls,
       secret,
@@ -220,10 +230,10 @@ export async function startBridge(config: BridgeConfig, log: Logger): Promise<Ru
       octoPort: octoPort.port,
       bridge,
       get isRegistered() {
-        return registration.registeredWith > 0;
+        return (registration?.registeredWith ?? 0) > 0;
       },
       async close() {
-        registration.close();
+        registration?.close();
         clearInterval(reporting);
         await bridge.close();
         clearInterval(tick);
@@ -235,14 +245,6 @@ export async function startBridge(config: BridgeConfig, log: Logger): Promise<Ru
     await closeAll(opened);
     throw error;
   }
-}
-
-function controlSecret(config: BridgeConfig): string {
-  if (config.control.secret !== '') return config.control.secret;
-  if (config.development) return DEVELOPMENT_CONTROL_SECRET;
-  throw new Error(
-    'control.secret is required outside development: at least 32 characters, the same for focus and bridges',
-  );
 }
 
 async function closeAll(opened: readonly { close(): Promise<unknown> }[]): Promise<void> {

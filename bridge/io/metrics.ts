@@ -1,85 +1,144 @@
-import { Gauge, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
+import type { Load } from '../../protocol/control/events.ts';
 import type { Bridge } from '../bridge.ts';
 import type { BridgeCounters } from '../counters.ts';
+import type { Relay } from '../relay/relay.ts';
 import type { PortCounters } from './datagram-port.ts';
+import { eventLoopDelay, watchEventLoop } from './event-loop-delay.ts';
+import { linkMetrics } from './link-metrics.ts';
+import { MEDIA_TOTALS, MediaTotals } from './media-totals.ts';
+import { MetricFamilies } from './metric-families.ts';
+
+export interface MeteredPort {
+  readonly counters: Readonly<PortCounters>;
+  /** Datagrams the kernel refused; part of `sendDropped` too. */
+  readonly sendErrors: number;
+}
 
 export interface BridgeMetricsOptions {
   readonly bridgeId: string;
   readonly region: string;
   readonly bridge: Bridge;
+  readonly relay: Pick<Relay, 'strangers' | 'snapshot'>;
   readonly counters: BridgeCounters;
-  readonly media: PortCounters;
-  readonly octo: PortCounters;
+  readonly media: MeteredPort;
+  readonly octo: MeteredPort;
+  /** The load as it was last reported. */
+  readonly load: () => Load;
+  readonly focuses: () => readonly { readonly url: string; readonly isRegistered: boolean }[];
+  readonly eventStreams: { readonly size: number };
+  /** Endpoints that failed or were gone, by {@link endKey}. */
+  readonly endpointEnds: ReadonlyMap<string, number>;
+}
+
+/** Key of `endpointEnds`. Reasons are stable words (endpoint-transport.ts), so there are few keys. */
+export function endKey(state: 'failed' | 'gone', reason: string): string {
+  return `${state} ${reason}`;
 }
 
 /** One registry per bridge (several run in one process locally). Everything is read at scrape time: the packet path only adds to plain fields. */
 export function bridgeMetrics(options: BridgeMetricsOptions): Registry {
   const registry = new Registry();
   registry.setDefaultLabels({ bridge: options.bridgeId, region: options.region });
-  const { bridge, counters } = options;
-
-  const read = (name: string, help: string, value: () => number) => {
-    new Gauge({
-      name: `causeway_bridge_${name}`,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(value());
-      },
-    });
-  };
-  read('endpoints', 'Endpoints on this bridge', () => bridge.endpointCount);
-  read('conferences', 'Conferences with an endpoint on this bridge', () => bridge.conferences.size);
-  read('sources', 'Sources that endpoints of this bridge send', () => bridge.sourceCount());
-  read('draining', '1 while the bridge refuses new endpoints', () => (bridge.isDraining ? 1 : 0));
-  read('rtp_in_total', 'RTP packets received from clients and authenticated', () => counters.rtpIn);
-  read('rtp_out_total', 'RTP packets sent to clients, retransmissions not included', () => counters.rtpOut);
-  read('rtcp_in_total', 'RTCP compound packets received from clients', () => counters.rtcpIn);
-  read('rtcp_out_total', 'RTCP packets sent to clients', () => counters.rtcpOut);
-  read('relayed_in_total', 'RTP packets received over links', () => counters.relayedIn);
-  read('relayed_out_total', 'RTP packets sent over links', () => counters.relayedOut);
-  read('retransmitted_total', 'RTP packets sent again to clients', () => counters.retransmitted);
-  read('key_frames_requested_total', 'Key frames asked of clients', () => counters.keyFramesRequested);
-  read('messages_in_total', 'Data messages from clients', () => counters.messagesIn);
-  read('messages_out_total', 'Data messages to clients', () => counters.messagesOut);
-
-  labelled(registry, 'dropped_total', 'Packets thrown away, by reason', ['reason'], gauge => {
-    for (const [reason, count] of counters.drops) gauge.set({ reason }, count);
+  const families = new MetricFamilies(registry, 'causeway_bridge_');
+  stateMetrics(families, options);
+  loadMetrics(families, options.load);
+  packetMetrics(families, options.counters);
+  mediaMetrics(families, options.bridge);
+  portMetrics(families, options);
+  linkMetrics(families, () => options.relay.snapshot());
+  families.counter('stranger_packets', 'Datagrams on the Octo port from addresses that no conference names', () => {
+    return options.relay.strangers;
   });
-  labelled(registry, 'port', 'Datagrams and bytes of each UDP port', ['port', 'counter'], gauge => {
-    for (const [port, portCounters] of [
-      ['media', options.media],
-      ['octo', options.octo],
-    ] as const) {
-      for (const [counter, count] of Object.entries(portCounters)) gauge.set({ port, counter }, count);
-    }
-  });
-  labelled(registry, 'link', 'Numbers of each Octo link (times in ms)', ['peer', 'number'], gauge => {
-    for (const { bridgeId, ...numbers } of bridge.describeLinks()) {
-      for (const [number, value] of Object.entries(numbers)) {
-        if (typeof value === 'number') gauge.set({ peer: bridgeId, number }, value);
-      }
-      gauge.set({ peer: bridgeId, number: 'up' }, numbers.state === 'up' ? 1 : 0);
-    }
-  });
+  processMetrics(families);
   return registry;
 }
 
-function labelled(
-  registry: Registry,
-  name: string,
-  help: string,
-  labelNames: string[],
-  collect: (gauge: Gauge<string>) => void,
-): void {
-  new Gauge({
-    name: `causeway_bridge_${name}`,
-    help,
-    labelNames,
-    registers: [registry],
-    collect() {
-      this.reset();
-      collect(this);
+function stateMetrics(families: MetricFamilies, options: BridgeMetricsOptions): void {
+  const { bridge, focuses, eventStreams, endpointEnds } = options;
+  families.gauge('endpoints', 'Endpoints on this bridge', () => bridge.endpointCount);
+  families.gauge('conferences', 'Conferences that this bridge knows', () => bridge.conferences.size);
+  families.gauge('sources', 'Sources that endpoints of this bridge send', () => bridge.sourceCount());
+  families.gauge('draining', '1 while the bridge refuses new endpoints', () => (bridge.isDraining ? 1 : 0));
+  families.gauge('event_streams', 'Event streams that focuses have open', () => eventStreams.size);
+  families.gauges('focus_registered', '1 while the focus takes the reports of this bridge', ['focus'], put => {
+    for (const { url, isRegistered } of focuses()) put({ focus: url }, isRegistered ? 1 : 0);
+  });
+  families.counters('endpoint_ends', 'Endpoints that never came up or were lost', ['state', 'reason'], put => {
+    for (const [key, count] of endpointEnds) {
+      const space = key.indexOf(' ');
+      put({ state: key.slice(0, space), reason: key.slice(space + 1) }, count);
+    }
+  });
+}
+
+function loadMetrics(families: MetricFamilies, load: () => Load): void {
+  families.gauge('stress_ratio', 'Largest share of a limit: 0 is idle, 1 is full', () => load().stress);
+  families.gauge('cpu_ratio', "Share of one core that the bridge's thread uses", () => load().cpu);
+  families.gauge('packets_per_second', 'Datagrams in and out, links included', () => load().packetsPerSecond);
+  families.gauge('bitrate_in_bps', 'Bits per second received, links included', () => load().bitrateInBps);
+  families.gauge('bitrate_out_bps', 'Bits per second sent, links included', () => load().bitrateOutBps);
+}
+
+function packetMetrics(families: MetricFamilies, counters: BridgeCounters): void {
+  const count = families.counter.bind(families);
+  count('rtp_in_packets', 'RTP packets received from clients and authenticated', () => counters.rtpIn);
+  count('rtp_out_packets', 'RTP packets sent to clients, without retransmissions', () => counters.rtpOut);
+  count('rtcp_in_packets', 'RTCP compound packets received from clients', () => counters.rtcpIn);
+  count('rtcp_out_packets', 'RTCP packets sent to clients', () => counters.rtcpOut);
+  count('relayed_in_packets', 'RTP packets received over links', () => counters.relayedIn);
+  count('relayed_out_packets', 'RTP packets sent over links', () => counters.relayedOut);
+  count('retransmitted_packets', 'RTP packets sent again to clients', () => counters.retransmitted);
+  count('key_frames_requested', 'Key frames asked of clients', () => counters.keyFramesRequested);
+  count('in_messages', 'Data messages from clients', () => counters.messagesIn);
+  count('out_messages', 'Data messages to clients', () => counters.messagesOut);
+  families.counters('dropped_packets', 'Packets thrown away', ['reason'], put => {
+    for (const [reason, dropped] of counters.drops) put({ reason }, dropped);
+  });
+}
+
+function mediaMetrics(families: MetricFamilies, bridge: Bridge): void {
+  const totals = new MediaTotals(bridge);
+  for (const [name, help] of Object.entries(MEDIA_TOTALS) as [keyof typeof MEDIA_TOTALS, string][]) {
+    families.counter(name, help, () => totals.read(name));
+  }
+}
+
+function portMetrics(families: MetricFamilies, { media, octo }: BridgeMetricsOptions): void {
+  const count = (name: string, help: string, read: (port: MeteredPort) => number) => {
+    families.counters(`port_${name}`, help, ['port'], put => {
+      put({ port: 'media' }, read(media));
+      put({ port: 'octo' }, read(octo));
+    });
+  };
+  count('received_packets', 'Datagrams received', ({ counters }) => counters.received);
+  count('received_bytes', 'Bytes received, without UDP and IP', ({ counters }) => counters.receivedBytes);
+  count('sent_packets', 'Datagrams sent', ({ counters }) => counters.sent);
+  count('sent_bytes', 'Bytes sent, without UDP and IP', ({ counters }) => counters.sentBytes);
+  count('dropped_packets', 'Datagrams not sent: no slot, or refused by the kernel', ({ counters }) => {
+    return counters.sendDropped;
+  });
+  count('oversized_packets', 'Datagrams received that are larger than a slot', ({ counters }) => counters.oversized);
+  count('send_errors', 'Datagrams that the kernel refused to send', ({ sendErrors }) => sendErrors);
+}
+
+/** Of the process: bridges that share one all report the whole of it. */
+function processMetrics(families: MetricFamilies): void {
+  watchEventLoop();
+  families.gauge('process_resident_bytes', 'Memory of the process', () => process.memoryUsage.rss());
+  families.gauge('process_heap_bytes', 'JavaScript heap in use', () => process.memoryUsage().heapUsed);
+  families.gauge('process_buffers_bytes', 'Buffers outside the heap', () => process.memoryUsage().arrayBuffers);
+  families.gauge('event_loop_delay_median_seconds', 'Timers came this late, median since the scrape before', () => {
+    return eventLoopDelay().medianSeconds;
+  });
+  families.gauge(
+    'event_loop_delay_p99_seconds',
+    'Timers came this late, 99th percentile since the scrape before',
+    () => {
+      return eventLoopDelay().p99Seconds;
     },
+  );
+  families.gauge('event_loop_delay_max_seconds', 'Timers came this late, longest since the scrape before', () => {
+    return eventLoopDelay().maxSeconds;
   });
 }

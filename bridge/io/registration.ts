@@ -5,78 +5,147 @@ import { signServiceToken } from '../../protocol/control/service-token.ts';
 /** A bridge says that it is there this often; a focus forgets it 10 s after the last time. */
 export const REPORT_PERIOD_MS = 2_000;
 const REQUEST_TIMEOUT_MS = 2_000;
-/** Until a focus answers for the first time it is asked this often, so that both may start in any order. */
-const FIRST_RETRY_MS = 200;
+/** Bridges and focus start in any order: for this long a focus that has not taken a report yet is asked more often, and nobody is warned. */
+export const START_MS = 3_000;
+const START_RETRY_MS = 200;
+
+/** Time as the registration sees it; tests turn it by hand. */
+export interface RegistrationClock {
+  nowMs(): number;
+  /** Runs `run` once in `delayMs`; the returned function calls it off. */
+  after(delayMs: number, run: () => void): () => void;
+}
 
 export interface RegistrationOptions {
   readonly bridgeId: string;
   readonly focusUrls: readonly string[];
   readonly secret: string;
   readonly report: () => BridgeReport;
-  readonly log: Logger;
+  readonly log: Pick<Logger, 'info' | 'warn'>;
+  readonly clock?: RegistrationClock;
 }
 
-/** Keeps every configured focus informed of this bridge. One log line when a focus is lost or found again, none in between. */
+/** One focus, as this bridge knows it. */
+interface Focus {
+  readonly url: string;
+  readonly askedFirstMs: number;
+  /** It took the last report. */
+  isRegistered: boolean;
+  /** It has taken a report before. */
+  wasRegistered: boolean;
+  /** Somebody was told that it takes none. */
+  isWarned: boolean;
+  callOff: () => void;
+}
+
+/** Why a report was not taken: the HTTP status of the answer, or what went wrong before there was one. Never the token. */
+type Refusal = { readonly status: number } | { readonly error: string };
+
+/**
+ * Keeps every configured focus informed of this bridge. One warning when a focus is lost, or has taken no report 3 s after the start; one line when it
+ * takes them (again); none in between.
+ */
 export class Registration {
   readonly #options: RegistrationOptions;
-  readonly #timers = new Set<NodeJS.Timeout>();
-  readonly #reachable = new Map<string, boolean>();
-  #isClosed = false;
+  readonly #clock: RegistrationClock;
+  readonly #focuses: readonly Focus[];
+  readonly #closing = new AbortController();
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
-    for (const url of options.focusUrls) void this.#keep(url);
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
+    this.#focuses = options.focusUrls.map(url => ({
+      url,
+      askedFirstMs: this.#clock.nowMs(),
+      isRegistered: false,
+      wasRegistered: false,
+      isWarned: false,
+      callOff: () => {},
+    }));
+    for (const focus of this.#focuses) void this.#keep(focus);
   }
 
   /** How many of the focuses took the last report. */
   get registeredWith(): number {
-    let count = 0;
-    for (const isReachable of this.#reachable.values()) if (isReachable) count++;
-    return count;
+    return this.#focuses.filter(({ isRegistered }) => isRegistered).length;
   }
 
+  /** Each configured focus, and whether it took the last report. */
+  get focuses(): readonly { readonly url: string; readonly isRegistered: boolean }[] {
+    return this.#focuses;
+  }
+
+  /** Asks nobody any more; a request under way is given up. */
   close(): void {
-    this.#isClosed = true;
-    for (const timer of this.#timers) clearTimeout(timer);
+    this.#closing.abort();
+    for (const focus of this.#focuses) focus.callOff();
   }
 
-  async #keep(url: string): Promise<void> {
-    const isReachable = await this.#tell(url);
-    if (this.#isClosed) return;
-    const { log } = this.#options;
-    const before = this.#reachable.get(url);
-    if (isReachable && before !== true) log.info({ focus: url }, 'registered with focus');
-    if (!isReachable && before === true) log.warn({ focus: url }, 'focus does not take reports');
-    this.#reachable.set(url, isReachable);
-    const delayMs = isReachable
-      ? REPORT_PERIOD_MS
-      : before === undefined || !before
-        ? FIRST_RETRY_MS
-        : REPORT_PERIOD_MS;
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      void this.#keep(url);
-    }, delayMs);
-    this.#timers.add(timer);
+  async #keep(focus: Focus): Promise<void> {
+    const refusal = await this.#tell(focus.url);
+    if (this.#closing.signal.aborted) return;
+    if (refusal === undefined) this.#accept(focus);
+    else this.#refuse(focus, refusal);
+    const delayMs = focus.wasRegistered || !this.#isStarting(focus) ? REPORT_PERIOD_MS : START_RETRY_MS;
+    focus.callOff = this.#clock.after(delayMs, () => void this.#keep(focus));
   }
 
-  async #tell(url: string): Promise<boolean> {
+  #accept(focus: Focus): void {
+    if (!focus.isRegistered) this.#options.log.info({ focus: focus.url }, 'registered with focus');
+    focus.isRegistered = true;
+    focus.wasRegistered = true;
+    focus.isWarned = false;
+  }
+
+  #refuse(focus: Focus, refusal: Refusal): void {
+    focus.isRegistered = false;
+    if (focus.isWarned || (!focus.wasRegistered && this.#isStarting(focus))) return;
+    focus.isWarned = true;
+    const hint =
+      'status' in refusal && refusal.status === 401
+        ? { hint: 'control.secret must be the same on focus and bridge' }
+        : {};
+    this.#options.log.warn(
+      { focus: focus.url, ...refusal, ...hint },
+      focus.wasRegistered ? 'focus takes no reports any more' : 'focus has never taken a report of this bridge',
+    );
+  }
+
+  #isStarting(focus: Focus): boolean {
+    return this.#clock.nowMs() - focus.askedFirstMs < START_MS;
+  }
+
+  /** Undefined when the focus took the report. */
+  async #tell(url: string): Promise<Refusal | undefined> {
     const { bridgeId, secret, report } = this.#options;
     try {
-      const response = await fetch(`${url}/v1/bridges/${bridgeId}`, {
+      const response = await fetch(`${url.replace(/\/+$/, '')}/v1/bridges/${bridgeId}`, {
         method: 'PUT',
         headers: {
           authorization: `Bearer ${await signServiceToken(secret, bridgeId)}`,
           'content-type': 'application/json',
         },
         body: JSON.stringify(report()),
-        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+        signal: AbortSignal.any([AbortSignal.timeout(REQUEST_TIMEOUT_MS), this.#closing.signal]),
       });
       await response.arrayBuffer();
-      if (!response.ok) this.#options.log.debug({ focus: url, status: response.status }, 'focus refused the report');
-      return response.ok;
-    } catch {
-      return false;
+      return response.ok ? undefined : { status: response.status };
+    } catch (error) {
+      return { error: describeError(error as Error) };
     }
   }
+}
+
+const SYSTEM_CLOCK: RegistrationClock = {
+  nowMs: () => performance.now(),
+  after(delayMs, run) {
+    const timer = setTimeout(run, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** fetch says "fetch failed" and keeps the reason in `cause`; of several addresses tried, the reason has a code and no message. */
+function describeError({ message, cause }: Error): string {
+  if (!(cause instanceof Error)) return message;
+  return cause.message || (cause as NodeJS.ErrnoException).code || message;
 }

@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
+import { get } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { WrappedJoinRequest, WrappedJoinRequest_Compression } from '@livekit/protocol';
+import { JOIN_REQUEST_CHARACTERS_MAX } from '../signal/join-request.ts';
 import { type FocusUnderTest, startFocusUnderTest, withFocus } from './focus.fixture.ts';
 import { accessToken, joinParameter, SignalClient, signalUrl, type TokenOptions } from './signal-client.fixture.ts';
 
@@ -9,12 +14,39 @@ before(async () => {
 });
 after(() => world.close());
 
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
 async function validate(options: TokenOptions, join = {}, path = '/rtc/v1/validate', url = world.focus.url) {
   const response = await fetch(signalUrl(url, await accessToken(options), join, path));
   return { status: response.status, text: await response.text() };
 }
 
-const refusals: readonly [what: string, token: TokenOptions, status: number, text: RegExp][] = [
+const UPGRADE = {
+  connection: 'Upgrade',
+  upgrade: 'websocket',
+  'sec-websocket-version': '13',
+  'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+};
+
+/** What a client gets instead of a WebSocket: node's own does not tell. Rejects when it gets one. */
+function refusal(url: URL, headers: Readonly<Record<string, string>> = UPGRADE): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { headers, agent: false });
+    request.once('response', response => {
+      text(response).then(body => resolve({ status: response.statusCode ?? 0, text: body }), reject);
+    });
+    request.once('upgrade', (_response, socket) => {
+      socket.destroy();
+      reject(new Error('the focus let it in'));
+    });
+    request.once('error', reject);
+  });
+}
+
+const refusals: readonly [what: string, token: TokenOptions, status: number, reason: RegExp][] = [
   ['a token signed with another secret', { secret: 'not the secret' }, 401, /^invalid authorization token$/],
   ['a token of an unknown key', { key: 'nobody' }, 401, /^invalid API key$/],
   ['an expired token', { lifetimeSeconds: -120 }, 401, /^invalid authorization token: token is expired$/],
@@ -24,14 +56,15 @@ const refusals: readonly [what: string, token: TokenOptions, status: number, tex
   ['a token without an identity', { identity: '' }, 400, /^identity cannot be empty$/],
   ['an identity of 257 characters', { identity: 'x'.repeat(257) }, 400, /^participant identity length exceeds limits$/],
 ];
-for (const [what, options, status, text] of refusals) {
+for (const [what, options, status, reason] of refusals) {
   test(`${what} is refused with ${status} before the upgrade, and by validate with the reason`, async () => {
     const token = await accessToken(options);
-    await assert.rejects(SignalClient.open(world.focus.url, token));
-    const answer = await validate(options);
-    assert.equal(answer.status, status);
-    assert.match(answer.text, text);
-    assert.equal(answer.text.includes(token), false);
+    const upgrade = await refusal(signalUrl(world.focus.url, token));
+    for (const answer of [upgrade, await validate(options)]) {
+      assert.equal(answer.status, status);
+      assert.match(answer.text, reason);
+      assert.equal(answer.text.includes(token), false);
+    }
     await world.assertNothingLeft();
   });
 }
@@ -47,13 +80,37 @@ test('a good token is valid, in the query or in the header; none at all is refus
   assert.equal(response.headers.get('access-control-allow-origin'), '*');
 });
 
-test('a join request that cannot be read is refused with 400', async () => {
+test('a join request that cannot be read is refused with 400, by the upgrade and by validate, and leaves nothing', async () => {
   for (const parameter of ['', '!!!', 'AAAA', 'EgUBAgMEBQ==']) {
-    const url = signalUrl(world.focus.url, await accessToken(), {}, '/rtc/v1/validate');
-    url.searchParams.set('join_request', parameter);
-    assert.equal((await fetch(url)).status, 400, parameter);
+    assert.deepEqual(await refusalsOf(parameter), [400, 400], parameter);
   }
+  await world.assertNothingLeft();
 });
+
+test('a join request over the limit, packed or not, is refused before it is read, and leaves nothing', async () => {
+  // What the HTTP server takes is as large as what a join request may be, so it is the one that says no.
+  assert.deepEqual(await refusalsOf('A'.repeat(JOIN_REQUEST_CHARACTERS_MAX + 1)), [431, 431]);
+  const bomb = new WrappedJoinRequest({
+    joinRequest: gzipSync(Buffer.alloc(64 << 20)),
+    compression: WrappedJoinRequest_Compression.GZIP,
+  });
+  assert.deepEqual(await refusalsOf(Buffer.from(bomb.toBinary()).toString('base64url')), [400, 400]);
+  await world.assertNothingLeft();
+});
+
+/** The status of the upgrade and that of validate. */
+async function refusalsOf(joinRequest: string): Promise<number[]> {
+  const statuses: number[] = [];
+  for (const [path, headers] of [
+    ['/rtc/v1', UPGRADE],
+    ['/rtc/v1/validate', {}],
+  ] as const) {
+    const url = signalUrl(world.focus.url, await accessToken(), {}, path);
+    url.searchParams.set('join_request', joinRequest);
+    statuses.push((await refusal(url, headers)).status);
+  }
+  return statuses;
+}
 
 test('metadata that a client brings itself takes the grant to update it', async () => {
   assert.equal((await validate({}, { metadata: 'mine' })).status, 401);
@@ -62,15 +119,19 @@ test('metadata that a client brings itself takes the grant to update it', async 
 });
 
 test('without auto-create an unknown room is 404 with the words SDKs look for, on the older path too', async () => {
-  await withFocus({ 'room.auto_create': false }, async ({ focus: { url } }) => {
+  await withFocus({ 'room.auto_create': false }, async ({ focus: { url }, assertNothingLeft }) => {
     for (const path of ['/rtc/v1/validate', '/rtc/validate']) {
       const answer = await validate({}, {}, path, url);
       assert.deepEqual(answer, { status: 404, text: 'requested room does not exist' });
     }
-    await assert.rejects(SignalClient.open(url, await accessToken()));
+    const upgrade = await refusal(signalUrl(url, await accessToken()));
+    assert.deepEqual(upgrade, { status: 404, text: 'requested room does not exist' });
+    await assertNothingLeft();
     const video = { roomJoin: true, room: 'talk', roomCreate: true };
     const client = await SignalClient.open(url, await accessToken({ video }));
     assert.equal((await client.next('join')).room?.name, 'talk');
+    client.close();
+    await assertNothingLeft();
   });
 });
 
@@ -84,9 +145,12 @@ test('a plain GET of the signalling path asks for a WebSocket', async () => {
   assert.equal((await fetch(signalUrl(world.focus.url, await accessToken()))).status, 426);
 });
 
-test('joins over the limit are refused with 429', async () => {
-  await withFocus({ 'signal.joins_per_second': 1 }, async ({ focus: { url } }) => {
-    await SignalClient.join(url, 'first');
-    await assert.rejects(SignalClient.join(url, 'second'));
+test('joins over the limit are refused with 429, and leave nothing', async () => {
+  await withFocus({ 'signal.joins_per_second': 1 }, async ({ focus: { url }, assertNothingLeft }) => {
+    const first = await SignalClient.join(url, 'first');
+    const refused = await refusal(signalUrl(url, await accessToken({ identity: 'second' })));
+    assert.deepEqual(refused, { status: 429, text: 'too many joins, try again' });
+    first.close();
+    await assertNothingLeft();
   });
 });

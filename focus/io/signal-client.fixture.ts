@@ -33,8 +33,10 @@ export function joinParameter(fields: JoinFields = {}): string {
   return writeJoinRequest(new JoinRequest({ connectionSettings, ...fields }));
 }
 
+/** `focusUrl` may have a path, as a geo-proxy in development has one for each region. */
 export function signalUrl(focusUrl: string, token: string, join: JoinFields = {}, path = '/rtc/v1'): URL {
-  const url = new URL(path, focusUrl);
+  const url = new URL(focusUrl);
+  url.pathname = url.pathname.replace(/\/$/, '') + path;
   url.searchParams.set('access_token', token);
   url.searchParams.set('join_request', joinParameter(join));
   return url;

@@ -153,11 +153,12 @@ test('a killed client is gone for the others when its socket does not come back'
   await world.assertNothingLeft();
 });
 
-test('a frame over the limit closes the socket with 1009, a malformed one with 1007', async () => {
+test('a frame over the limit closes the socket with 1009, a malformed one with 1007, and neither leaves anything', async () => {
   await withFocus({ 'limit.signal_message_size_limit': 10_000 }, async other => {
     const large = await SignalClient.join(other.focus.url, 'large');
     large.sendBytes(new Uint8Array(10_001));
     assert.equal((await large.closed).code, 1009);
+    await other.assertNothingLeft();
   });
   const malformed = await SignalClient.join(focus.url, 'malformed');
   malformed.sendBytes(new Uint8Array([0xff, 0xff, 0xff, 0xff]));

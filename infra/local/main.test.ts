@@ -6,6 +6,8 @@ import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { DisconnectReason, LeaveRequest_Action } from '@livekit/protocol';
+import { SignalClient } from '../../focus/io/signal-client.fixture.ts';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 type Started = ChildProcessByStdio<null, Readable, Readable>;
@@ -33,10 +35,11 @@ async function outputUntil(process: Started, pattern: RegExp): Promise<string> {
   assert.fail(`ended without ${pattern}: ${output}`);
 }
 
-test('the table has every service with region, address and state, and the page works; Ctrl-C ends it cleanly within 2 s', async () => {
+test('the table has every service with region, address and state, and the page works; Ctrl-C tells a client to leave and ends it all within 2 s', async () => {
   const base = await freeBase();
   const process = start('--port-base', String(base));
   const errors = text(process.stderr);
+  // That the table is there within 3 s is not asserted: it says how busy this machine is with other tests as much as how long a start takes.
   const table = await outputUntil(process, /Ctrl-C.*\n/);
   process.stdout.resume();
   for (const row of [/^geo-proxy +all +\S+ +ready$/m, /^focus +all +\S+ +ready$/m]) assert.match(table, row);
@@ -45,11 +48,16 @@ test('the table has every service with region, address and state, and the page w
   assert.match(table, new RegExp(`Meeting page +http://localhost:${base}/`));
   const page = await fetch(`http://127.0.0.1:${base}/`);
   assert.match(await page.text(), /<title>Causeway<\/title>/);
+  // Through the geo-proxy, in another region than the default one, as SDKs come.
+  const client = await SignalClient.join(`http://127.0.0.1:${base}/region/us/`, 'alice');
   const askedAtMs = performance.now();
   process.kill('SIGINT');
   const [code] = await once(process, 'exit');
   assert.equal(code, 0);
   assert.ok(performance.now() - askedAtMs < 2_000, `took ${performance.now() - askedAtMs} ms`);
+  const leave = await client.next('leave');
+  assert.deepEqual([leave.action, leave.reason], [LeaveRequest_Action.DISCONNECT, DisconnectReason.SERVER_SHUTDOWN]);
+  await client.closed;
   assert.equal(await errors, '');
 });
 

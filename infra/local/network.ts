@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
-import { BridgeConfigSchema } from '../../bridge/config.ts';
+import { readBridgeConfig } from '../../bridge/config.ts';
 import { type RunningBridge, startBridge } from '../../bridge/service.ts';
 import { readFocusConfig } from '../../focus/config.ts';
 import { type RunningFocus, startFocus } from '../../focus/service.ts';
 import { readGeoProxyConfig } from '../../geo-proxy/config.ts';
 import { type RunningGeoProxy, startGeoProxy } from '../../geo-proxy/service.ts';
-import { readConfiguration } from '../../protocol/configuration.ts';
 import { type BridgePorts, type LayoutOptions, layOut } from './layout.ts';
 import { namePort } from './port-in-use.ts';
 
@@ -148,7 +147,7 @@ function startOneBridge(
     // All share one thread and each would report the whole of it: together they are full when it is.
     'limits.cpu': 0.9 * bridges,
   };
-  const config = readConfiguration(BridgeConfigSchema, { env: {}, flags });
+  const config = readBridgeConfig({ env: {}, flags });
   const purposes = { control: ports.controlPort, media: ports.mediaPort, Octo: ports.octoPort };
   return namePort(`bridge ${ports.bridgeId}`, purposes, () =>
     startBridge(config, log.child({ service: `bridge ${ports.bridgeId}` })),

@@ -13,6 +13,7 @@ import {
   TrackPublishOptions,
   TrackSource,
   VideoBufferType,
+  type VideoCodec,
   VideoStream,
 } from '@livekit/rtc-node';
 import { AccessToken, type VideoGrant } from 'livekit-server-sdk';
@@ -80,12 +81,13 @@ export class Client {
     return this;
   }
 
-  async publishCamera(options: { simulcast?: boolean } = {}): Promise<LocalTrackPublication> {
+  async publishCamera(options: { simulcast?: boolean; codec?: VideoCodec } = {}): Promise<LocalTrackPublication> {
     this.camera = new SyntheticCamera(this.index);
     const track = LocalVideoTrack.createVideoTrack('camera', this.camera.source);
     const publishOptions = new TrackPublishOptions({
       source: TrackSource.SOURCE_CAMERA,
       simulcast: options.simulcast ?? true,
+      ...(options.codec === undefined ? {} : { videoCodec: options.codec }),
     });
     return this.#keep(await this.room.localParticipant!.publishTrack(track, publishOptions));
   }

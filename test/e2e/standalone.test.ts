@@ -27,7 +27,7 @@ describe('services in processes of their own', { timeout: 90_000 }, () => {
   let geoProxyUrl: string;
 
   before(async () => {
-    const [focus, geoProxy, control1, control2] = await freePorts(4);
+    const [focus, geoProxy, ...controls] = await freePorts(5);
     const focusUrl = `http://127.0.0.1:${focus}`;
     geoProxyUrl = `ws://127.0.0.1:${geoProxy}`;
     start('focus', {
@@ -41,7 +41,7 @@ describe('services in processes of their own', { timeout: 90_000 }, () => {
       ],
       env: { CAUSEWAY_CONTROL_SECRET: SECRET },
     });
-    for (const [index, control] of [control1, control2].entries()) {
+    for (const [index, control] of controls.entries()) {
       start('bridge', {
         name: `bridge-${index}`,
         yaml: [
@@ -63,9 +63,9 @@ describe('services in processes of their own', { timeout: 90_000 }, () => {
       env: {},
     });
     await eventually(
-      'both bridges are registered',
+      'all bridges are registered',
       15_000,
-      async () => (await runningBridges(focusUrl)) === 2,
+      async () => (await runningBridges(focusUrl)) === 3,
       () => [...services].map(([name, { output }]) => [name, output.slice(-500)]),
     );
   });
@@ -127,6 +127,22 @@ describe('services in processes of their own', { timeout: 90_000 }, () => {
         `${name} keeps secrets`,
       );
     }
+  });
+
+  test('who was on a bridge that is killed comes back on another, and is seen again', async () => {
+    const [ada, bob] = clients;
+    const killed = ada.attributesOf('bob')['causeway.bridge'];
+    services.get(killed)!.process.kill('SIGKILL');
+    services.delete(killed);
+    await eventually(
+      'ada sees bob on another bridge',
+      20_000,
+      () => ![undefined, killed].includes(ada.attributesOf('bob')['causeway.bridge']),
+      () => ada.attributesOf('bob'),
+    );
+    const frames = ada.seen.get('bob')!.frames;
+    await eventually('ada sees bob move', 10_000, () => ada.seen.get('bob')!.frames > frames + 10);
+    await eventually('bob sees ada', 10_000, () => performance.now() - bob.seen.get('ada')!.lastFrameAtMs < 300);
   });
 
   test('a service that is told to stop exits with 0 within 2 s', async () => {

@@ -1,0 +1,70 @@
+import type { LinkCounters } from '../relay/link-counters.ts';
+import type { LinkSnapshot } from '../relay/relay.ts';
+import type { MetricFamilies } from './metric-families.ts';
+
+/** Name (behind `link_`, without `_total`) and help of each counter of a link. */
+const COUNTERS: Readonly<Record<keyof LinkCounters, readonly [name: string, help: string]>> = {
+  packetsIn: ['in_packets', 'Datagrams received and authenticated'],
+  packetsOut: ['out_packets', 'Datagrams sent'],
+  bytesIn: ['in_bytes', 'Bytes received, header and tag included, UDP and IP not'],
+  bytesOut: ['out_bytes', 'Bytes sent, header and tag included, UDP and IP not'],
+  nacksSent: ['nacks_sent', 'Sequence numbers asked for by this bridge, repeats included'],
+  nacksReceived: ['nacks_received', 'Sequence numbers asked for by the peer'],
+  retransmitted: ['retransmitted_packets', 'Frames repeated for the peer'],
+  notRetransmitted: ['not_retransmitted_packets', 'Repeats refused: gone, or over the budget'],
+  recovered: ['recovered_packets', 'Frames that came after they were asked for'],
+  givenUp: ['given_up_packets', 'Frames that never came in time'],
+  messagesIn: ['in_messages', 'Data messages received'],
+  messagesOut: ['out_messages', 'Data messages sent'],
+  messagesRefused: ['refused_messages', 'Data messages refused: too large, or the queue is full'],
+  messagesAbandoned: ['abandoned_messages', 'Data messages under way when the peer turned out to be a new process'],
+  messagesDropped: [
+    'dropped_messages',
+    'Data messages received and dropped: conference not shared in time, or incomplete',
+  ],
+  handshakes: ['handshakes', 'Handshakes completed'],
+  handshakesFailed: ['failed_handshakes', 'Handshakes failed'],
+  droppedDown: ['dropped_down_packets', 'Media dropped while the link was not up'],
+  droppedFull: ['dropped_full_packets', 'Frames dropped for want of a slot in the port'],
+  droppedLarge: ['dropped_large_packets', 'Frames dropped because they are larger than a slot'],
+  malformed: ['malformed_packets', 'Datagrams refused before any key was tried'],
+  replayed: ['replayed_packets', 'Datagrams seen before, or too old to tell'],
+  forged: ['forged_packets', 'Datagrams that no key opens'],
+  violations: ['violations', 'Authentic frames against the specification'],
+  unknown: ['unknown_packets', 'Frames of a type that this version does not know'],
+  foreign: ['foreign_packets', 'Frames for a conference that the two bridges do not share'],
+  keyFrameRequestsIn: ['in_key_frame_requests', 'Key frames asked for by the peer'],
+  keyFrameRequestsOut: ['out_key_frame_requests', 'Key frames asked of the peer'],
+  keyFrameRequestsMerged: ['merged_key_frame_requests', 'Key-frame requests that an earlier one stood for'],
+};
+
+type Level = Exclude<keyof LinkSnapshot, keyof LinkCounters | 'bridgeId' | 'region' | 'state'>;
+
+const LEVELS: Readonly<Record<Level, readonly [name: string, help: string]>> = {
+  rttMs: ['rtt_ms', 'Round trip to the peer; absent until it is measured'],
+  clockOffsetMs: ['clock_offset_ms', "The peer's clock ahead of this bridge's; absent until it is measured"],
+  lossIn: ['loss_in_ratio', 'Share of frames from the peer that were lost, before recovery'],
+  lossOut: ['loss_out_ratio', 'Share of frames to the peer that were lost, before recovery'],
+  conferences: ['conferences', 'Conferences that span this bridge and the peer'],
+  messagesQueued: ['queued_messages', 'Data messages that wait to be sent'],
+};
+
+/** One series per link, by the other bridge's name; a link made anew counts from 0. */
+export function linkMetrics(families: MetricFamilies, links: () => readonly LinkSnapshot[]): void {
+  families.gauges('link_up', '1 while frames can be sent to the peer', ['peer'], put => {
+    for (const link of links()) put({ peer: link.bridgeId }, link.state === 'up' ? 1 : 0);
+  });
+  for (const [field, [name, help]] of Object.entries(LEVELS) as [Level, readonly [string, string]][]) {
+    families.gauges(`link_${name}`, help, ['peer'], put => {
+      for (const link of links()) {
+        const value = link[field];
+        if (value !== null) put({ peer: link.bridgeId }, value);
+      }
+    });
+  }
+  for (const [field, [name, help]] of Object.entries(COUNTERS) as [keyof LinkCounters, readonly [string, string]][]) {
+    families.counters(`link_${name}`, help, ['peer'], put => {
+      for (const link of links()) put({ peer: link.bridgeId }, link[field]);
+    });
+  }
+}
