@@ -43,7 +43,10 @@ export interface RunningBridge {
   close(): Promise<void>;
 }
 
-/** Starts a bridge, of a configuration by `readBridgeConfig`. Rejects with the system's error (`EADDRINUSE` with its `port`) when a port is taken; nothing stays open then. */
+/**
+ * Starts a bridge from what `readBridgeConfig` returned. Rejects with the system's error (start-failure.ts puts it in words) when a port cannot be had; nothing
+ * stays open then.
+ */
 export async function startBridge(config: BridgeConfig, log: Logger): Promise<RunningBridge> {
   const startedMs = performance.now();
   const nowMs = () => performance.now() - startedMs;

@@ -12,6 +12,10 @@ import { recordPeerConnections, type TileView, type View, viewOf } from './page-
 const POLL_MS = 50;
 /** A join takes well below a second; the rest is for a busy machine. */
 const WITHIN_MS = 10_000;
+/** How far a colour channel may be from what was drawn, after a camera's and an encoder's conversions. */
+const COLOUR_TOLERANCE = 24;
+/** The voice has some 0.02 per second; comfort noise and silence are thousands of times below. */
+export const HEARD_ENERGY = 0.005;
 export const DESKTOP = { width: 1_280, height: 800 };
 export const PHONE = { width: 390, height: 844 };
 
@@ -112,6 +116,27 @@ export class PageUser {
     return isMeant(view)!;
   }
 
+  /** Moving: more frames than at first sight; theirs: in front of their wall. */
+  async seesMovingPicture(other: PageUser): Promise<void> {
+    const first = await this.seesTile(other, 'with a picture', tile => tile.picture !== undefined);
+    await this.seesTile(
+      other,
+      'moving in front of the right wall',
+      ({ picture }) =>
+        picture !== undefined &&
+        picture.frames >= first.picture!.frames + 3 &&
+        picture.edge.every((channel, index) => Math.abs(channel - other.looks.wall[index]!) < COLOUR_TOLERANCE),
+    );
+  }
+
+  /** Waits until so many voices, and no others, have been heard. */
+  async hearsVoices(count: number): Promise<void> {
+    await this.sees(
+      `${count} voices`,
+      ({ sounds }) => sounds.length === count && sounds.every(({ energy }) => energy > HEARD_ENERGY),
+    );
+  }
+
   click(selector: string): Promise<void> {
     return this.page.click(selector);
   }
@@ -120,4 +145,9 @@ export class PageUser {
 /** The tile of somebody's camera or screen, if there is one. */
 export function tileOf(view: View, user: PageUser, kind: TileView['kind'] = 'camera'): TileView | undefined {
   return view.tiles.find(tile => tile.kind === kind && tile.name.startsWith(user.name));
+}
+
+export function isAloneSpeaking(view: View, speaker: PageUser): boolean {
+  const speaking = view.tiles.filter(({ isSpeaking }) => isSpeaking);
+  return speaking.length === 1 && speaking[0] === tileOf(view, speaker);
 }

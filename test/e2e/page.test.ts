@@ -7,16 +7,21 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { AccessToken, RoomServiceClient } from 'livekit-server-sdk';
 import { type Network, startNetwork } from '../../infra/local/network.ts';
-import { DESKTOP, type PageBrowser, type PageUser, PHONE, startBrowser, tileOf } from './page-browser.ts';
+import {
+  DESKTOP,
+  HEARD_ENERGY,
+  isAloneSpeaking,
+  type PageBrowser,
+  type PageUser,
+  PHONE,
+  startBrowser,
+  tileOf,
+} from './page-browser.ts';
 import { LOOKS } from './page-capture.ts';
 import type { View } from './page-view.ts';
 
 const ROOM = 'standup';
 const SCREENSHOT_PATH = process.env['CAUSEWAY_SCREENSHOT'];
-/** How far a colour channel may be from what was drawn, after a camera's and an encoder's conversions. */
-const COLOUR_TOLERANCE = 24;
-/** The voice has some 0.02 per second; comfort noise and silence are thousands of times below. */
-const HEARD_ENERGY = 0.005;
 
 describe('the meeting page in a browser', { timeout: 120_000 }, () => {
   let network: Network;
@@ -79,16 +84,11 @@ describe('the meeting page in a browser', { timeout: 120_000 }, () => {
   });
 
   test('each sees the moving pictures of both others, and they are theirs', async () => {
-    for (const viewer of everybody) for (const other of everybody) await seesMovingPicture(viewer, other);
+    for (const viewer of everybody) for (const other of everybody) await viewer.seesMovingPicture(other);
   });
 
   test('each hears both others', async () => {
-    for (const listener of everybody) {
-      await listener.sees(
-        'two voices',
-        ({ sounds }) => sounds.length === 2 && sounds.every(({ energy }) => energy > HEARD_ENERGY),
-      );
-    }
+    for (const listener of everybody) await listener.hearsVoices(2);
   });
 
   test('every tile shows region, bridge and round trip', async () => {
@@ -182,7 +182,7 @@ describe('the meeting page in a browser', { timeout: 120_000 }, () => {
     await junko.click('#control-camera');
     for (const viewer of everybody) await viewer.seesTile(junko, 'without a picture', tile => !tile.picture);
     await junko.click('#control-camera');
-    for (const viewer of everybody) await seesMovingPicture(viewer, junko);
+    for (const viewer of everybody) await viewer.seesMovingPicture(junko);
     for (const viewer of [ada, grace]) {
       await viewer.seesTile(junko, 'in full size', ({ picture }) => picture?.widthPx === 640, 'camera', 20_000);
     }
@@ -193,7 +193,7 @@ describe('the meeting page in a browser', { timeout: 120_000 }, () => {
     for (const viewer of [ada, grace]) {
       const isMoving = ({ picture }: { picture?: { frames: number } | undefined }) => (picture?.frames ?? 0) >= 3;
       await viewer.seesTile(junko, 'moving', isMoving, 'screen');
-      await seesMovingPicture(viewer, junko);
+      await viewer.seesMovingPicture(junko);
     }
     await grace.page.setViewportSize(PHONE);
     await fitsWidth(grace, '.meeting-head *, .stage, .stage .tile, .grid, .controls button');
@@ -242,19 +242,6 @@ describe('the meeting page in a browser', { timeout: 120_000 }, () => {
     }
   });
 
-  /** Moving: more frames than at first sight; theirs: in front of their wall. */
-  async function seesMovingPicture(viewer: PageUser, other: PageUser): Promise<void> {
-    const first = await viewer.seesTile(other, 'with a picture', tile => tile.picture !== undefined);
-    await viewer.seesTile(
-      other,
-      'moving in front of the right wall',
-      ({ picture }) =>
-        picture !== undefined &&
-        picture.frames >= first.picture!.frames + 3 &&
-        picture.edge.every((channel, index) => Math.abs(channel - other.looks.wall[index]!) < COLOUR_TOLERANCE),
-    );
-  }
-
   /** What is still in jitter buffers plays out; from then on one voice grows, and the others stand still for as long as it takes to hear that one. */
   async function hearsOneVoice(listener: PageUser): Promise<void> {
     let before = new Map<string, number>();
@@ -291,8 +278,3 @@ describe('the meeting page in a browser', { timeout: 120_000 }, () => {
     );
   }
 });
-
-function isAloneSpeaking(view: View, speaker: PageUser): boolean {
-  const speaking = view.tiles.filter(({ isSpeaking }) => isSpeaking);
-  return speaking.length === 1 && speaking[0] === tileOf(view, speaker);
-}
