@@ -20,8 +20,8 @@ export const DESKTOP = { width: 1_280, height: 800 };
 export const PHONE = { width: 390, height: 844 };
 
 export interface PageBrowser {
-  /** Opens a window of its own, with its own storage. */
-  open(name: string, looks: Looks): Promise<PageUser>;
+  /** Opens a window of its own, with its own storage, of the size of a desktop's unless said otherwise. */
+  open(name: string, looks: Looks, viewport?: typeof DESKTOP): Promise<PageUser>;
   close(): Promise<void>;
 }
 
@@ -49,8 +49,8 @@ export async function startBrowser(): Promise<PageBrowser> {
     ],
   });
   return {
-    async open(name, looks) {
-      const context = await browser.newContext({ viewport: DESKTOP, locale: 'en-GB' });
+    async open(name, looks, viewport = DESKTOP) {
+      const context = await browser.newContext({ viewport, locale: 'en-GB' });
       await context.addInitScript(recordPeerConnections);
       await context.addInitScript(installCamera, looks);
       return new PageUser(name, looks, await context.newPage());

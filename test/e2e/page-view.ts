@@ -127,7 +127,7 @@ async function readView(): Promise<View> {
   }
 
   function textOf(parent: ParentNode, selector: string): string {
-    // biome-ignore lint/performance/useDomNodeTextContent: what styles hide is not shown, and textContent would have it
+    // What styles hide is not shown, and textContent would have it.
     return (parent.querySelector<HTMLElement>(selector)?.innerText ?? '').trim();
   }
 
