@@ -5,7 +5,15 @@ import { type Network, type NetworkOptions, startNetwork } from '../../infra/loc
 import { eventually } from './eventually.ts';
 import { isAloneSpeaking, type PageBrowser, type PageUser, startBrowser, tileOf } from './page-browser.ts';
 import { LOOKS } from './page-capture.ts';
-import { framePresentedAfterMs, identityOf, joinRecorded, receivedBy, sendData } from './page-room.ts';
+import {
+  framePresentedAfterMs,
+  identityOf,
+  joinRecorded,
+  receivedBy,
+  sendData,
+  sourcesPublishedBy,
+  unpublishCamera,
+} from './page-room.ts';
 
 const ROOM = 'bridges';
 /** Shorter than the default of 15 s, so that the test is. */
@@ -100,16 +108,6 @@ for (const setup of SETUPS)
       }
     });
 
-    test('a shared screen is published to all, and unpublished again', async () => {
-      await ada.click('#control-screen');
-      const isMoving = (tile: { picture: { frames: number } | undefined }) => (tile.picture?.frames ?? 0) >= 3;
-      for (const viewer of [grace, junko]) await viewer.seesTile(ada, 'moving', isMoving, 'screen');
-      await ada.click('#control-screen');
-      for (const viewer of [grace, junko]) {
-        await viewer.sees("that Ada's screen is gone", view => tileOf(view, ada, 'screen') === undefined);
-      }
-    });
-
     test('a late joiner sees all moving within 1 s of being connected, and is gone for all when they leave', async () => {
       const late = await browser.open('Late Guest', LOOKS.ada, SMALL);
       await join(late, setup.regions[1], false);
@@ -127,6 +125,15 @@ for (const setup of SETUPS)
         await viewer.sees('that the guest left', view => tileOf(view, late) === undefined);
       }
       assert.deepEqual(late.complaints, []);
+    });
+
+    test('an unpublished camera is gone for all, while its owner stays', async () => {
+      const identity = await identityOf(grace);
+      await unpublishCamera(grace);
+      for (const viewer of everybody) await viewer.seesTile(grace, 'without a picture', tile => !tile.picture);
+      for (const viewer of [ada, junko]) {
+        assert.deepEqual(await sourcesPublishedBy(viewer, identity), ['microphone'], viewer.name);
+      }
     });
 
     test('a page that crashes is gone for the others once its time to resume is over', async () => {
