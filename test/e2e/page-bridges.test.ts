@@ -5,15 +5,7 @@ import { type Network, type NetworkOptions, startNetwork } from '../../infra/loc
 import { eventually } from './eventually.ts';
 import { isAloneSpeaking, type PageBrowser, type PageUser, startBrowser, tileOf } from './page-browser.ts';
 import { LOOKS } from './page-capture.ts';
-import {
-  framePresentedAfterMs,
-  identityOf,
-  joinRecorded,
-  receivedBy,
-  sendData,
-  sourcesPublishedBy,
-  unpublishCamera,
-} from './page-room.ts';
+import { identityOf, joinRecorded, receivedBy, sendData, sourcesPublishedBy, unpublishCamera } from './page-room.ts';
 
 const ROOM = 'bridges';
 /** Shorter than the default of 15 s, so that the test is. */
@@ -108,16 +100,11 @@ for (const setup of SETUPS)
       }
     });
 
-    test('a late joiner sees all moving within 1 s of being connected, and is gone for all when they leave', async () => {
+    test('a late joiner sees all moving, and is gone for all when they leave', async () => {
       const late = await browser.open('Late Guest', LOOKS.ada, SMALL);
       await join(late, setup.regions[1], false);
       for (const other of everybody) {
-        const identity = await identityOf(other);
-        // The second frame: one could be a still.
-        const secondAfterMs = () => framePresentedAfterMs(late, identity, 2);
-        await eventually(`two frames of ${other.name}`, 5_000, async () => (await secondAfterMs()) !== undefined);
-        const afterMs = (await secondAfterMs())!;
-        assert.ok(afterMs < 1_000, `the second frame of ${other.name} came after ${afterMs.toFixed(0)} ms`);
+        // How soon is measured by meetings.test.ts and `bench -- join`: four encoding browsers on two cores say little about it.
         await late.seesMovingPicture(other);
       }
       await late.click('#control-leave');

@@ -1,4 +1,4 @@
-/** The page's own room, for what its buttons do not do: messages to some and lossy ones, and times that only the page can take. */
+/** The page's own room, for what its buttons do not do: messages to some and lossy ones and unpublishing. */
 import type { Room } from 'livekit-client';
 import type { PageUser } from './page-browser.ts';
 
@@ -12,11 +12,8 @@ export interface Received {
 declare global {
   interface Window {
     room: Room;
-    connectedAtMs: number;
     /** Data with the topic `test`, in order of arrival. */
     received: Received[];
-    /** When the tiles of an identity presented their frames, in ms of the page's clock; the first ones are kept. */
-    presentedAtMs: Record<string, number[]>;
   }
 }
 
@@ -61,31 +58,33 @@ export function receivedBy(user: PageUser): Promise<Received[]> {
   return user.page.evaluate(() => window.received);
 }
 
-/** Ms from being connected to the `count`th frame in the tile of an identity; undefined while it is not there. */
-export function framePresentedAfterMs(user: PageUser, identity: string, count: number): Promise<number | undefined> {
-  return user.page.evaluate(
-    ({ identity: of, index }) => {
-      const presentedAtMs = window.presentedAtMs[of]?.[index];
-      return presentedAtMs === undefined ? undefined : presentedAtMs - window.connectedAtMs;
-    },
-    { identity, index: count - 1 },
-  );
+/** Turning the camera off in the page mutes it; this takes it away. */
+export function unpublishCamera(user: PageUser): Promise<void> {
+  return user.page.evaluate(async () => {
+    const { localParticipant } = window.room;
+    for (const { track } of localParticipant.videoTrackPublications.values()) {
+      if (track !== undefined) await localParticipant.unpublishTrack(track);
+    }
+  });
+}
+
+/** Sources of the tracks that `viewer` knows an identity to publish. */
+export function sourcesPublishedBy(viewer: PageUser, identity: string): Promise<string[]> {
+  return viewer.page.evaluate(of => {
+    const publications = window.room.remoteParticipants.get(of)?.trackPublications.values() ?? [];
+    return [...publications].map(({ source }) => source);
+  }, identity);
 }
 
 /** Runs inside the page before it joins. The import map gives it the very module that the page's own modules have. */
 async function recordRoom(topic: string): Promise<void> {
-  const framesKept = 10;
   const { Room: PageRoom, RoomEvent, DataPacket_Kind } = await import('livekit-client');
   window.received = [];
-  window.presentedAtMs = {};
   const { on } = PageRoom.prototype;
   // The page listens to its room before it connects: that is the first that is heard of it.
   PageRoom.prototype.on = function (this: Room, ...listener: Parameters<typeof on>) {
     PageRoom.prototype.on = on;
     window.room = this;
-    this.once(RoomEvent.Connected, () => {
-      window.connectedAtMs = performance.now();
-    });
     this.on(RoomEvent.DataReceived, (payload, participant, kind, receivedTopic) => {
       if (receivedTopic !== topic) return;
       const text = new TextDecoder().decode(payload);
@@ -93,20 +92,4 @@ async function recordRoom(topic: string): Promise<void> {
     });
     return on.apply(this, listener);
   } as typeof on;
-  new MutationObserver(changes => {
-    for (const { addedNodes } of changes) {
-      for (const node of addedNodes) if (node instanceof HTMLElement && node.matches('.tile')) watch(node);
-    }
-  }).observe(document.body, { childList: true, subtree: true });
-
-  function watch(tile: HTMLElement): void {
-    const video = tile.querySelector('video');
-    if (video === null) return;
-    const times: number[] = [];
-    window.presentedAtMs[tile.dataset['identity'] ?? ''] = times;
-    const next = () => {
-      if (times.push(performance.now()) < framesKept) video.requestVideoFrameCallback(next);
-    };
-    video.requestVideoFrameCallback(next);
-  }
 }
