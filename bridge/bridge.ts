@@ -13,12 +13,15 @@ import type { Egress } from './egress.ts';
 import { Endpoint } from './endpoint.ts';
 import { BridgeError } from './errors.ts';
 import type { EndpointTransport, EndpointTransportSink } from './io/endpoint-transport.ts';
+import { MediaCounts } from './media-counts.ts';
 import { Messages } from './messages.ts';
 import type { Link } from './relay/link.ts';
 import type { Relay } from './relay/relay.ts';
 import type { RtcpEgress } from './rtcp-egress.ts';
 import { Schedule } from './schedule.ts';
 import type { Layer } from './source.ts';
+import type { Task } from './task.ts';
+import { TimerWheel } from './timers/timer-wheel.ts';
 
 export interface BridgeOptions {
   readonly bridgeId: string;
@@ -41,14 +44,17 @@ export class Bridge {
   readonly conferences = new Map<ConferenceId, Conference>();
   readonly messages: Messages;
   readonly #options: BridgeOptions;
+  readonly #wheel = new TimerWheel<Task>();
   readonly #schedule: Schedule;
+  /** What conferences counted that have ended. */
+  readonly #ended = new MediaCounts();
   #endpoints = 0;
   #isDraining = false;
 
   constructor(options: BridgeOptions) {
     this.#options = options;
     this.messages = new Messages(options.relay, options.counters);
-    this.#schedule = new Schedule(options);
+    this.#schedule = new Schedule(this.#wheel, options);
   }
 
   get endpointCount(): number {
@@ -67,7 +73,7 @@ export class Bridge {
     const { relay } = this.#options;
     relay.setPeers(id, conference.bridges);
     conference.retainLinks(relay.linksOf(id));
-    this.#schedule.tellWants(conference);
+    this.#schedule.tellWants(this.#options.nowMs(), conference);
   }
 
   /** Ends a conference with all its endpoints here. Unknown ones are fine. */
@@ -75,7 +81,7 @@ export class Bridge {
     const conference = this.conferences.get(id);
     if (conference === undefined) return;
     for (const endpoint of conference.endpoints.values()) this.#close(endpoint);
-    this.conferences.delete(id);
+    this.#forget(conference);
     this.#options.relay.removeConference(id);
   }
 
@@ -90,7 +96,7 @@ export class Bridge {
     if (spec.version < version) throw staleVersion(version, spec.version);
     endpoint ??= this.#open(nowMs, conference, id);
     endpoint.apply(nowMs, spec);
-    this.#schedule.tellWants(conference);
+    this.#schedule.tellWants(nowMs, conference);
     const { ufrag, password, setup } = endpoint.transport.local;
     const { fingerprint, candidates } = this.#options;
     return { version: spec.version, ice: { ufrag, password }, dtls: { setup, fingerprint }, candidates };
@@ -116,8 +122,9 @@ export class Bridge {
     this.#isDraining = isDraining;
   }
 
-  handleTimeout(nowMs: number): void {
-    this.#schedule.handleTimeout(nowMs, this.conferences.values());
+  /** Call every 10 ms, and again in the next turn of the event loop while it answers true: then more is due than one turn should take. */
+  handleTimeout(nowMs: number): boolean {
+    return this.#schedule.handleTimeout(nowMs);
   }
 
   /** The other bridge's complete wishes in one conference; layers new to it start with a key frame. */
@@ -160,6 +167,14 @@ export class Bridge {
     return count;
   }
 
+  /** What all streams and subscriptions have counted, those that have ended included. */
+  countMedia(): MediaCounts {
+    const counts = new MediaCounts();
+    counts.add(this.#ended);
+    for (const conference of this.conferences.values()) conference.countMedia(counts);
+    return counts;
+  }
+
   describe() {
     return [...this.conferences.values()].map(conference => ({
       conferenceId: formatId(conference.id),
@@ -196,7 +211,7 @@ export class Bridge {
           `this bridge takes at most ${conferencesMax} conferences (limits.conferences)`,
         );
       }
-      conference = new Conference(id, bridgeId, (...layer) => this.#startLink(...layer));
+      conference = new Conference(id, bridgeId, this.#wheel, (...layer) => this.#startLink(...layer));
       this.conferences.set(id, conference);
     }
     return conference;
@@ -220,7 +235,7 @@ export class Bridge {
       owner => openTransport(owner, this.#sink(owner)),
       randomUint32,
     );
-    endpoint.nextReportMs = nowMs + (randomUint32() % 1_000);
+    this.#schedule.handleOpened(nowMs, endpoint, randomUint32());
     conference.endpoints.set(id, endpoint);
     this.#endpoints++;
     return endpoint;
@@ -241,6 +256,7 @@ export class Bridge {
   #change(endpoint: Endpoint, state: Endpoint['state'], reason: string): void {
     if (endpoint.state === state || endpoint.conference.endpoints.get(endpoint.id) !== endpoint) return;
     endpoint.state = state;
+    endpoint.conference.wantsDue.bringForward(this.#options.nowMs());
     this.#options.emit(endpointEvent(endpoint, state, reason));
   }
 
@@ -252,7 +268,13 @@ export class Bridge {
 
   #forgetIfEmpty(conference: Conference): void {
     // A conference that no document describes was only there for its endpoints.
-    if (conference.endpoints.size === 0 && conference.version === 0) this.conferences.delete(conference.id);
+    if (conference.endpoints.size === 0 && conference.version === 0) this.#forget(conference);
+  }
+
+  #forget(conference: Conference): void {
+    this.conferences.delete(conference.id);
+    conference.close();
+    this.#ended.add(conference.ended);
   }
 }
 

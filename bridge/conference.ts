@@ -9,14 +9,18 @@ import {
 } from '../protocol/ids.ts';
 import type { Want } from '../protocol/octo/wants.ts';
 import type { Endpoint } from './endpoint.ts';
+import { MediaCounts } from './media-counts.ts';
 import type { Link } from './relay/link.ts';
 import { type Layer, Source } from './source.ts';
 import { ActiveSpeakers } from './speech/active-speakers.ts';
 import { DominantSpeaker } from './speech/dominant-speaker.ts';
 import { type Subscription, sourceKey } from './subscription.ts';
+import type { TaskDeadline, TaskWheel } from './task.ts';
 
 /** A layer begins anew fewer times than this in its life. */
 const GENERATIONS_PER_SOURCE = 0x10000;
+/** A deadline that has passed: due with the next tick. */
+const AT_ONCE = 0;
 
 export type StartLink = (nowMs: number, conference: Conference, link: Link, layer: Layer) => void;
 
@@ -29,6 +33,17 @@ export class Conference {
   /** The version in force, 0 before the first document. */
   version = 0;
   bridges: readonly BridgePeer[] = [];
+  /** Where everything in this conference keeps its deadlines. */
+  readonly wheel: TaskWheel;
+  /** When other bridges are next told what this one wants of them; set when that may have changed. */
+  readonly wantsDue: TaskDeadline;
+  /** When it is next decided who speaks; set while anybody sends audio. */
+  readonly speakersDue: TaskDeadline;
+  readonly qualityDue: TaskDeadline;
+  /** What streams and subscriptions counted that have ended. */
+  readonly ended = new MediaCounts();
+  /** When the last audio packet came. */
+  heardMs = Number.NEGATIVE_INFINITY;
   readonly #selfId: string;
   readonly #startLink: StartLink;
   readonly #sources = new Map<number, Source>();
@@ -43,8 +58,12 @@ export class Conference {
   #nextGeneration = 0;
 
   /** `startLink` gives a link that is new to a video layer something to begin with. */
-  constructor(id: ConferenceId, selfId: string, startLink: StartLink) {
+  constructor(id: ConferenceId, selfId: string, wheel: TaskWheel, startLink: StartLink) {
     this.id = id;
+    this.wheel = wheel;
+    this.wantsDue = wheel.deadline({ kind: 'wants', conference: this });
+    this.speakersDue = wheel.deadline({ kind: 'speakers', conference: this });
+    this.qualityDue = wheel.deadline({ kind: 'quality', conference: this });
     this.#selfId = selfId;
     this.#startLink = startLink;
   }
@@ -82,6 +101,8 @@ export class Conference {
   handleAudioLevel(nowMs: number, source: Source, level: number, timestamp: number): void {
     this.dominantSpeaker.handleLevel(nowMs, source.endpointId, level);
     this.activeSpeakers.handleLevel(nowMs, source.endpointId, source.sourceId, level, timestamp);
+    this.heardMs = nowMs;
+    if (!this.speakersDue.isSet) this.speakersDue.moveTo(nowMs);
   }
 
   /** Forgets an endpoint of this bridge; its sources and subscriptions end with {@link Endpoint.close}. */
@@ -89,6 +110,23 @@ export class Conference {
     this.endpoints.delete(endpoint.id);
     this.dominantSpeaker.removeEndpoint(endpoint.id);
     this.activeSpeakers.removeEndpoint(endpoint.id);
+  }
+
+  /** Adds what everything in this conference has counted to `counts`. */
+  countMedia(counts: MediaCounts): void {
+    counts.add(this.ended);
+    for (const endpoint of this.endpoints.values()) {
+      counts.addFeedback(endpoint.feedback);
+      for (const { receiver } of endpoint.streams.all()) counts.addStream(receiver);
+      for (const { projection } of endpoint.subscriptions.values()) counts.addProjection(projection.counters);
+    }
+  }
+
+  /** Gives up all deadlines of the conference itself: it has ended. */
+  close(): void {
+    this.wantsDue.clear();
+    this.speakersDue.clear();
+    this.qualityDue.clear();
   }
 
   /** A number for one who asks for key frames in this conference; none is given twice. */
@@ -134,6 +172,8 @@ export class Conference {
   removeSource(source: Source): void {
     const key = sourceKey(source.endpointId, source.sourceId);
     if (this.#sources.get(key) === source) this.#sources.delete(key);
+    source.close();
+    if (!source.isLocal) this.wantsDue.bringForward(AT_ONCE);
     for (const subscription of source.subscriptions) {
       subscription.source = undefined;
       this.#wait(subscription);
@@ -149,7 +189,10 @@ export class Conference {
     else this.#connect(subscription, source);
   }
 
+  /** Ends a subscription. */
   detach(subscription: Subscription): void {
+    subscription.viewDue.clear();
+    this.ended.addProjection(subscription.projection.counters);
     const waiting = this.#waiting.get(subscription.key);
     waiting?.delete(subscription);
     if (waiting?.size === 0) this.#waiting.delete(subscription.key);
@@ -158,7 +201,9 @@ export class Conference {
     subscription.source = undefined;
     for (const layer of source.layers) layer.keyFrames.removeRequester(subscription.requester);
     source.subscriptions.splice(source.subscriptions.indexOf(subscription), 1);
-    if (!source.isLocal && source.subscriptions.length === 0) this.removeSource(source);
+    if (source.isLocal) return;
+    this.wantsDue.bringForward(AT_ONCE);
+    if (source.subscriptions.length === 0) this.removeSource(source);
   }
 
   /** What this bridge wants from another one now; complete. */
@@ -183,16 +228,13 @@ export class Conference {
   }
 
   /**
-   * Adapts what goes over links to what publishers send: while a wanted layer does not flow, the best one below it stands in for it. The bridge at the other end
-   * would otherwise notice only by the silence, and ask a round trip later.
+   * Adapts what goes over links to what a publisher sends: while a wanted layer does not flow, the best one below it stands in for it. The bridge at the other
+   * end would otherwise notice only by the silence, and ask a round trip later.
    */
-  adaptLinks(nowMs: number): void {
-    for (const [link, wanted] of this.#wantedBy) {
-      for (const [key, mask] of wanted) {
-        const source = this.#sources.get(key);
-        if (source?.isLocal === true && source.kind === 'video') this.#serve(nowMs, source, link, mask);
-      }
-    }
+  adaptLinks(nowMs: number, source: Source): void {
+    if (!source.isLocal || source.kind !== 'video') return;
+    const key = sourceKey(source.endpointId, source.sourceId);
+    for (const [link, wanted] of this.#wantedBy) this.#serve(nowMs, source, link, wanted.get(key) ?? 0);
   }
 
   /** Forgets what bridges wanted whose links are not among `links`: they have left the conference. */
@@ -205,7 +247,7 @@ export class Conference {
     if (origin === undefined || !this.#remote.has(origin)) return undefined;
     const { sourceId, kind } = subscription.spec;
     const layers = kind === 'video' ? LAYERS_MAX : 1;
-    const source = new Source(origin, sourceId as SourceId, kind, false, layers);
+    const source = new Source(this, origin, sourceId as SourceId, kind, false, layers);
     this.#take(subscription.key, source);
     return source;
   }
@@ -248,6 +290,8 @@ export class Conference {
   #connect(subscription: Subscription, source: Source): void {
     subscription.source = source;
     source.subscriptions.push(subscription);
+    subscription.viewDue.bringForward(AT_ONCE);
+    if (!source.isLocal) this.wantsDue.bringForward(AT_ONCE);
   }
 
   #wait(subscription: Subscription): void {

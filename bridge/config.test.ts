@@ -40,6 +40,20 @@ test('development fills in the well-known secret and keeps one that is given', (
   assert.equal(given.control.secret, 'short');
 });
 
+test('a pool is a number of bridges, one per core, or none at all; its machine goes by any name', () => {
+  const read = (yaml: string, bridges?: string) =>
+    readBridgeConfig({ yaml: `development: true\n${yaml}`, env: {}, flags: { bridges } });
+  assert.deepEqual([read('').bridges, read('').host], [undefined, '']);
+  assert.deepEqual([read('bridges: 4').bridges, read('bridges: 4', 'auto').bridges], [4, 'auto']);
+  assert.equal(read('host: rack 7, unit 3').host, 'rack 7, unit 3');
+  for (const wrong of ['0', 'x', '-1', '2.5', '513']) {
+    assert.throws(() => read('', wrong), {
+      name: 'ConfigurationError',
+      message: /^bridges \(command line\) is .*; allowed: "auto", or a whole number from 1 to 512$/,
+    });
+  }
+});
+
 test('addresses of both families, localhost for control, and STUN servers in every form are accepted', () => {
   const accepted = [
     'rtc: {node_ip: [203.0.113.9, "2001:db8::9"], bind_address: "::"}\nocto: {address: "2001:db8::9", bind_address: "::"}',

@@ -7,6 +7,9 @@ import { DEVELOPMENT_CONTROL_SECRET } from '../protocol/control/development-secr
 const Port = (defaultPort: number, description: string) =>
   Type.Integer({ minimum: 0, maximum: 65535, default: defaultPort, description });
 
+/** More cores than any machine that is sold. */
+export const BRIDGES_MAX = 512;
+
 export const BridgeConfigSchema = Type.Object(
   {
     bridge_id: Type.String({
@@ -19,9 +22,26 @@ export const BridgeConfigSchema = Type.Object(
       default: 'default',
       description: 'region whose participants this bridge serves first',
     }),
+    host: Type.String({
+      maxLength: 255,
+      default: '',
+      description:
+        "name of the machine, the same for all bridges on it: a meeting stays on one machine where it can; empty: the system's host name",
+    }),
+    bridges: Type.Optional(
+      Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: BRIDGES_MAX })], {
+        description:
+          'bridges to run, a process each, as bridge_id-0 and so on, each on the next number of every port; auto: one per core; not set: this process is the only one, as bridge_id',
+      }),
+    ),
     development: Type.Boolean({
       default: false,
       description: 'well-known secrets are accepted and loopback is announced; never on a public machine',
+    }),
+    datapath: Type.Union([Type.Literal('auto'), Type.Literal('fast'), Type.Literal('portable')], {
+      default: 'auto',
+      description:
+        'how packets move: fast is batched system calls and native crypto (Linux), portable works anywhere at about three times the CPU; auto: fast where it works',
     }),
     rtc: Type.Object(
       {

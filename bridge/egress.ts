@@ -1,8 +1,9 @@
 /**
- * What goes out, read straight down (DESIGN.md section 5): one packet of a layer to every subscriber here, then one frame to every link whose bridge wants
- * the layer. `DatagramPort` sends it all in one flush at the end of the turn.
+ * What goes out, read straight down (DESIGN.md section 5): a burst of a source's packets to every subscriber here, then a frame of each to every link whose bridge
+ * wants its layer. `DatagramPort` sends it all in one flush at the end of the turn.
  */
 import type { ConferenceId } from '../protocol/ids.ts';
+import { padRtp } from '../protocol/rtp/padding.ts';
 import type { BridgeCounters } from './counters.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { DatagramPort } from './io/datagram-port.ts';
@@ -12,51 +13,101 @@ import type { Relay } from './relay/relay.ts';
 import type { Layer, Source } from './source.ts';
 import type { Subscription } from './subscription.ts';
 
+/**
+ * Packets of a frame differ by a byte or two, because encoders split it evenly. Padded to a multiple of this they have one size, and leave for a subscriber as one run
+ * (`DatagramPort.sendsRuns`). It costs 4 bytes a packet; audio, which comes alone, is left as it is.
+ */
+const RUN_MULTIPLE = 8;
+const RUN_PACKET_BYTES_MIN = 500;
+
+/** Packets forwarded together. They stay in their layer's history meanwhile, which holds more of the largest. */
+const BURST_MAX = 16;
+
 export class Egress {
   readonly #port: DatagramPort<Endpoint>;
   readonly #relay: Relay;
   readonly #counters: BridgeCounters;
   readonly #past = new MediaPacket();
+  readonly #burst = Array.from({ length: BURST_MAX }, () => new MediaPacket());
+  #burstLength = 0;
+  #burstSource: Source | undefined;
+  #burstConferenceId = 0 as ConferenceId;
+  /** Decided once: a packet that is sent again must be padded as it was (its SRTP index is the same). */
+  readonly #padsRuns: boolean;
 
   constructor(port: DatagramPort<Endpoint>, relay: Relay, counters: BridgeCounters) {
     this.#port = port;
     this.#relay = relay;
     this.#counters = counters;
+    this.#padsRuns = port.sendsRuns;
   }
 
-  /** Forwards `packet`, the newest of its layer's history, to everybody who is to have it. */
-  forward(nowMs: number, conferenceId: ConferenceId, source: Source, packet: MediaPacket): void {
-    const port = this.#port;
+  /**
+   * Where the next packet of `source` is to be read into; {@link append} makes it part of the burst. Packets of one source that arrive in one turn are a burst, mostly of one frame: they
+   * are forwarded subscriber by subscriber, so that a subscriber's state is fetched from memory once for all of them, and theirs leave as one run.
+   */
+  place(conferenceId: ConferenceId, source: Source): MediaPacket {
+    if (this.#burstLength > 0 && (this.#burstSource !== source || this.#burstLength === BURST_MAX)) this.endBurst();
+    this.#burstSource = source;
+    this.#burstConferenceId = conferenceId;
+    return this.#burst[this.#burstLength];
+  }
+
+  append(): void {
+    this.#burstLength++;
+  }
+
+  /** Forwards the burst to everybody who is to have it. Called before anything that could change who that is, and when nothing more has arrived. */
+  endBurst(): void {
+    const packets = this.#burstLength;
+    const source = this.#burstSource;
+    if (packets === 0 || source === undefined) return;
+    this.#burstLength = 0;
     const subscriptions = source.subscriptions;
-    let slot = -1;
     for (let index = 0; index < subscriptions.length; index++) {
+      // Before the keys are there nothing can be sent: a projection that began now would lose its key frame.
+      if (subscriptions[index].endpoint.state === 'connected')
+        this.#forwardBurst(subscriptions[index], source, packets);
+    }
+    for (let index = 0; index < packets; index++) this.#relayPacket(source, this.#burst[index]);
+  }
+
+  #forwardBurst(subscription: Subscription, source: Source, packets: number): void {
+    const port = this.#port;
+    const { outgoing } = port;
+    const { projection } = subscription;
+    const { transport } = subscription.endpoint;
+    const { layers } = source;
+    let slot = -1;
+    for (let index = 0; index < packets; index++) {
       if (slot < 0) slot = port.reserve();
       if (slot < 0) {
         this.#counters.drop('egress-full');
-        continue;
+        return;
       }
-      const subscription = subscriptions[index];
-      // Before the keys are there nothing can be sent: a projection that began now would lose its key frame.
-      if (subscription.endpoint.state !== 'connected') continue;
-      const length = subscription.projection.project(nowMs, packet, source.layers, port.outgoing, slot);
+      const packet = this.#burst[index];
+      const length = projection.project(packet.arrivedMs, packet, layers, outgoing, slot);
       if (length === 0) continue;
-      subscription.endpoint.transport.sendRtp(slot, length);
+      transport.sendRtp(slot, this.#padded(slot, length));
       this.#counters.rtpOut++;
       slot = -1;
     }
     if (slot >= 0) port.cancel(slot);
+  }
 
-    const links = source.layers[packet.layer].links;
+  #relayPacket(source: Source, packet: MediaPacket): void {
+    const { links } = source.layers[packet.layer];
+    const { rtp } = packet;
     for (let index = 0; index < links.length; index++) {
       this.#relay.sendPacket(
         links[index],
-        conferenceId,
+        this.#burstConferenceId,
         source.endpointId,
         source.sourceId,
         packet.layer,
-        packet.rtp.bytes,
-        packet.rtp.offset,
-        packet.rtp.length,
+        rtp.bytes,
+        rtp.offset,
+        rtp.length,
       );
       this.#counters.relayedOut++;
     }
@@ -67,6 +118,7 @@ export class Egress {
    * frame is needed.
    */
   startFromHistory(nowMs: number, subscription: Subscription, layer: Layer): boolean {
+    this.endBurst();
     const { projection, endpoint, source } = subscription;
     const first = layer.youngKeyFrame(nowMs);
     if (first < 0 || source === undefined || projection.currentLayer >= 0) return false;
@@ -83,7 +135,7 @@ export class Egress {
         this.#port.cancel(slot);
         continue;
       }
-      endpoint.transport.sendRtp(slot, length);
+      endpoint.transport.sendRtp(slot, this.#padded(slot, length));
       this.#counters.rtpOut++;
     }
     return projection.currentLayer === layer.index;
@@ -91,6 +143,7 @@ export class Egress {
 
   /** The same for a link whose bridge has begun to want the layer. */
   relayFromHistory(nowMs: number, conferenceId: ConferenceId, link: Link, layer: Layer): boolean {
+    this.endBurst();
     const first = layer.youngKeyFrame(nowMs);
     if (first < 0) return false;
     const { endpointId, sourceId } = layer.source;
@@ -105,6 +158,11 @@ export class Egress {
     return true;
   }
 
+  #padded(slot: number, length: number): number {
+    if (!this.#padsRuns || length < RUN_PACKET_BYTES_MIN) return length;
+    return padRtp(this.#port.outgoing, slot, length, RUN_MULTIPLE);
+  }
+
   #readPast({ history, index }: Layer, sequence: number): boolean {
     const offset = history.offsetOf(sequence);
     if (offset < 0) return false;
@@ -114,6 +172,7 @@ export class Egress {
 
   /** Answers one lost packet of a subscriber from the history of the layer it came from. */
   retransmit(nowMs: number, endpoint: Endpoint, ssrc: number, sequence16: number, rttMs: number): void {
+    this.endBurst();
     const subscription = endpoint.subscriptionBySsrc.get(ssrc);
     if (subscription?.source === undefined) return;
     const slot = this.#port.reserve();
@@ -121,7 +180,7 @@ export class Egress {
     const layers = subscription.source.layers;
     const length = subscription.projection.retransmit(nowMs, sequence16, rttMs, layers, this.#port.outgoing, slot);
     if (length === 0) return this.#port.cancel(slot);
-    endpoint.transport.resendRtp(slot, length);
+    endpoint.transport.resendRtp(slot, this.#padded(slot, length));
     this.#counters.retransmitted++;
   }
 

@@ -11,19 +11,19 @@ export interface MeasuredQuality {
   readonly lossDown: number;
 }
 
-/** What has been expected and lost of one stream up to the last measurement. */
-interface Seen {
-  readonly expected: number;
-  readonly lost: number;
+/** One stream, either way: what had been expected of it and lost when it was measured last. */
+export class MeasuredStream {
+  expected = 0;
+  lost = 0;
 }
-
-const NOTHING: Seen = { expected: 0, lost: 0 };
 
 /** The connection quality of one endpoint over all it sends and is sent, measured in windows between calls. */
 export class EndpointQuality {
   readonly #endpoint: Endpoint;
   readonly #quality: ConnectionQuality;
-  readonly #seen = new WeakMap<object, Seen>();
+  /** Of the window being ended, in the direction that is being summed. */
+  #expected = 0;
+  #lost = 0;
 
   constructor(nowMs: number, endpoint: Endpoint) {
     this.#endpoint = endpoint;
@@ -33,52 +33,49 @@ export class EndpointQuality {
   /** Ends the window and answers for it. */
   measure(nowMs: number): MeasuredQuality {
     const { streams, subscriptions, transport } = this.#endpoint;
-    const up = { expected: 0, lost: 0 };
-    for (const { receiver, layer, isRtx } of streams.all()) {
+    for (const { receiver, layer, isRtx, measured } of streams.all()) {
       if (isRtx) continue;
       const lostSoFar = Math.max(0, receiver.expected - receiver.received - receiver.recovered);
-      this.#add(nowMs, up, receiver, layer.source.payloadType, receiver.expected, lostSoFar, receiver.jitterMs);
+      this.#add(nowMs, measured, layer.source.payloadType, receiver.expected, lostSoFar, receiver.jitterMs);
     }
-    const down = { expected: 0, lost: 0 };
-    for (const { projection, source } of subscriptions.values()) {
+    const lossUp = this.#takeLoss();
+    for (const { projection, source, measured } of subscriptions.values()) {
       if (source === undefined) continue;
       const { packetsSent } = projection.counters;
-      const before = this.#seen.get(projection) ?? NOTHING;
       // The subscriber tells the share it lost lately, not a count that could be followed over a window.
-      const lost = before.lost + (packetsSent - before.expected) * projection.fractionLost;
-      this.#add(nowMs, down, projection, source.payloadType, packetsSent, lost, 0);
+      const lost = measured.lost + (packetsSent - measured.expected) * projection.fractionLost;
+      this.#add(nowMs, measured, source.payloadType, packetsSent, lost, 0);
     }
+    const lossDown = this.#takeLoss();
     this.#quality.update(nowMs, transport.heardMs);
     const { quality, score } = this.#quality;
-    return {
-      quality,
-      score: Math.round(score * 100) / 100,
-      lossUp: share(up),
-      lossDown: share(down),
-    };
-
-    function share({ expected, lost }: Seen): number {
-      return expected === 0 ? 0 : Math.round((lost / expected) * 10_000) / 10_000;
-    }
+    return { quality, score: Math.round(score * 100) / 100, lossUp, lossDown };
   }
 
   #add(
     nowMs: number,
-    sum: { expected: number; lost: number },
-    key: object,
+    measured: MeasuredStream,
     payloadType: number,
     expected: number,
     lost: number,
     jitterMs: number,
   ): void {
-    const before = this.#seen.get(key) ?? NOTHING;
-    this.#seen.set(key, { expected, lost });
+    const expectedNow = expected - measured.expected;
+    const lostNow = Math.max(0, lost - measured.lost);
+    measured.expected = expected;
+    measured.lost = lost;
     const codec = codecOfPayloadType(payloadType);
     if (codec === undefined) return;
-    const expectedNow = expected - before.expected;
-    const lostNow = Math.max(0, lost - before.lost);
-    sum.expected += expectedNow;
-    sum.lost += lostNow;
+    this.#expected += expectedNow;
+    this.#lost += lostNow;
     this.#quality.handleStream(nowMs, codec.name, expectedNow, lostNow, jitterMs, this.#endpoint.roundTrip.smoothedMs);
+  }
+
+  /** The share lost of what was summed; begins a new sum. */
+  #takeLoss(): number {
+    const share = this.#expected === 0 ? 0 : Math.round((this.#lost / this.#expected) * 10_000) / 10_000;
+    this.#expected = 0;
+    this.#lost = 0;
+    return share;
   }
 }

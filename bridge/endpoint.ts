@@ -11,7 +11,8 @@ import { RoundTrip } from './receive/round-trip.ts';
 import { TransportFeedback } from './receive/transport-feedback.ts';
 import { Source } from './source.ts';
 import { type KnownSource, Streams } from './streams.ts';
-import { type Subscription, sourceKey } from './subscription.ts';
+import { Subscription, sourceKey } from './subscription.ts';
+import type { TaskDeadline } from './task.ts';
 
 /** A participant served by this bridge: what it sends (sources, streams) and what it is sent (subscriptions), over one transport. */
 export class Endpoint {
@@ -31,8 +32,12 @@ export class Endpoint {
   state: 'new' | 'connected' | 'gone' | 'failed' = 'new';
   /** LiveKit's number of the last reliable message taken from this client: a resumed client sends again what it is not sure of. */
   lastReliableSequence = 0;
-  /** When reports are next due; spread so that a thousand endpoints do not report in one turn. */
+  readonly transportDue: TaskDeadline;
+  readonly feedbackDue: TaskDeadline;
+  readonly reportsDue: TaskDeadline;
+  /** When reports are next due by their period; spread so that a thousand endpoints do not report in one turn. */
   nextReportMs = 0;
+  lastReportMs = Number.NEGATIVE_INFINITY;
   readonly #sources = new Map<number, KnownSource>();
   readonly #randomUint32: () => number;
   #format = subscriberFormat([], []);
@@ -47,7 +52,11 @@ export class Endpoint {
     this.conference = conference;
     this.id = id;
     this.#randomUint32 = randomUint32;
-    this.streams = new Streams(this.#sources);
+    this.streams = new Streams(this, this.#sources);
+    this.transportDue = conference.wheel.deadline({ kind: 'transport', endpoint: this });
+    this.feedbackDue = conference.wheel.deadline({ kind: 'feedback', endpoint: this });
+    this.reportsDue = conference.wheel.deadline({ kind: 'reports', endpoint: this });
+    this.feedback.alarm = this.feedbackDue;
     this.quality = new EndpointQuality(nowMs, this);
     this.transport = openTransport(this);
   }
@@ -76,7 +85,12 @@ export class Endpoint {
     for (const subscription of this.subscriptions.values()) this.conference.detach(subscription);
     this.subscriptions.clear();
     this.subscriptionBySsrc.clear();
+    this.streams.close();
+    this.conference.ended.addFeedback(this.feedback);
     this.transport.close();
+    this.transportDue.clear();
+    this.feedbackDue.clear();
+    this.reportsDue.clear();
   }
 
   #applySources(spec: EndpointSpec): void {
@@ -97,7 +111,8 @@ export class Endpoint {
         known.source.setMuted(source.muted);
         continue;
       }
-      const created = new Source(this.id, source.sourceId as SourceId, source.kind, true, layersOf(source.rids));
+      const layers = layersOf(source.rids);
+      const created = new Source(this.conference, this.id, source.sourceId as SourceId, source.kind, true, layers);
       created.setMuted(source.muted);
       this.#sources.set(source.sourceId, { source: created, spec: source });
       this.conference.addSource(created);
@@ -117,14 +132,7 @@ export class Endpoint {
     for (const [key, projectionSpec] of named) {
       let subscription = this.subscriptions.get(key);
       if (subscription === undefined) {
-        subscription = {
-          key,
-          requester: this.conference.newRequester(),
-          endpoint: this,
-          projection: this.#project(projectionSpec),
-          spec: projectionSpec,
-          source: undefined,
-        };
+        subscription = new Subscription(key, this, this.#project(projectionSpec), projectionSpec);
         this.subscriptions.set(key, subscription);
         this.subscriptionBySsrc.set(projectionSpec.ssrc, subscription);
         this.conference.attach(subscription);
@@ -132,6 +140,7 @@ export class Endpoint {
       subscription.spec = projectionSpec;
       subscription.projection.configure(projectionSpec);
       if (subscription.source !== undefined) subscription.projection.chooseLayer(nowMs, subscription.source.layers);
+      subscription.viewDue.bringForward(nowMs);
     }
   }
 

@@ -16,7 +16,6 @@ import type { Egress } from './egress.ts';
 import type { Endpoint } from './endpoint.ts';
 import { HISTORY_PACKET_BYTES_MAX } from './forward/packet-history.ts';
 import type { Peer } from './io/datagram-port.ts';
-import { MediaPacket } from './media-packet.ts';
 import { unwrapRtx } from './receive/rtx.ts';
 import type { RtcpIngress } from './rtcp-ingress.ts';
 import type { Layer, Source } from './source.ts';
@@ -39,8 +38,6 @@ export class Ingress {
   readonly #counters: BridgeCounters;
   /** The packet as it came from the client. */
   readonly #rtp = new RtpPacket();
-  /** The packet as everybody behind the ingress sees it. */
-  readonly #packet = new MediaPacket();
 
   constructor(options: IngressOptions) {
     this.#options = options;
@@ -72,6 +69,7 @@ export class Ingress {
       const plain = endpoint.transport.unprotectRtcp(nowMs, bytes, offset, length);
       if (plain < 0) return this.#counters.drop(srtpReason(plain));
       this.#counters.rtcpIn++;
+      this.endBurst();
       this.#options.rtcp.handleCompound(nowMs, endpoint, bytes, offset, plain);
       return;
     }
@@ -89,11 +87,17 @@ export class Ingress {
       endpoint.feedback.handlePacket(nowMs, readUint16(bytes, rtp.elementOffset));
       endpoint.feedbackSsrc = rtp.ssrc;
     }
-    const stream = endpoint.streams.find(rtp.ssrc) ?? endpoint.streams.bind(rtp, table);
+    const stream = endpoint.streams.find(rtp.ssrc) ?? this.#bind(endpoint);
     if (stream === undefined) return this.#counters.drop('ssrc-unknown');
     if (stream.layer.source.isMuted) return this.#counters.drop('source-muted');
     if (stream.isRtx) this.#handleRtx(nowMs, endpoint, stream);
     else this.#handleMedia(nowMs, endpoint, stream, false);
+  }
+
+  #bind(endpoint: Endpoint): Stream | undefined {
+    // The layer may begin anew, and forget what has not been forwarded yet.
+    this.endBurst();
+    return endpoint.streams.bind(this.#rtp, endpoint.table);
   }
 
   #handleRtx(nowMs: number, endpoint: Endpoint, rtx: Stream): void {
@@ -129,6 +133,11 @@ export class Ingress {
     this.#admit(nowMs, endpoint.conference, layer, extended, slot, length);
   }
 
+  /** Forwards what has arrived and waits for more of its frame. After the last datagram of a turn, and before anything that changes who gets what. */
+  endBurst(): void {
+    this.#options.egress.endBurst();
+  }
+
   /** One normalised packet of another bridge's source, as the link delivers it. Throws DecodeError. */
   handleRelayed(
     nowMs: number,
@@ -148,18 +157,22 @@ export class Ingress {
     if (length > HISTORY_PACKET_BYTES_MAX) return this.#counters.drop('relayed-oversized');
     const rtp = this.#rtp;
     rtp.decode(bytes, offset, length);
+    // Padding belongs to the link.
+    bytes[offset] &= ~0x20;
+    const ownLength = length - rtp.paddingLength;
     this.#counters.relayedIn++;
+    if (rtp.ssrc !== layer.ssrc) this.endBurst();
     const sequence = layer.extend(rtp.ssrc, rtp.sequence);
     const slot = layer.history.offsetFor(sequence);
     if (slot < 0) return this.#counters.drop('history-old');
-    bytes.copy(layer.history.bytes, slot, offset, offset + length);
-    this.#admit(nowMs, conference, layer, sequence, slot, length);
+    bytes.copy(layer.history.bytes, slot, offset, offset + ownLength);
+    this.#admit(nowMs, conference, layer, sequence, slot, ownLength);
   }
 
   /** The packet lies in the history: describe it, count it, let everybody have it. */
   #admit(nowMs: number, conference: Conference, layer: Layer, sequence: number, slot: number, length: number): void {
-    const packet = this.#packet;
     const source: Source = layer.source;
+    const packet = this.#options.egress.place(conference.id, source);
     packet.read(layer.history.bytes, slot, length, layer.index, sequence, nowMs);
     // Only what its codec's format allows is kept: projections rewrite it later without looking again.
     layer.history.commit(sequence, length, nowMs);
@@ -167,7 +180,7 @@ export class Ingress {
     layer.count(nowMs, length, packet.startsFrame);
     if (packet.audioLevel >= 0) conference.handleAudioLevel(nowMs, source, packet.audioLevel, packet.rtp.timestamp);
     if (packet.startsKeyFrame && source.kind === 'video') layer.handleKeyFrame(nowMs, sequence);
-    this.#options.egress.forward(nowMs, conference.id, source, packet);
+    this.#options.egress.append();
   }
 }
 

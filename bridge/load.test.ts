@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PortCounters } from './io/datagram-port.ts';
 import { LoadMeter } from './load.ts';
+import { type PortCounters, portCounters } from './port-counters.ts';
 
 const limits = { cpu: 0.9, packetsPerSecond: 1_000, endpoints: 100 };
 
 function port(packets: number, bytes: number): PortCounters {
-  return { received: packets, receivedBytes: bytes, sent: packets, sentBytes: 2 * bytes, sendDropped: 0, oversized: 0 };
+  return { ...portCounters(), received: packets, receivedBytes: bytes, sent: packets, sentBytes: 2 * bytes };
 }
 
 function settle(meter: LoadMeter, sample: { cpuPerSecondUs: number; packets: number; endpoints: number }) {

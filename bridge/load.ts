@@ -1,5 +1,5 @@
 import type { Load } from '../protocol/control/events.ts';
-import type { PortCounters } from './io/datagram-port.ts';
+import type { PortCounters } from './port-counters.ts';
 
 export interface LoadSample {
   readonly nowMs: number;

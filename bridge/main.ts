@@ -1,52 +1,120 @@
-/** `npm run bridge`: one bridge from a YAML file and the environment. */
+/** `npm run bridge`: one bridge, or a pool of them, from a YAML file and the environment. */
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { ConfigurationError } from '../protocol/configuration.ts';
 import { describeConfiguration } from '../protocol/configuration-help.ts';
-import { type BridgeConfig, BridgeConfigSchema, readBridgeConfig } from './config.ts';
-import { startBridge } from './service.ts';
+import { BRIDGES_MAX, type BridgeConfig, BridgeConfigSchema, readBridgeConfig } from './config.ts';
+import { forkMember, MEMBER_OPTION } from './pool/io/fork-member.ts';
+import { joinPool } from './pool/io/pool-channel.ts';
+import { runPool } from './pool/io/run-pool.ts';
+import { STOP_MS_MAX } from './pool/pool.ts';
+import { layOutPool } from './pool/pool-layout.ts';
 import { describeStartFailure, type SocketError } from './start-failure.ts';
 
-const USAGE = `usage: npm run bridge -- [--config FILE] [--help]
+const USAGE = `usage: npm run bridge -- [--config FILE] [--bridges auto|N] [--help]
 
-Forwards media and data between the participants it serves, and to the bridges that serve the others.
+Forwards media and data between the participants it serves, and to the bridges that serve the others. A bridge uses one core: --bridges
+runs a pool of them, auto one for each core, on consecutive ports, and starts one that crashes again.
 
 Keys of the YAML file, with their environment variables (which go before the file):
 
 ${describeConfiguration(BridgeConfigSchema)}`;
 
+const OPTIONS = {
+  config: { type: 'string' },
+  bridges: { type: 'string' },
+  help: { type: 'boolean' },
+  [MEMBER_OPTION]: { type: 'boolean' },
+} as const;
+
 await main();
 
 async function main(): Promise<void> {
-  const config = readConfig();
-  const log = pino({ name: 'bridge', level: config.logging.level, base: { bridge: config.bridge_id } });
   try {
-    const bridge = await startBridge(config, log);
-    const stop = () => void bridge.close().then(() => process.exit(0));
-    process.once('SIGINT', stop);
-    process.once('SIGTERM', stop);
-  } catch (error) {
-    fail([describeStartFailure(error as SocketError, config)]);
-  }
-}
-
-function readConfig(): BridgeConfig {
-  try {
-    const options = { config: { type: 'string' }, help: { type: 'boolean' } } as const;
-    const { values } = parseArgs({ options, strict: true });
-    if (values.help === true) {
-      process.stdout.write(USAGE);
-      process.exit(0);
-    }
-    const yaml = values.config === undefined ? undefined : readFileSync(values.config, 'utf8');
-    return readBridgeConfig({
-      ...(yaml === undefined ? {} : { yaml, yamlName: values.config! }),
-      env: process.env,
-    });
+    const { values } = parseArgs({ options: OPTIONS, strict: true });
+    if (values.help === true) process.stdout.write(USAGE);
+    else if (values[MEMBER_OPTION] === true) await serveInPool();
+    else await serve(readConfig(values.config, values.bridges));
   } catch (error) {
     fail(error instanceof ConfigurationError ? error.problems : [(error as Error).message]);
   }
+}
+
+function readConfig(path: string | undefined, bridges: string | undefined): BridgeConfig {
+  return readBridgeConfig({
+    ...(path === undefined ? {} : { yaml: readFileSync(path, 'utf8'), yamlName: path }),
+    env: process.env,
+    flags: { bridges },
+  });
+}
+
+function serve(config: BridgeConfig): Promise<void> {
+  return config.bridges === undefined ? serveAlone(config) : servePool(config, config.bridges);
+}
+
+async function serveAlone(config: BridgeConfig): Promise<void> {
+  const stop = await start(config);
+  process.once('SIGINT', () => void stop(0));
+  process.once('SIGTERM', () => void stop(0));
+}
+
+/** This process has no ports of its own: it starts the bridges and stays with them. */
+async function servePool(config: BridgeConfig, bridges: number | 'auto'): Promise<void> {
+  const count = bridges === 'auto' ? Math.min(availableParallelism(), BRIDGES_MAX) : bridges;
+  const configs = layOutPool(config, count);
+  const log = createLog(config, { pool: config.bridge_id });
+  log.info({ bridges: count, region: config.region }, 'pool starts its bridges');
+  const pool = runPool({ configs, startMember: forkMember(import.meta.filename), log });
+  process.on('SIGINT', () => pool.stop());
+  process.on('SIGTERM', () => pool.stop());
+  const { exitCode, problem } = await pool.ended;
+  if (problem !== undefined) fail([problem]);
+  process.exit(exitCode);
+}
+
+/** One bridge of a pool: it ends when the pool says so, or is no more. */
+async function serveInPool(): Promise<void> {
+  // Ctrl-C reaches every process of a terminal: the pool decides what it means.
+  process.on('SIGINT', () => {});
+  const channel = await joinPool(process);
+  if (channel === undefined) process.exit(1);
+  const { config, restarts } = channel.assignment;
+  try {
+    const stop = await start(config, restarts);
+    // A service manager may send it to every process, and then the pool sends it, too.
+    process.on('SIGTERM', () => void stop(0));
+    void channel.closed.then(() => {
+      // Nobody is left to kill a bridge that does not stop, and it would keep its ports from the next pool.
+      setTimeout(() => process.exit(1), STOP_MS_MAX);
+      void stop(1);
+    });
+    channel.sayUp();
+  } catch (error) {
+    await channel.sayFailed((error as Error).message);
+    process.exit(1);
+  }
+}
+
+/** Starts the bridge. The answer ends it, and then the process. Throws what the operator is to read. */
+async function start(config: BridgeConfig, restarts = 0): Promise<(exitCode: number) => Promise<void>> {
+  // The process of a pool never needs it.
+  const { startBridge } = await import('./service.ts');
+  const log = createLog(config, { bridge: config.bridge_id });
+  const bridge = await startBridge(config, log, restarts).catch((error: SocketError) => {
+    throw new Error(describeStartFailure(error, config));
+  });
+  let closing: Promise<void> | undefined;
+  return async exitCode => {
+    closing ??= bridge.close();
+    await closing;
+    process.exit(exitCode);
+  };
+}
+
+function createLog({ logging }: BridgeConfig, base: Readonly<Record<string, string>>): Logger {
+  return pino({ name: 'bridge', level: logging.level, base });
 }
 
 function fail(problems: readonly string[]): never {

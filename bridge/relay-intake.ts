@@ -73,10 +73,12 @@ export class RelayIntake implements RelaySink {
     layer: number,
   ): void {
     const { nowMs } = this.#options;
+    this.#ingress.endBurst();
     this.#bridge.handleKeyFrameRequest(nowMs(), peer, conferenceId, endpointId, sourceId, layer);
   }
 
   onWanted(peer: BridgeId, conferenceId: ConferenceId, wants: readonly Want[]): void {
+    this.#ingress.endBurst();
     this.#bridge.handleWanted(this.#options.nowMs(), peer, conferenceId, wants);
   }
 

@@ -5,11 +5,13 @@ import { writeSdesCname } from '../protocol/rtcp/sdes.ts';
 import type { BridgeCounters } from './counters.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { DatagramPort } from './io/datagram-port.ts';
-import type { Stream } from './streams.ts';
+import type { StreamReceiver } from './receive/stream-receiver.ts';
 
 /** Compound packets stay well inside a datagram, with room for the SRTCP index and tag. */
 const COMPOUND_BYTES_MAX = 1_150;
 const SENDER_REPORT_BYTES = 28;
+/** Header and sender of a receiver report, before its blocks. */
+const RECEIVER_REPORT_BYTES = 8;
 /** NACKs in one packet: with PID and mask at worst one item of 4 bytes each. */
 const NACKS_MAX = 128;
 const CNAME = 'causeway';
@@ -27,30 +29,31 @@ export class RtcpEgress {
     this.#counters = counters;
   }
 
-  /** Asks for what `stream` is missing, as far as it is due. */
-  sendNacks(nowMs: number, endpoint: Endpoint, stream: Stream): void {
-    const count = stream.receiver.pollNacks(nowMs, endpoint.roundTrip.smoothedMs, this.#nacks);
+  /** Asks for what `receiver` is missing, as far as it is due. */
+  sendNacks(nowMs: number, endpoint: Endpoint, receiver: StreamReceiver): void {
+    const count = receiver.pollNacks(nowMs, endpoint.roundTrip.smoothedMs, this.#nacks);
     if (count === 0) return;
-    this.#send(endpoint, (bytes, offset) => writeNack(bytes, offset, this.#ssrc, stream.ssrc, this.#nacks, count));
+    const slot = this.#reserve();
+    if (slot < 0) return;
+    this.#commit(endpoint, slot, writeNack(this.#port.outgoing, slot, this.#ssrc, receiver.ssrc, this.#nacks, count));
   }
 
   /** Asks the publisher for a key frame of the encoding `mediaSsrc`. */
   sendPli(endpoint: Endpoint, mediaSsrc: number): void {
     this.#counters.keyFramesRequested++;
-    this.#send(endpoint, (bytes, offset) => writePli(bytes, offset, this.#ssrc, mediaSsrc));
+    const slot = this.#reserve();
+    if (slot >= 0) this.#commit(endpoint, slot, writePli(this.#port.outgoing, slot, this.#ssrc, mediaSsrc));
   }
 
-  /** Transport-wide feedback, as many packets as it takes. */
-  sendTransportFeedback(nowMs: number, endpoint: Endpoint): void {
-    const ssrc = this.#ssrc;
-    for (;;) {
-      const slot = this.#port.reserve();
-      if (slot < 0) return this.#counters.drop('egress-full');
-      const end = endpoint.feedback.poll(nowMs, ssrc, endpoint.feedbackSsrc, this.#port.outgoing, slot);
-      if (end === slot) return this.#port.cancel(slot);
-      endpoint.transport.sendRtcp(slot, end - slot);
-      this.#counters.rtcpOut++;
+  /** Transport-wide feedback, as many packets as it takes. False when there was no room for all. */
+  sendTransportFeedback(nowMs: number, endpoint: Endpoint): boolean {
+    const { feedback, feedbackSsrc } = endpoint;
+    while (feedback.isDue(nowMs)) {
+      const slot = this.#reserve();
+      if (slot < 0) return false;
+      this.#commit(endpoint, slot, feedback.poll(nowMs, this.#ssrc, feedbackSsrc, this.#port.outgoing, slot));
     }
+    return true;
   }
 
   /** Receiver reports for all that the endpoint sends, sender reports for all that it is sent. */
@@ -60,17 +63,30 @@ export class RtcpEgress {
   }
 
   #sendReceiverReports(nowMs: number, endpoint: Endpoint): void {
-    const streams: Stream[] = [];
-    for (const stream of endpoint.streams.all())
-      if (!stream.isRtx && stream.receiver.highest >= 0) streams.push(stream);
-    for (let start = 0; start < streams.length; start += REPORT_BLOCKS_MAX) {
-      const part = streams.slice(start, start + REPORT_BLOCKS_MAX);
-      this.#send(endpoint, (bytes, offset) => {
-        let position = writeReceiverReport(bytes, offset, this.#ssrc, part.length);
-        for (const { receiver } of part) position = receiver.writeReportBlock(nowMs, bytes, position);
-        return writeSdesCname(bytes, position, this.#ssrc, CNAME);
-      });
+    let slot = -1;
+    let blocks = 0;
+    let position = 0;
+    for (const { receiver, isRtx } of endpoint.streams.all()) {
+      if (isRtx || receiver.highest < 0) continue;
+      if (slot < 0) {
+        slot = this.#reserve();
+        if (slot < 0) return;
+        blocks = 0;
+        position = slot + RECEIVER_REPORT_BYTES;
+      }
+      position = receiver.writeReportBlock(nowMs, this.#port.outgoing, position);
+      if (++blocks < REPORT_BLOCKS_MAX) continue;
+      this.#endReceiverReport(endpoint, slot, blocks, position);
+      slot = -1;
     }
+    if (slot >= 0) this.#endReceiverReport(endpoint, slot, blocks, position);
+  }
+
+  /** The blocks stand behind the place of the header, which has to know how many they are. */
+  #endReceiverReport(endpoint: Endpoint, slot: number, blocks: number, end: number): void {
+    const { outgoing } = this.#port;
+    writeReceiverReport(outgoing, slot, this.#ssrc, blocks);
+    this.#commit(endpoint, slot, writeSdesCname(outgoing, end, this.#ssrc, CNAME));
   }
 
   #sendSenderReports(nowMs: number, endpoint: Endpoint): void {
@@ -79,8 +95,8 @@ export class RtcpEgress {
     for (const { projection, source } of endpoint.subscriptions.values()) {
       if (source === undefined) continue;
       if (slot < 0) {
-        slot = this.#port.reserve();
-        if (slot < 0) return this.#counters.drop('egress-full');
+        slot = this.#reserve();
+        if (slot < 0) return;
         position = slot;
       }
       position += projection.writeSenderReport(nowMs, source.layers, this.#port.outgoing, position);
@@ -91,10 +107,11 @@ export class RtcpEgress {
     if (slot >= 0) this.#commit(endpoint, slot, position);
   }
 
-  #send(endpoint: Endpoint, write: (bytes: Buffer, offset: number) => number): void {
+  /** A slot of the port; -1, counted, when there is none. */
+  #reserve(): number {
     const slot = this.#port.reserve();
-    if (slot < 0) return this.#counters.drop('egress-full');
-    this.#commit(endpoint, slot, write(this.#port.outgoing, slot));
+    if (slot < 0) this.#counters.drop('egress-full');
+    return slot;
   }
 
   #commit(endpoint: Endpoint, slot: number, end: number): void {

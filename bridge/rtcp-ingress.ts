@@ -95,7 +95,7 @@ export class RtcpIngress {
 
   #setClock(nowMs: number, layer: Layer): void {
     const { ntpSeconds, ntpFraction, rtpTimestamp } = this.#sender;
-    layer.senderReport = { ntpSeconds, ntpFraction, rtpTimestamp, arrivedMs: nowMs };
+    layer.setSenderReport(nowMs, ntpSeconds, ntpFraction, rtpTimestamp);
   }
 
   #handleBlocks(nowMs: number, endpoint: Endpoint): void {
@@ -121,8 +121,8 @@ export class RtcpIngress {
   #handleKeyFrameRequest(nowMs: number, endpoint: Endpoint, ssrc: number): void {
     const subscription = endpoint.subscriptionBySsrc.get(ssrc);
     if (subscription?.source === undefined) return this.#counters.drop('key-frame-request-unknown');
-    if (this.#egress.replayRun(nowMs, subscription)) return;
     const { projection, source } = subscription;
+    if (projection.holdsRun(source.layers) && this.#egress.replayRun(nowMs, subscription)) return;
     const layer = projection.waitingForLayer >= 0 ? projection.waitingForLayer : projection.currentLayer;
     if (layer >= 0) source.layers[layer].keyFrames.request(nowMs, subscription.requester);
   }

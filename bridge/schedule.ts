@@ -1,6 +1,7 @@
 /**
- * What a bridge does because time passes. Called every 10 ms by its driver; each task has its own period, and the once-a-second ones are spread over
- * the endpoints so that they never come in one turn.
+ * What a bridge does because time passes. Called every 10 ms by its driver. Everything has its deadline on one wheel (timers/README.md), set by what makes it
+ * necessary: nobody is visited for whom there is nothing to do. What comes round again keeps the phase it was given at random, so a thousand endpoints do not
+ * report in one turn.
  */
 import type { BridgeEvent, SpeakerLevel } from '../protocol/control/events.ts';
 import { type BridgeId, formatId } from '../protocol/ids.ts';
@@ -10,13 +11,30 @@ import type { Egress } from './egress.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Relay } from './relay/relay.ts';
 import type { RtcpEgress } from './rtcp-egress.ts';
-import type { Source } from './source.ts';
+import type { Layer, Source } from './source.ts';
 import type { Stream } from './streams.ts';
+import type { Subscription } from './subscription.ts';
+import type { Task, TaskWheel } from './task.ts';
+
+/** Tasks of one turn of the event loop, about a millisecond of work: what is left lets packets pass first. */
+export const TASKS_PER_TURN = 128;
 
 const REPORT_PERIOD_MS = 1_000;
-/** Layer choice and what is wanted of other bridges. */
-const CHOICE_PERIOD_MS = 100;
+/** Reports that are wanted sooner come this far apart. */
+const EARLY_REPORT_MS = 200;
+/** How often a subscriber's key frame is asked for again, and a refused want told again. */
+const RETRY_MS = 100;
+/** Changes of what is wanted that come within this time are told together. */
+const WANTS_SETTLE_MS = 20;
 const QUALITY_PERIOD_MS = 2_000;
+/** Endpoints measured in one task, and told in one event. */
+const QUALITY_ENDPOINTS_MAX = 100;
+/** Waits of a transport are 15 s and more. */
+const TRANSPORT_PERIOD_MS = 500;
+/** Half a tick: in the next one, whatever the driver's jitter. */
+const NEXT_TICK_MS = 5;
+/** Nobody has anything to say when no audio packet has come for this long: above all that the speakers' memory reaches back. */
+const SPEECH_ENDS_MS = 3_000;
 /** The bridge itself, when a stream has lost more than retransmission can repair. Conferences number their requesters from 1. */
 const BRIDGE_REQUESTER = 0;
 
@@ -28,52 +46,56 @@ export interface ScheduleOptions {
 }
 
 export class Schedule {
+  readonly #wheel: TaskWheel;
   readonly #relay: Relay;
   readonly #egress: Egress;
   readonly #rtcp: RtcpEgress;
   readonly #emit: (event: BridgeEvent) => void;
   /** What each other bridge was last told that we want, by conference. */
   readonly #told = new WeakMap<Conference, Map<BridgeId, readonly Want[]>>();
-  #nextChoiceMs = 0;
-  #nextQualityMs = 0;
+  /** Where a measurement of quality that takes several turns goes on. */
+  readonly #measuring = new WeakMap<Conference, IterableIterator<Endpoint>>();
 
-  constructor(options: ScheduleOptions) {
+  constructor(wheel: TaskWheel, options: ScheduleOptions) {
+    this.#wheel = wheel;
     this.#relay = options.relay;
     this.#egress = options.egress;
     this.#rtcp = options.rtcp;
     this.#emit = options.emit;
   }
 
-  handleTimeout(nowMs: number, conferences: Iterable<Conference>): void {
-    const isChoiceDue = nowMs >= this.#nextChoiceMs;
-    if (isChoiceDue) this.#nextChoiceMs = nowMs + CHOICE_PERIOD_MS;
-    const isQualityDue = nowMs >= this.#nextQualityMs;
-    if (isQualityDue) this.#nextQualityMs = nowMs + QUALITY_PERIOD_MS;
-    for (const conference of conferences) {
-      for (const endpoint of conference.endpoints.values()) this.#tickEndpoint(nowMs, endpoint, isChoiceDue);
-      if (isChoiceDue) {
-        conference.adaptLinks(nowMs);
-        this.tellWants(conference);
-      }
-      for (const source of conference.sources)
-        if (source.kind === 'video') this.#askForKeyFrames(nowMs, conference, source);
-      this.#tickSpeakers(nowMs, conference);
-      if (isQualityDue) this.#tellQuality(nowMs, conference);
+  /** Does what is due, as much as one turn should take. True when more is due. */
+  handleTimeout(nowMs: number): boolean {
+    let left = TASKS_PER_TURN;
+    for (; left > 0; left--) {
+      const task = this.#wheel.poll(nowMs);
+      if (task === undefined) break;
+      this.#perform(nowMs, task);
     }
     this.#relay.handleTimeout(nowMs);
+    return left === 0;
+  }
+
+  /** Begins what goes on for as long as an endpoint is here. `random` spreads it. */
+  handleOpened(nowMs: number, endpoint: Endpoint, random: number): void {
+    const { qualityDue } = endpoint.conference;
+    endpoint.nextReportMs = nowMs + (random % REPORT_PERIOD_MS);
+    endpoint.transportDue.moveTo(nowMs + (random % TRANSPORT_PERIOD_MS));
+    if (!qualityDue.isSet) qualityDue.moveTo(nowMs + (random % QUALITY_PERIOD_MS));
   }
 
   /** An endpoint can be sent media from now on: what it is to see first is asked for at once. */
   handleConnected(nowMs: number, endpoint: Endpoint): void {
-    this.#chooseLayers(nowMs, endpoint);
-    for (const { source } of endpoint.subscriptions.values()) {
-      if (source !== undefined) this.#askForKeyFrames(nowMs, endpoint.conference, source);
+    for (const subscription of endpoint.subscriptions.values()) {
+      this.#lookAt(nowMs, subscription);
+      for (const layer of subscription.source?.layers ?? []) this.#askForKeyFrame(nowMs, layer);
     }
-    this.tellWants(endpoint.conference);
+    endpoint.reportsDue.moveTo(endpoint.nextReportMs);
+    this.tellWants(nowMs, endpoint.conference);
   }
 
   /** Tells every other bridge of the conference what this one wants from it, when that has changed. */
-  tellWants(conference: Conference): void {
+  tellWants(nowMs: number, conference: Conference): void {
     let told = this.#told.get(conference);
     if (told === undefined) {
       told = new Map();
@@ -84,60 +106,112 @@ export class Schedule {
       const wants = conference.wants(peer);
       if (isSame(told.get(peer) ?? [], wants)) continue;
       if (this.#relay.setWanted(conference.id, peer, wants)) told.set(peer, wants);
+      else conference.wantsDue.bringForward(nowMs + RETRY_MS);
     }
     for (const peer of told.keys())
       if (!conference.bridges.some(({ bridgeId }) => bridgeId === peer)) told.delete(peer);
   }
 
-  #tickEndpoint(nowMs: number, endpoint: Endpoint, isChoiceDue: boolean): void {
-    endpoint.transport.handleTimeout(nowMs);
-    if (endpoint.state !== 'connected') return;
-    for (const stream of endpoint.streams.all()) this.#tickStream(nowMs, endpoint, stream);
-    this.#rtcp.sendTransportFeedback(nowMs, endpoint);
-    if (isChoiceDue) {
-      this.#chooseLayers(nowMs, endpoint);
-      if (needsSenderReport(endpoint)) endpoint.nextReportMs -= REPORT_PERIOD_MS / 2;
+  #perform(nowMs: number, task: Task): void {
+    switch (task.kind) {
+      case 'transport':
+        return this.#checkTransport(nowMs, task.endpoint);
+      case 'feedback':
+        return this.#sendFeedback(nowMs, task.endpoint);
+      case 'reports':
+        return this.#sendReports(nowMs, task.endpoint);
+      case 'repairs':
+        return this.#askForRepairs(nowMs, task.endpoint, task.stream);
+      case 'view':
+        return this.#lookAt(nowMs, task.subscription);
+      case 'flow':
+        return this.#lookAtFlow(nowMs, task.source);
+      case 'key-frame':
+        return this.#askForKeyFrame(nowMs, task.layer);
+      case 'wants':
+        return this.tellWants(nowMs, task.conference);
+      case 'speakers':
+        return this.#tellSpeakers(nowMs, task.conference);
+      case 'quality':
+        return this.#tellQuality(nowMs, task.conference);
     }
-    if (nowMs < endpoint.nextReportMs) return;
-    endpoint.nextReportMs = Math.max(endpoint.nextReportMs + REPORT_PERIOD_MS, nowMs + REPORT_PERIOD_MS / 2);
+  }
+
+  #checkTransport(nowMs: number, endpoint: Endpoint): void {
+    endpoint.transport.handleTimeout(nowMs);
+    const isOver = endpoint.state === 'gone' || endpoint.state === 'failed';
+    if (!isOver) endpoint.transportDue.moveTo(nowMs + TRANSPORT_PERIOD_MS);
+  }
+
+  #sendFeedback(nowMs: number, endpoint: Endpoint): void {
+    if (endpoint.state !== 'connected') return;
+    const isTold = this.#rtcp.sendTransportFeedback(nowMs, endpoint);
+    if (!isTold) endpoint.feedbackDue.bringForward(nowMs + NEXT_TICK_MS);
+  }
+
+  #sendReports(nowMs: number, endpoint: Endpoint): void {
+    if (endpoint.state !== 'connected') return;
+    // Whatever came early or late, the phase stays its own.
+    const behindMs = nowMs + REPORT_PERIOD_MS / 2 - endpoint.nextReportMs;
+    if (behindMs > 0) endpoint.nextReportMs += Math.ceil(behindMs / REPORT_PERIOD_MS) * REPORT_PERIOD_MS;
+    endpoint.lastReportMs = nowMs;
+    endpoint.reportsDue.moveTo(endpoint.nextReportMs);
     this.#rtcp.sendReports(nowMs, endpoint);
   }
 
-  #chooseLayers(nowMs: number, endpoint: Endpoint): void {
-    for (const subscription of endpoint.subscriptions.values()) {
-      const { projection, source } = subscription;
-      if (source === undefined || source.kind === 'audio') continue;
-      projection.chooseLayer(nowMs, source.layers);
-      const layer = source.layers[projection.waitingForLayer];
-      if (layer === undefined || this.#egress.startFromHistory(nowMs, subscription, layer)) continue;
-      layer.keyFrames.request(nowMs, subscription.requester, 'bridge');
+  #askForRepairs(nowMs: number, endpoint: Endpoint, { receiver, layer, repairsDue }: Stream): void {
+    if (endpoint.state !== 'connected') return;
+    this.#rtcp.sendNacks(nowMs, endpoint, receiver);
+    if (receiver.pollKeyFrameNeed()) layer.keyFrames.request(nowMs, BRIDGE_REQUESTER, 'bridge');
+    if (receiver.isMissingPackets) repairsDue.bringForward(nowMs + NEXT_TICK_MS);
+  }
+
+  /** Chooses what a subscriber is to get, and asks for what that needs. */
+  #lookAt(nowMs: number, subscription: Subscription): void {
+    const { endpoint, projection, source } = subscription;
+    if (source === undefined || endpoint.state !== 'connected') return;
+    if (source.kind === 'video') this.#chooseLayer(nowMs, subscription, source);
+    if (projection.wantedMask !== subscription.wantedMask) {
+      subscription.wantedMask = projection.wantedMask;
+      if (!source.isLocal) endpoint.conference.wantsDue.bringForward(nowMs + WANTS_SETTLE_MS);
     }
+    if (needsSenderReport(subscription)) hastenReports(nowMs, endpoint);
   }
 
-  #tickStream(nowMs: number, endpoint: Endpoint, stream: Stream): void {
-    if (stream.receiver.nacks === undefined) return;
-    this.#rtcp.sendNacks(nowMs, endpoint, stream);
-    if (stream.receiver.pollKeyFrameNeed()) stream.layer.keyFrames.request(nowMs, BRIDGE_REQUESTER, 'bridge');
+  #chooseLayer(nowMs: number, subscription: Subscription, source: Source): void {
+    const { projection } = subscription;
+    projection.chooseLayer(nowMs, source.layers);
+    const layer = source.layers[projection.waitingForLayer];
+    if (layer === undefined || this.#egress.startFromHistory(nowMs, subscription, layer)) return;
+    layer.keyFrames.request(nowMs, subscription.requester, 'bridge');
+    subscription.viewDue.bringForward(nowMs + RETRY_MS);
   }
 
-  #askForKeyFrames(nowMs: number, conference: Conference, source: Source): void {
-    for (const layer of source.layers) {
-      if (!layer.keyFrames.poll(nowMs)) continue;
-      if (source.isLocal) {
-        const endpoint = conference.endpoints.get(source.endpointId);
-        if (layer.ssrc !== 0 && endpoint?.state === 'connected') this.#rtcp.sendPli(endpoint, layer.ssrc);
-        continue;
-      }
-      const peer = conference.bridgeOf(source.endpointId);
-      if (peer !== undefined) {
-        this.#relay.requestKeyFrame(peer, conference.id, source.endpointId, source.sourceId, layer.index);
-      }
+  #lookAtFlow(nowMs: number, source: Source): void {
+    if (!source.updateFlow(nowMs) || source.kind === 'audio') return;
+    for (const subscription of source.subscriptions) subscription.viewDue.bringForward(nowMs);
+    source.conference.adaptLinks(nowMs, source);
+  }
+
+  #askForKeyFrame(nowMs: number, layer: Layer): void {
+    if (!layer.keyFrames.poll(nowMs)) return;
+    const { conference, endpointId, sourceId, isLocal } = layer.source;
+    if (isLocal) {
+      const endpoint = conference.endpoints.get(endpointId);
+      if (layer.ssrc !== 0 && endpoint?.state === 'connected') this.#rtcp.sendPli(endpoint, layer.ssrc);
+      return;
     }
+    const peer = conference.bridgeOf(endpointId);
+    if (peer !== undefined) this.#relay.requestKeyFrame(peer, conference.id, endpointId, sourceId, layer.index);
   }
 
-  #tickSpeakers(nowMs: number, conference: Conference): void {
-    conference.dominantSpeaker.handleTimeout(nowMs);
-    const speakers = conference.activeSpeakers.poll(nowMs, conference.dominantSpeaker.dominant);
+  #tellSpeakers(nowMs: number, conference: Conference): void {
+    const { dominantSpeaker, activeSpeakers, speakersDue } = conference;
+    dominantSpeaker.handleTimeout(nowMs);
+    const speakers = activeSpeakers.poll(nowMs, dominantSpeaker.dominant);
+    if (nowMs - conference.heardMs < SPEECH_ENDS_MS) {
+      speakersDue.moveTo(Math.min(dominantSpeaker.dueMs, activeSpeakers.dueMs));
+    }
     if (speakers === undefined) return;
     const levels: SpeakerLevel[] = speakers.map(({ endpointId, level, active }) => ({
       endpointId: formatId(endpointId),
@@ -147,13 +221,33 @@ export class Schedule {
     this.#emit({ kind: 'speakers', conferenceId: formatId(conference.id), speakers: levels });
   }
 
+  /** Tells of the next endpoints, and of all of them every two seconds. */
   #tellQuality(nowMs: number, conference: Conference): void {
     if (conference.endpoints.size === 0) return;
+    const rest = this.#measuring.get(conference) ?? conference.endpoints.values();
+    const measured: Endpoint[] = [];
+    let next = rest.next();
+    while (next.done !== true) {
+      measured.push(next.value);
+      if (measured.length === QUALITY_ENDPOINTS_MAX) break;
+      next = rest.next();
+    }
+    if (next.done === true) {
+      this.#measuring.delete(conference);
+      conference.qualityDue.moveTo(nowMs + QUALITY_PERIOD_MS);
+    } else {
+      this.#measuring.set(conference, rest);
+      conference.qualityDue.moveTo(nowMs + NEXT_TICK_MS);
+    }
+    if (measured.length > 0) this.#emitQuality(nowMs, conference, measured);
+  }
+
+  #emitQuality(nowMs: number, conference: Conference, endpoints: readonly Endpoint[]): void {
     const links = new Map(this.#relay.snapshot().map(link => [link.bridgeId as string, link]));
     this.#emit({
       kind: 'quality',
       conferenceId: formatId(conference.id),
-      endpoints: [...conference.endpoints.values()].map(endpoint => {
+      endpoints: endpoints.map(endpoint => {
         const { smoothedMs } = endpoint.roundTrip;
         const rttMs = smoothedMs < 0 ? null : Math.round(smoothedMs * 10) / 10;
         return { endpointId: formatId(endpoint.id), ...endpoint.quality.measure(nowMs), rttMs };
@@ -167,12 +261,13 @@ export class Schedule {
 }
 
 /** After a start or a switch the subscriber knows how audio and video belong together only from the next report: it comes sooner. */
-function needsSenderReport(endpoint: Endpoint): boolean {
-  for (const { projection, source } of endpoint.subscriptions.values()) {
-    if (!projection.wantsSenderReport || projection.currentLayer < 0) continue;
-    if (source?.layers[projection.currentLayer]?.senderReport !== undefined) return true;
-  }
-  return false;
+function needsSenderReport({ projection, source }: Subscription): boolean {
+  if (!projection.wantsSenderReport || projection.currentLayer < 0) return false;
+  return source?.layers[projection.currentLayer]?.senderReport !== undefined;
+}
+
+function hastenReports(nowMs: number, endpoint: Endpoint): void {
+  endpoint.reportsDue.bringForward(Math.max(nowMs, endpoint.lastReportMs + EARLY_REPORT_MS));
 }
 
 function isSame(a: readonly Want[], b: readonly Want[]): boolean {

@@ -1,5 +1,6 @@
 /** Puts one bridge together: ports, packet path, links, control API, clock. `main.ts` starts one per process, `infra/local` several in one. */
 import { randomBytes, randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import packageJson from '../package.json' with { type: 'json' };
 import type { BridgeReport } from '../protocol/control/events.ts';
@@ -14,11 +15,12 @@ import { Ingress } from './ingress.ts';
 import { findCandidates } from './io/addresses.ts';
 import { createCertificate } from './io/certificate.ts';
 import { buildControlServer } from './io/control-server.ts';
+import { chooseDatapath } from './io/datapath.ts';
+import { DtlsQueue } from './io/dtls-queue.ts';
 import { EndpointTransport } from './io/endpoint-transport.ts';
 import { EventStreams } from './io/event-streams.ts';
 import { bridgeMetrics, endKey } from './io/metrics.ts';
 import { octoHandshakes } from './io/octo-dtls.ts';
-import { PortablePort } from './io/portable-port.ts';
 import { REPORT_PERIOD_MS, Registration } from './io/registration.ts';
 import { StunResponder } from './io/stun-responder.ts';
 import { LoadMeter } from './load.ts';
@@ -45,9 +47,9 @@ export interface RunningBridge {
 
 /**
  * Starts a bridge from what `readBridgeConfig` returned. Rejects with the system's error (start-failure.ts puts it in words) when a port cannot be had; nothing
- * stays open then.
+ * stays open then. `restarts`: how often the pool has started this bridge again, for its metrics; 0 alone.
  */
-export async function startBridge(config: BridgeConfig, log: Logger): Promise<RunningBridge> {
+export async function startBridge(config: BridgeConfig, log: Logger, restarts = 0): Promise<RunningBridge> {
   const startedMs = performance.now();
   const nowMs = () => performance.now() - startedMs;
   const { secret } = config.control;
@@ -62,17 +64,21 @@ export async function startBridge(config: BridgeConfig, log: Logger): Promise<Ru
     // The ports' handlers need what is built from the ports: they are bound late, before the first datagram can be read.
     let ingress: Ingress | undefined;
     let relay: Relay | undefined;
-    const mediaPort = await PortablePort.open<Endpoint>({
+    const datapath = await chooseDatapath(config.datapath, log);
+    const mediaPort = await datapath.openPort<Endpoint>({
       address: config.rtc.bind_address,
       port: config.rtc.udp_port,
       handler: (bytes, offset, length, peer) => ingress?.handleDatagram(bytes, offset, length, peer),
+      onReceived: () => ingress?.endBurst(),
       log,
     });
     opened.push(mediaPort);
-    const octoPort = await PortablePort.open<Link>({
+    const octoPort = await datapath.openPort<Link>({
       address: config.octo.bind_address,
       port: config.octo.port,
+      receivesRuns: true,
       handler: (bytes, offset, length, peer) => relay?.handleDatagram(nowMs(), bytes, offset, length, peer),
+      onReceived: () => ingress?.endBurst(),
       log,
     });
     opened.push(octoPort);
@@ -102,6 +108,7 @@ export async function startBridge(config: BridgeConfig, log: Logger): Promise<Ru
       self,
       port: octoPort,
       startHandshake: octoHandshakes(certificate),
+      ciphers: datapath.frameCiphers,
       sink: intake,
       random: () => randomUint32() / 0x1_0000_0000,
       nowMs,
@@ -109,6 +116,7 @@ export async function startBridge(config: BridgeConfig, log: Logger): Promise<Ru
     });
     const egress = new Egress(mediaPort, relay, counters);
     const rtcpIngress = new RtcpIngress(egress, counters);
+    const dtlsQueue = new DtlsQueue({ nowMs });
     const registry = new IceRegistry<EndpointTransport<Endpoint>>(randomBytes);
     const bridge = new Bridge({
       bridgeId: config.bridge_id,
@@ -128,6 +136,8 @@ export async function startBridge(config: BridgeConfig, log: Logger): Promise<Ru
           certificate,
           sink,
           nowMs: nowMs(),
+          createSrtpSession: datapath.createSrtpSession,
+          dtlsQueue,
           timeoutMs: config.rtc.ice_timeout_ms,
           onDrop: reason => counters.drop(reason),
         }),
@@ -159,12 +169,14 @@ export async function startBridge(config: BridgeConfig, log: Logger): Promise<Ru
       endpoints: config.limits.endpoints,
     });
     const bootId = randomUUID();
+    const host = config.host || hostname();
     let load = measure();
     let controlUrl = '';
     const report = (): BridgeReport => ({
       peer: self,
       bootId,
       version: packageJson.version,
+      host,
       controlUrl,
       state: bridge.isDraining ? 'draining' : 'running',
       load,
@@ -188,6 +200,8 @@ export async function startBridge(config: BridgeConfig, log: Logger): Promise<Ru
         focuses: () => registration?.focuses ?? [],
         eventStreams: events,
         endpointEnds,
+        restarts,
+        dtlsQueue,
       }),
       nowMs,
       log,
@@ -209,7 +223,14 @@ export async function startBridge(config: BridgeConfig, log: Logger): Promise<Ru
       events.emit({ kind: 'report', report: report() });
     }, REPORT_PERIOD_MS);
     log.info(
-      { region: config.region, media: mediaPort.port, octo: octoPort.port, control: controlUrl, candidates },
+      {
+        region: config.region,
+        datapath: datapath.name,
+        media: mediaPort.port,
+        octo: octoPort.port,
+        control: controlUrl,
+        candidates,
+      },
       'bridge is up',
     );
 

@@ -1,18 +1,26 @@
 import type { EndpointId, SourceId } from '../protocol/ids.ts';
 import { Extender16 } from '../protocol/sequence.ts';
-import { PacketHistory } from './forward/packet-history.ts';
+import type { Conference } from './conference.ts';
+import { HISTORY_AGE_MS_MAX, PacketHistory } from './forward/packet-history.ts';
 import type { ProjectionLayer } from './forward/projection-options.ts';
 import type { SenderReportPoint } from './forward/timeline.ts';
 import { KeyFrameRequests } from './receive/key-frame-requests.ts';
 import { RateWindow } from './receive/rate-window.ts';
 import type { Link } from './relay/link.ts';
 import type { Subscription } from './subscription.ts';
+import type { TaskDeadline } from './task.ts';
 
 /** A layer that was silent for longer is not flowing while its siblings still are: the sender has turned it off. */
 const SILENT_BESIDE_SIBLINGS_MS = 500;
 /** Without siblings to compare with, a still screen share is silent for this long at the most. */
 const SILENT_ALONE_MS = 2_500;
 const SIBLING_IS_LIVE_MS = 250;
+/** What flows is looked at this long after a silent layer has been heard, so that layers which begin together are seen together. */
+const FLOW_SETTLES_MS = 50;
+/** Of a subscriber that has not reported yet. */
+const RTT_MS_UNKNOWN = 100;
+/** While a layer is neither surely flowing nor surely silent. */
+const FLOW_UNSURE_MS = 100;
 
 /** Further behind than any history reaches. */
 const OLD_PACKETS = 512;
@@ -24,17 +32,32 @@ const YOUNG_KEY_FRAME_PACKETS = 100;
 
 /** A source of one endpoint, on this bridge (`isLocal`) or behind a link, with its layers and everybody here who watches it. */
 export class Source {
+  readonly conference: Conference;
   readonly endpointId: EndpointId;
   readonly sourceId: SourceId;
   readonly kind: 'audio' | 'video';
   readonly isLocal: boolean;
   readonly layers: readonly Layer[];
   readonly subscriptions: Subscription[] = [];
+  /** When it is next seen which layers have media. Not set while none has had for so long that its history is gone. */
+  readonly flowDue: TaskDeadline;
   isMuted = false;
   /** Normalised payload type of the last packet, 0 before the first. */
   payloadType = 0;
 
-  constructor(endpointId: EndpointId, sourceId: SourceId, kind: 'audio' | 'video', isLocal: boolean, layers: number) {
+  /** Bit n: layer n had media when that was looked at last. */
+  #flowingMask = 0;
+
+  constructor(
+    conference: Conference,
+    endpointId: EndpointId,
+    sourceId: SourceId,
+    kind: 'audio' | 'video',
+    isLocal: boolean,
+    layers: number,
+  ) {
+    this.conference = conference;
+    this.flowDue = conference.wheel.deadline({ kind: 'flow', source: this });
     this.endpointId = endpointId;
     this.sourceId = sourceId;
     this.kind = kind;
@@ -46,6 +69,43 @@ export class Source {
   setMuted(isMuted: boolean): void {
     if (this.isMuted && !isMuted) for (const layer of this.layers) layer.history.clear();
     this.isMuted = isMuted;
+  }
+
+  /** Looks which layers have media, and says when to look again. True when that has changed since the last look. */
+  updateFlow(nowMs: number): boolean {
+    const rttMs = this.#roundTripMs();
+    let mask = 0;
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const layer of this.layers) {
+      if (layer.isFlowing(nowMs)) mask |= 1 << layer.index;
+      nextMs = Math.min(nextMs, layer.nextLookMs(nowMs));
+      layer.history.keepFor(rttMs);
+    }
+    this.flowDue.moveTo(nextMs);
+    const isChanged = mask !== this.#flowingMask;
+    this.#flowingMask = mask;
+    return isChanged;
+  }
+
+  /** The longest round trip to a subscriber here. */
+  #roundTripMs(): number {
+    let longestMs = 0;
+    for (const { endpoint } of this.subscriptions) {
+      const { smoothedMs } = endpoint.roundTrip;
+      longestMs = Math.max(longestMs, smoothedMs < 0 ? RTT_MS_UNKNOWN : smoothedMs);
+    }
+    return longestMs;
+  }
+
+  /** A packet has come on a layer that was silent. */
+  handleSound(nowMs: number): void {
+    this.flowDue.bringForward(nowMs + FLOW_SETTLES_MS);
+  }
+
+  /** Gives up its deadlines: it has ended. */
+  close(): void {
+    this.flowDue.clear();
+    for (const layer of this.layers) layer.keyFramesDue.clear();
   }
 
   /**
@@ -68,13 +128,16 @@ export class Layer implements ProjectionLayer {
   readonly clockRateHz: number;
   readonly history: PacketHistory;
   readonly keyFrames = new KeyFrameRequests();
+  /** When the publisher may have to be asked for a key frame. */
+  readonly keyFramesDue: TaskDeadline;
   /** Links whose bridge wants this layer; only of local sources. */
   readonly links: Link[] = [];
-  /** The origin's last sender report; its NTP time is the origin's clock. */
+  /** The origin's last sender report; its NTP time is the origin's clock. Overwritten by the next. */
   senderReport: SenderReportPoint | undefined;
   /** SSRC at the origin, 0 before the first packet. */
   ssrc = 0;
   lastPacketMs = Number.NEGATIVE_INFINITY;
+  readonly #report = { ntpSeconds: 0, ntpFraction: 0, rtpTimestamp: 0, arrivedMs: 0 };
   readonly #extender = new Extender16();
   #oldRun = 0;
   #keyFrameMs = Number.NEGATIVE_INFINITY;
@@ -88,6 +151,8 @@ export class Layer implements ProjectionLayer {
     this.index = index;
     this.clockRateHz = kind === 'audio' ? 48_000 : 90_000;
     this.history = new PacketHistory(kind);
+    this.keyFramesDue = source.conference.wheel.deadline({ kind: 'key-frame', layer: this });
+    this.keyFrames.alarm = this.keyFramesDue;
   }
 
   isFlowing(nowMs: number): boolean {
@@ -98,6 +163,16 @@ export class Layer implements ProjectionLayer {
       if (sibling !== this && nowMs - sibling.lastPacketMs < SIBLING_IS_LIVE_MS) return false;
     }
     return true;
+  }
+
+  /** When its silence may next mean something else than now. Gives the history's memory back when nobody may have it any more. */
+  nextLookMs(nowMs: number): number {
+    const silentMs = nowMs - this.lastPacketMs;
+    if (silentMs < SILENT_BESIDE_SIBLINGS_MS) return this.lastPacketMs + SILENT_BESIDE_SIBLINGS_MS;
+    if (silentMs <= SILENT_ALONE_MS) return nowMs + FLOW_UNSURE_MS;
+    if (silentMs <= HISTORY_AGE_MS_MAX) return this.lastPacketMs + HISTORY_AGE_MS_MAX + 1;
+    this.history.release();
+    return Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -122,6 +197,19 @@ export class Layer implements ProjectionLayer {
     this.#oldRun = 0;
   }
 
+  /** A sender report of the origin has come: subscribers that wait for one are told soon. */
+  setSenderReport(nowMs: number, ntpSeconds: number, ntpFraction: number, rtpTimestamp: number): void {
+    const report = this.#report;
+    report.ntpSeconds = ntpSeconds;
+    report.ntpFraction = ntpFraction;
+    report.rtpTimestamp = rtpTimestamp;
+    report.arrivedMs = nowMs;
+    this.senderReport = report;
+    for (const { projection, viewDue } of this.source.subscriptions) {
+      if (projection.wantsSenderReport) viewDue.bringForward(nowMs);
+    }
+  }
+
   bitrateBps(nowMs: number): number {
     return Math.round(this.#bits.perSecond(nowMs));
   }
@@ -143,13 +231,15 @@ export class Layer implements ProjectionLayer {
    * that has just sent one would not make another (libwebrtc: not within 300 ms), and what follows it is still little.
    */
   youngKeyFrame(nowMs: number): number {
-    if (nowMs - this.#keyFrameMs > YOUNG_KEY_FRAME_MS || this.#keyFrameGeneration !== this.history.generation)
-      return -1;
-    return this.history.highest - this.#keyFrameSequence < YOUNG_KEY_FRAME_PACKETS ? this.#keyFrameSequence : -1;
+    const { history } = this;
+    if (nowMs - this.#keyFrameMs > YOUNG_KEY_FRAME_MS || this.#keyFrameGeneration !== history.generation) return -1;
+    const isNear = history.highest - this.#keyFrameSequence < YOUNG_KEY_FRAME_PACKETS;
+    return isNear && history.offsetOf(this.#keyFrameSequence) >= 0 ? this.#keyFrameSequence : -1;
   }
 
   /** Counts one packet for rates and liveness. */
   count(nowMs: number, bytes: number, startsFrame: boolean): void {
+    if (nowMs - this.lastPacketMs >= SILENT_BESIDE_SIBLINGS_MS) this.source.handleSound(nowMs);
     this.lastPacketMs = nowMs;
     this.#bits.add(nowMs, bytes * 8);
     if (startsFrame) this.#frames.add(nowMs, 1);

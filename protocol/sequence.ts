@@ -15,12 +15,13 @@ export function distance32(a: number, b: number): number {
 
 /** The extended number nearest to `reference` whose low 16 bits are `value`. Never negative when `reference` is at least 2^16. */
 export function extend16(value: number, reference: number): number {
-  return reference + distance16(value, reference % 0x10000);
+  // Masks and `|` take any number modulo 2^16 and 2^32; `%` of a large one is a call into the C library.
+  return reference + distance16(value, reference & 0xffff);
 }
 
 /** The extended number nearest to `reference` whose low 32 bits are `value`. */
 export function extend32(value: number, reference: number): number {
-  return reference + distance32(value, reference % 0x100000000);
+  return reference + distance32(value, reference | 0);
 }
 
 /** Where extension starts, so that a packet from before the first one still has a positive number. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { HISTORY_PACKET_BYTES_MAX, PacketHistory } from './packet-history.ts';
+import { HISTORY_BYTES_MIN, HISTORY_PACKET_BYTES_MAX, PacketHistory } from './packet-history.ts';
 
 /** Writes a packet filled with a byte of its own. */
 function put(history: PacketHistory, sequence: number, length: number, nowMs = 0): boolean {
@@ -61,20 +61,97 @@ test('a cleared history holds nothing and is of another generation', () => {
   assert.equal(put(history, 3, 100), true);
 });
 
+/** Packets of 1 000 bytes, `perSecond` of them for `seconds`; returns the clock after. */
+function stream(history: PacketHistory, nowMs: number, seconds: number, perSecond: number): number {
+  let next = Math.max(history.highest, 100_000) + 1;
+  for (let packets = seconds * perSecond; packets > 0; packets--, nowMs += 1_000 / perSecond)
+    put(history, next++, 1_000, nowMs);
+  return nowMs;
+}
+
+/** Age of the oldest packet held, ms. */
+function reachMs(history: PacketHistory, nowMs: number): number {
+  let oldest = history.highest;
+  while (history.offsetOf(oldest - 1) >= 0) oldest--;
+  return nowMs - history.arrivedMsOf(oldest);
+}
+
+test('memory follows the rate: enough for three tries at the longest round trip, and little more', () => {
+  for (const [perSecond, rttMs, keptMs] of [
+    [20, 0, 300],
+    [140, 0, 300],
+    [140, 200, 700],
+    [300, 900, 1_000],
+  ]) {
+    const history = new PacketHistory('video');
+    history.keepFor(rttMs);
+    const nowMs = stream(history, 0, 5, perSecond);
+    const label = `${perSecond}/s, ${rttMs} ms: ${history.bytes.length} bytes`;
+    assert.ok(reachMs(history, nowMs) >= keptMs * 0.95, label);
+    assert.ok(history.bytes.length <= keptMs * perSecond * 1.2 + HISTORY_BYTES_MIN, label);
+  }
+});
+
+test('a burst is held whole while it is asked for, and its memory given back when the stream is slow again', () => {
+  const history = new PacketHistory('video');
+  let nowMs = stream(history, 0, 3, 20);
+  const before = history.bytes.length;
+  const first = history.highest + 1;
+  for (let index = 0; index < 200; index++) put(history, first + index, 1_000, nowMs + index);
+  for (let index = 0; index < 200; index++) assert.equal(history.lengthOf(first + index), 1_000);
+  const burst = history.bytes.length;
+  assert.ok(burst > 200_000);
+  nowMs = stream(history, nowMs + 200, 60, 20);
+  assert.ok(history.bytes.length < burst / 4, `${before}, then ${burst}, then ${history.bytes.length}`);
+  assert.ok(reachMs(history, nowMs) >= 300);
+});
+
+test('a released history holds no memory, and its stream goes on where it was', () => {
+  const history = new PacketHistory('video');
+  put(history, 70_000, 500);
+  history.release();
+  assert.equal(history.bytes.length, 0);
+  assert.equal(history.offsetOf(70_000), -1);
+  assert.equal(history.highest, 70_000);
+  assert.equal(put(history, 70_001, 500), true);
+  assert.equal(history.lengthOf(70_001), 500);
+});
+
+test('an offset holds until the next reservation, through the growth that a late packet brings', () => {
+  const history = new PacketHistory('video');
+  for (let sequence = 1_000; sequence < 1_060; sequence++) put(history, sequence, 20);
+  const late = history.offsetFor(700);
+  const bytes = history.bytes;
+  bytes.fill(7, late, late + 30);
+  history.commit(700, 30, 0);
+  assert.equal(history.bytes, bytes);
+  assert.equal(history.offsetOf(700), late);
+  assert.equal(history.bytes[history.offsetOf(1_000)], 1_000 & 0xff);
+});
+
 test('whatever is held has the bytes that were written, even with a reservation open', () => {
   const packets = fc.array(
-    fc.tuple(fc.integer({ min: -40, max: 8 }), fc.integer({ min: 12, max: HISTORY_PACKET_BYTES_MAX })),
+    fc.record({
+      step: fc.oneof(fc.integer({ min: -40, max: 8 }), fc.integer({ min: -300, max: 150 })),
+      length: fc.integer({ min: 12, max: HISTORY_PACKET_BYTES_MAX }),
+      afterMs: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 2_000 })),
+      isReleased: fc.nat(150).map(chance => chance === 0),
+    }),
     { minLength: 100, maxLength: 600 },
   );
   fc.assert(
     fc.property(packets, fc.constantFrom('audio' as const, 'video' as const), (steps, kind) => {
       const history = new PacketHistory(kind);
       const lengths = new Map<number, number>();
-      for (const [step, length] of steps) {
+      let nowMs = 0;
+      for (const { step, length, afterMs, isReleased } of steps) {
+        if (isReleased) history.release();
+        nowMs += afterMs;
         const sequence = (history.highest < 0 ? 100_000 : history.highest) + step;
-        if (put(history, sequence, length)) lengths.set(sequence, length);
+        if (put(history, sequence, length, nowMs)) lengths.set(sequence, length);
       }
       const open = history.offsetFor(history.highest + 1);
+      assert.ok(open + HISTORY_PACKET_BYTES_MAX <= history.bytes.length);
       history.bytes.fill(0, open, open + HISTORY_PACKET_BYTES_MAX);
       for (const [sequence, length] of lengths) {
         const offset = history.offsetOf(sequence);
@@ -83,7 +160,7 @@ test('whatever is held has the bytes that were written, even with a reservation 
         const bytes = history.bytes.subarray(offset, offset + length);
         assert.ok(bytes.every(byte => byte === (sequence & 0xff)));
       }
-      assert.equal(history.lengthOf(history.highest), lengths.get(history.highest));
+      assert.ok(history.bytes.length <= (kind === 'audio' ? 64 : 512) * 1024);
     }),
     { numRuns: 60 },
   );

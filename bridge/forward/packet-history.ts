@@ -4,23 +4,43 @@ export const HISTORY_PACKET_BYTES_MAX = 1536;
 /** Older packets are not handed out: nobody is still waiting for them. */
 export const HISTORY_AGE_MS_MAX = 15_000;
 
-/** Packets and bytes kept of one layer. 128 audio packets are 2.5 s; 512 KiB of video at 2.5 Mbit/s are 1.6 s. */
+/** Memory that the first packet takes. */
+export const HISTORY_BYTES_MIN = 8 * 1024;
+/** It grows by an eighth, in chunks of this: what is in a chunk is given up together. */
+export const HISTORY_CHUNK_BYTES = 2 * 1024;
+
+/** Packets and bytes kept of one layer at the most, whatever the time. */
 const LIMITS = {
   audio: { packets: 128, bytes: 64 * 1024 },
   video: { packets: 512, bytes: 512 * 1024 },
 } as const;
 
+/**
+ * The time that memory grows for while it is within the limits: three tries of a retransmission, and what it takes to notice that a packet is missing. Nobody
+ * is helped by a packet that comes a second late.
+ */
+const TRIES_KEPT = 3;
+const NOTICED_AFTER_MS = 100;
+const KEPT_MS_MIN = 300;
+const KEPT_MS_MAX = 1_000;
+
+/** Packets that the index has room for at first. A power of two, as all its sizes: they are masks. */
+const INDEX_PACKETS = 64;
+/** A turn of the ring that took this many times the kept time has memory to spare. */
+const SLOW_TURN = 4;
+
 const NEVER = -1;
 
 /**
- * The last packets of one layer, normalised, in one ring of bytes: where the ingress writes them, where projections and links read them, and
- * where retransmissions come from. Bounded by packets and by bytes; the oldest give way. Memory is taken with the first packet.
+ * The last packets of one layer, normalised, in one ring of bytes: where the ingress writes them, where projections and links read them, and where
+ * retransmissions come from. Bounded by packets and by bytes; the oldest give way. Memory is taken with the first packet, follows the layer's rate, and is
+ * given back by {@link release}. It moves only in `offsetFor`: an offset holds until the next reservation.
  *
  * A packet is written in three steps: `offsetFor`, the bytes, `commit`. One reservation is open at a time.
  */
 export class PacketHistory {
-  /** Empty until the first reservation. */
-  bytes: Buffer = Buffer.alloc(0);
+  /** Empty until the first reservation. Replaced when it grows: read it after `offsetFor`. */
+  bytes: Buffer = NOTHING;
   /** Grows with every {@link clear}: sequence numbers of different generations have nothing to do with each other. */
   generation = 0;
   /** Highest extended sequence number committed in this generation, or -1. */
@@ -28,17 +48,29 @@ export class PacketHistory {
 
   private readonly packetsMax: number;
   private readonly bytesMax: number;
-  /** Bytes ever written, skipped ends included; the place in the ring is this modulo its size. */
+  private keptMs = KEPT_MS_MIN;
+  /** Bytes ever written to this ring, skipped ends included: a packet whose place has been passed by a whole ring is gone. */
   private written = 0;
-  /** By sequence number modulo the ring: what is there, where (as `written` counted), how long, since when. */
-  private sequences = new Float64Array(0);
-  private positions = new Float64Array(0);
-  private arrivals = new Float64Array(0);
-  private lengths = new Uint16Array(0);
+  /** Offset of the next packet. */
+  private head = 0;
+  /** How far the next packets may reach, in chunks: what was in this one may be gone. */
+  private chunk = NEVER;
+  /** By chunk: when the newest packet in it came, or NEVER. */
+  private chunkMs = NO_TIMES;
+  /** When this turn of the ring began, and the newest packet came. */
+  private turnMs = NEVER;
+  private newestMs = NEVER;
+  /** By sequence number modulo its size. */
+  private index: PacketIndex = EMPTY_INDEX;
 
   constructor(kind: 'audio' | 'video') {
     this.packetsMax = LIMITS[kind].packets;
     this.bytesMax = LIMITS[kind].bytes;
+  }
+
+  /** Makes it last for subscribers whose round trip is up to `rttMs`. */
+  keepFor(rttMs: number): void {
+    this.keptMs = Math.max(KEPT_MS_MIN, Math.min(KEPT_MS_MAX, TRIES_KEPT * rttMs + NOTICED_AFTER_MS));
   }
 
   /**
@@ -46,59 +78,207 @@ export class PacketHistory {
    * than the window. The oldest packets give up their bytes now.
    */
   offsetFor(sequence: number): number {
-    if (this.bytes.length === 0) this.allocate();
-    if (sequence <= this.highest - this.packetsMax) return -1;
-    if (this.sequences[sequence & (this.packetsMax - 1)] === sequence && this.isHeld(sequence)) return -1;
-    const toEnd = this.bytesMax - (this.written & (this.bytesMax - 1));
-    if (toEnd < HISTORY_PACKET_BYTES_MAX) this.written += toEnd;
-    return this.written & (this.bytesMax - 1);
+    if (sequence <= this.highest - this.packetsMax || this.isHeld(sequence)) return -1;
+    if (this.bytes.length === 0) this.grow();
+    if (this.reach() !== this.chunk) this.enter();
+    if (this.bytes.length - this.head < HISTORY_PACKET_BYTES_MAX) this.turn();
+    return this.head;
   }
 
   /** Keeps the `length` bytes written at the offset that `offsetFor(sequence)` returned. */
   commit(sequence: number, length: number, nowMs: number): void {
-    const slot = sequence & (this.packetsMax - 1);
-    this.sequences[slot] = sequence;
-    this.positions[slot] = this.written;
-    this.lengths[slot] = length;
-    this.arrivals[slot] = nowMs;
+    while (this.mustWiden(sequence, nowMs)) this.widen();
+    const index = this.index;
+    const slot = sequence & (index.packets - 1);
+    index.sequences[slot] = sequence;
+    index.positions[slot] = this.written;
+    index.offsets[slot] = this.head;
+    index.lengths[slot] = length;
+    index.arrivals[slot] = nowMs;
+    this.chunkMs[chunkOf(this.head)] = nowMs;
     this.written += length;
+    this.head += length;
+    this.chunkMs[chunkOf(this.head - 1)] = nowMs;
+    this.newestMs = nowMs;
+    if (this.turnMs < 0) this.turnMs = nowMs;
     if (sequence > this.highest) this.highest = sequence;
   }
 
   /** Offset of packet `sequence` in `bytes`, or -1 when it never came or has been overwritten. */
   offsetOf(sequence: number): number {
-    return this.isHeld(sequence) ? this.positions[sequence & (this.packetsMax - 1)] & (this.bytesMax - 1) : -1;
+    return this.isHeld(sequence) ? this.index.offsets[sequence & (this.index.packets - 1)] : NEVER;
   }
 
   /** Its bytes, or 0 when absent. */
   lengthOf(sequence: number): number {
-    return this.isHeld(sequence) ? this.lengths[sequence & (this.packetsMax - 1)] : 0;
+    return this.isHeld(sequence) ? this.index.lengths[sequence & (this.index.packets - 1)] : 0;
   }
 
   /** When it was committed, or -1 when absent. */
   arrivedMsOf(sequence: number): number {
-    return this.isHeld(sequence) ? this.arrivals[sequence & (this.packetsMax - 1)] : NEVER;
+    return this.isHeld(sequence) ? this.index.arrivals[sequence & (this.index.packets - 1)] : NEVER;
   }
 
   /** Forgets everything: the layer's sender began anew, with sequence numbers that do not follow the old ones. */
   clear(): void {
     this.generation++;
     this.highest = NEVER;
-    this.sequences.fill(NEVER);
+    this.index.sequences.fill(NEVER);
+  }
+
+  /** Gives its memory back, and the packets with it: the layer has been silent for so long that nobody may have them any more. The stream may go on. */
+  release(): void {
+    this.bytes = NOTHING;
+    this.index = EMPTY_INDEX;
+    this.written = 0;
+    this.head = 0;
+    this.chunk = NEVER;
+    this.chunkMs = NO_TIMES;
+    this.turnMs = NEVER;
   }
 
   /** Held until a reservation could reach its bytes; compared with the reservation's full size, so an open one is covered too. */
   private isHeld(sequence: number): boolean {
-    const slot = sequence & (this.packetsMax - 1);
-    if (this.sequences.length === 0 || this.sequences[slot] !== sequence) return false;
-    return this.positions[slot] >= this.written + HISTORY_PACKET_BYTES_MAX - this.bytesMax;
+    const index = this.index;
+    const slot = sequence & (index.packets - 1);
+    if (index.sequences[slot] !== sequence) return false;
+    return index.positions[slot] >= this.written + HISTORY_PACKET_BYTES_MAX - this.bytes.length;
   }
 
-  private allocate(): void {
-    this.bytes = Buffer.allocUnsafeSlow(this.bytesMax);
-    this.sequences = new Float64Array(this.packetsMax).fill(NEVER);
-    this.positions = new Float64Array(this.packetsMax);
-    this.arrivals = new Float64Array(this.packetsMax);
-    this.lengths = new Uint16Array(this.packetsMax);
+  /**
+   * The chunk that the next reservation, and the one after it, may reach into; one behind the last stands for the first, round the end of the ring. Two, for
+   * the packet that a reservation may overwrite counts as gone as soon as the one before is committed.
+   */
+  private reach(): number {
+    return chunkOf(Math.min(this.bytes.length, this.head + 2 * HISTORY_PACKET_BYTES_MAX - 1));
+  }
+
+  /** What is in the chunk within reach goes, unless it is too young for that. */
+  private enter(): void {
+    const chunk = this.reach();
+    const chunks = this.chunkMs.length;
+    const isAhead = chunk === chunks || chunk !== chunkOf(this.head);
+    if (isAhead && this.bytes.length < this.bytesMax && this.isYoung(chunk % chunks)) this.grow();
+    this.chunk = this.reach();
+  }
+
+  private isYoung(chunk: number): boolean {
+    const ms = this.chunkMs[chunk];
+    return ms >= 0 && this.newestMs - ms < this.keptMs;
+  }
+
+  /** The end of the ring: on from its start, or into a smaller one. */
+  private turn(): void {
+    if (this.newestMs - this.turnMs > this.keptMs * SLOW_TURN && this.shrink()) return;
+    this.written += this.bytes.length - this.head;
+    this.head = 0;
+    this.turnMs = NEVER;
+  }
+
+  private grow(): void {
+    const size = this.bytes.length;
+    const step = Math.max(1, Math.floor(size / 8 / HISTORY_CHUNK_BYTES));
+    this.resize(Math.min(this.bytesMax, Math.max(HISTORY_BYTES_MIN, size + step * HISTORY_CHUNK_BYTES)));
+  }
+
+  /** Into a ring of twice what came within the kept time, when that is at most half of this one. */
+  private shrink(): boolean {
+    const { packets, arrivals, lengths } = this.index;
+    let keptBytes = HISTORY_PACKET_BYTES_MAX;
+    for (let slot = 0; slot < packets; slot++) {
+      if (arrivals[slot] > this.newestMs - this.keptMs) keptBytes += lengths[slot];
+    }
+    const size = Math.max(HISTORY_BYTES_MIN, Math.ceil((keptBytes * 2) / HISTORY_CHUNK_BYTES) * HISTORY_CHUNK_BYTES);
+    if (size > this.bytes.length / 2) return false;
+    this.resize(size);
+    this.turnMs = NEVER;
+    return true;
+  }
+
+  /** Moves the newest packets, as many as fit beside a reservation, to a ring of `size` bytes. */
+  private resize(size: number): void {
+    const { bytes, index } = this;
+    const oldest = this.written + HISTORY_PACKET_BYTES_MAX - Math.min(size, bytes.length);
+    const moved = Buffer.allocUnsafeSlow(size);
+    this.chunkMs = new Float64Array(size / HISTORY_CHUNK_BYTES).fill(NEVER);
+    let head = 0;
+    for (let sequence = Math.max(0, this.highest - index.packets + 1); sequence <= this.highest; sequence++) {
+      const slot = sequence & (index.packets - 1);
+      if (index.sequences[slot] !== sequence || index.positions[slot] < oldest) {
+        // Older than the index reaches, or than the ring will hold.
+        index.sequences[slot] = NEVER;
+        continue;
+      }
+      const from = index.offsets[slot];
+      bytes.copy(moved, head, from, from + index.lengths[slot]);
+      index.positions[slot] = head;
+      index.offsets[slot] = head;
+      head += index.lengths[slot];
+      this.chunkMs[chunkOf(head - 1)] = index.arrivals[slot];
+    }
+    this.bytes = moved;
+    this.written = head;
+    this.head = head;
+    this.chunk = NEVER;
+    if (index === EMPTY_INDEX) this.index = new PacketIndex(INDEX_PACKETS);
+  }
+
+  /** True when the index is too small: `sequence` is further behind than it reaches, or would push out a packet that is still to be kept. */
+  private mustWiden(sequence: number, nowMs: number): boolean {
+    const index = this.index;
+    if (index.packets === this.packetsMax) return false;
+    if (sequence <= this.highest - index.packets) return true;
+    const slot = sequence & (index.packets - 1);
+    const held = index.sequences[slot];
+    return held !== NEVER && held !== sequence && nowMs - index.arrivals[slot] < this.keptMs && this.isHeld(held);
+  }
+
+  private widen(): void {
+    const narrow = this.index;
+    this.index = new PacketIndex(narrow.packets * 2);
+    this.index.take(narrow);
   }
 }
+
+const NOTHING = Buffer.alloc(0);
+const NO_TIMES = new Float64Array(0);
+
+function chunkOf(offset: number): number {
+  return Math.floor(offset / HISTORY_CHUNK_BYTES);
+}
+
+/** Where packets lie, by sequence number modulo the number of places. */
+class PacketIndex {
+  readonly packets: number;
+  readonly sequences: Float64Array;
+  /** As `written` counts. */
+  readonly positions: Float64Array;
+  readonly offsets: Uint32Array;
+  readonly arrivals: Float64Array;
+  readonly lengths: Uint16Array;
+
+  constructor(packets: number) {
+    this.packets = packets;
+    this.sequences = new Float64Array(packets).fill(NEVER);
+    this.positions = new Float64Array(packets);
+    this.offsets = new Uint32Array(packets);
+    this.arrivals = new Float64Array(packets);
+    this.lengths = new Uint16Array(packets);
+  }
+
+  take(narrow: PacketIndex): void {
+    for (let from = 0; from < narrow.packets; from++) {
+      const sequence = narrow.sequences[from];
+      if (sequence === NEVER) continue;
+      const slot = sequence & (this.packets - 1);
+      this.sequences[slot] = sequence;
+      this.positions[slot] = narrow.positions[from];
+      this.offsets[slot] = narrow.offsets[from];
+      this.arrivals[slot] = narrow.arrivals[from];
+      this.lengths[slot] = narrow.lengths[from];
+    }
+  }
+}
+
+/** Of a history without memory: nothing is found in it, and nothing written to it. */
+const EMPTY_INDEX = new PacketIndex(1);

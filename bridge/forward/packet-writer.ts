@@ -16,6 +16,7 @@ export class PacketWriter {
   /** The mid is on all packets up to this extended sequence number: set when the subscriber has proved that it knows the SSRC. */
   midUntil = Number.MAX_SAFE_INTEGER;
 
+  /** Signed: see Timeline. */
   private readonly ssrc: number;
   private readonly rtxSsrc: number | null;
   private readonly header: HeaderWriter;
@@ -24,7 +25,7 @@ export class PacketWriter {
   private format: SubscriberFormat;
 
   constructor(options: ProjectionOptions, rtxSequence: number, counters: ProjectionCounters) {
-    this.ssrc = options.ssrc;
+    this.ssrc = options.ssrc | 0;
     this.rtxSsrc = options.rtxSsrc;
     this.header = new HeaderWriter(options.format, options.mid);
     this.format = options.format;

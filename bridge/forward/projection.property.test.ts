@@ -152,7 +152,7 @@ test('a packet asked for again has the payload and the place it had, whatever ha
     }),
     { numRuns: 40 },
   );
-  assert.ok(resent > 1_000, `${resent} resent`);
+  assert.ok(resent > 300, `${resent} resent`);
 });
 
 test('timestamps follow the capture time over any number of switches', () => {

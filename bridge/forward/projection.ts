@@ -4,6 +4,7 @@ import { PT_VP8 } from '../../protocol/rtp/table.ts';
 import { Vp8Descriptor } from '../../protocol/rtp/vp8.ts';
 import { EXTENDED_START, extend16 } from '../../protocol/sequence.ts';
 import type { MediaPacket } from '../media-packet.ts';
+import { type Alarm, NO_ALARM } from '../timers/alarm.ts';
 import { NO_LAYER } from './layer-choice.ts';
 import { LayerSwitch } from './layer-switch.ts';
 import { HISTORY_AGE_MS_MAX } from './packet-history.ts';
@@ -31,6 +32,9 @@ const CLOCKS = {
   /** Any distance tells two frames apart. */
   video: { clockRateHz: 90_000, stepTicksMin: 1 },
 } as const;
+
+/** After a run has begun, its next packets come first; then its report and what it needs no longer. */
+const RUN_SETTLES_MS = 50;
 
 /** Weight of a new round trip in the smoothed one (as TCP's, RFC 6298 section 2). */
 const RTT_WEIGHT = 1 / 8;
@@ -62,6 +66,8 @@ export class Projection {
   jitterTicks = 0;
   /** A sender report is worth sending now: the timestamps have a new relation to the origin's clock. */
   wantsSenderReport = false;
+  /** Rung when the choice of a layer, what is wanted, or a sender report is worth another look. */
+  alarm: Alarm = NO_ALARM;
 
   private readonly isVideo: boolean;
   private readonly layerSwitch: LayerSwitch;
@@ -107,7 +113,7 @@ export class Projection {
     this.plainResendMin = this.segment.sequences.highestOut + 1;
   }
 
-  /** Decides anew which layer is to be forwarded: on every tick, and after `configure`. */
+  /** Decides anew which layer is to be forwarded: when the alarm rings, when a layer begins or ceases to flow, and after `configure`. */
   chooseLayer(nowMs: number, layers: readonly ProjectionLayer[]): void {
     this.layerSwitch.choose(nowMs, layers);
   }
@@ -151,7 +157,7 @@ export class Projection {
     if (!this.layerSwitch.isEnabled) return 0;
     const payloadType = packet.rtp.payloadType;
     if (this.writer.sentPayloadType(payloadType) < 0) return this.refuseCodec();
-    this.isCodecMissing = false;
+    if (this.isCodecMissing) this.acceptCodec(nowMs);
     const layer = packet.layer;
     const sequence = packet.sequence;
     const generation = layers[layer].history.generation;
@@ -162,7 +168,7 @@ export class Projection {
       if (isSameStream && ahead > 0 && ahead <= GAP_PACKETS_MAX) {
         return this.projectNext(nowMs, packet, layers, out, outOffset);
       }
-      if (!isSameStream || ahead > GAP_PACKETS_MAX) this.layerSwitch.current = NO_LAYER;
+      if (!isSameStream || ahead > GAP_PACKETS_MAX) this.end(nowMs);
     }
     if (segment.owns(layer, generation, sequence)) return this.projectLate(segment, packet, out, outOffset);
     if (this.previous.owns(layer, generation, sequence)) return this.projectLate(this.previous, packet, out, outOffset);
@@ -218,6 +224,13 @@ export class Projection {
     if (this.currentLayer === NO_LAYER || !this.isVideo || !this.writer.canRtx(this.segment.payloadType)) return 0;
     const packets = highestOut - startOut + 1;
     return this.replay.take(nowMs, packets) ? packets : 0;
+  }
+
+  /** True while the first packet of the current run can still be had: without it the rest shows nothing. */
+  holdsRun(layers: readonly ProjectionLayer[]): boolean {
+    const { layer, generation, sequences } = this.segment;
+    const history = layers[layer]?.history;
+    return history !== undefined && history.generation === generation && history.offsetOf(sequences.start) >= 0;
   }
 
   /** Outgoing sequence number, 16 bits, of the first packet of the current run. */
@@ -286,13 +299,14 @@ export class Projection {
 
   private nextTimestamp(nowMs: number, sequence: number, timestamp: number): number {
     const { timeline, segment } = this;
-    if (timestamp === timeline.lastTimestamp) {
+    if (timeline.isNewest(timestamp)) {
       timeline.hear(nowMs);
       return segment.timestampOf(sequence, timestamp);
     }
     if (!timeline.isContinued(timestamp, nowMs)) {
       segment.shiftTimestamps(sequence, timeline.join(timestamp, nowMs, false, undefined, undefined));
       this.wantsSenderReport = true;
+      this.alarm.bringForward(nowMs + RUN_SETTLES_MS);
     }
     const timestampOut = segment.timestampOf(sequence, timestamp);
     timeline.advance(timestamp, timestampOut, nowMs);
@@ -347,9 +361,21 @@ export class Projection {
     if (ended.layer !== NO_LAYER && ended.layer !== layer) this.counters.layerSwitches++;
     this.layerSwitch.current = layer;
     this.wantsSenderReport = true;
+    this.alarm.bringForward(nowMs + RUN_SETTLES_MS);
     const timestampOut = segment.timestampOf(sequence, rtp.timestamp);
     this.timeline.advance(rtp.timestamp, timestampOut, nowMs);
     return this.writer.write(segment, rtp, sequenceOut, timestampOut, descriptor, picture, false, out, outOffset);
+  }
+
+  /** The run cannot go on: the next packet is not of its stream, or too far ahead. */
+  private end(nowMs: number): void {
+    this.layerSwitch.current = NO_LAYER;
+    this.alarm.bringForward(nowMs);
+  }
+
+  private acceptCodec(nowMs: number): void {
+    this.isCodecMissing = false;
+    this.alarm.bringForward(nowMs);
   }
 
   private refuseCodec(): number {

@@ -1,5 +1,7 @@
 /** How far back removed values are remembered, at most. What is older has no place any more. */
 const REMOVED_MAX = 512;
+/** Room for so many at first: most streams never lose any, and a short run few. */
+const REMOVED_ROOM = 32;
 
 const NONE = -1;
 
@@ -17,8 +19,8 @@ export class Renumbering {
   startOut = NONE;
   /** Added to an incoming value that is newer than all removed ones. */
   private shift = 0;
-  /** Removed values in order, a ring; made with the first, for most streams never lose any. */
-  private removed: Float64Array | undefined;
+  /** Removed values in order, as distances from `start`; from REMOVED_MAX on a ring. Made with the first, and doubled as they come. */
+  private removed: Uint32Array | undefined;
   private removedCount = 0;
   private removedNewest = NONE;
 
@@ -50,8 +52,7 @@ export class Renumbering {
 
   /** Takes the next value, higher than any before, out: the one after it closes up. */
   remove(value: number): void {
-    this.removed ??= new Float64Array(REMOVED_MAX);
-    this.removed[this.removedCount++ % REMOVED_MAX] = value;
+    this.roomForRemoved()[this.removedCount++ % REMOVED_MAX] = value - this.start;
     this.removedNewest = value;
     this.highest = value;
     this.shift--;
@@ -62,16 +63,17 @@ export class Renumbering {
     if (!this.covers(value)) return NONE;
     const removed = this.removed;
     if (removed === undefined || value > this.removedNewest) return value + this.shift;
+    const distance = value - this.start;
     const oldest = Math.max(0, this.removedCount - REMOVED_MAX);
     let low = oldest;
     let high = this.removedCount;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (removed[middle % REMOVED_MAX] < value) low = middle + 1;
+      if (removed[middle % REMOVED_MAX] < distance) low = middle + 1;
       else high = middle;
     }
     if (low === oldest && oldest > 0) return NONE;
-    if (low < this.removedCount && removed[low % REMOVED_MAX] === value) return NONE;
+    if (low < this.removedCount && removed[low % REMOVED_MAX] === distance) return NONE;
     return value + this.shift + (this.removedCount - low);
   }
 
@@ -80,16 +82,27 @@ export class Renumbering {
     if (this.start === NONE || out < this.startOut || out > this.highestOut) return NONE;
     const removed = this.removed;
     if (removed === undefined || this.removedCount === 0) return out - this.shift;
-    const base = this.startOut - this.start;
+    const distance = out - this.startOut;
     const oldest = Math.max(0, this.removedCount - REMOVED_MAX);
     let low = oldest;
     let high = this.removedCount;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (removed[middle % REMOVED_MAX] - middle <= out - base) low = middle + 1;
+      if (removed[middle % REMOVED_MAX] - middle <= distance) low = middle + 1;
       else high = middle;
     }
     if (low === oldest && oldest > 0) return NONE;
-    return out - base + low;
+    return this.start + distance + low;
+  }
+
+  private roomForRemoved(): Uint32Array {
+    const before = this.removed;
+    if (before === undefined) {
+      this.removed = new Uint32Array(REMOVED_ROOM);
+    } else if (this.removedCount === before.length && before.length < REMOVED_MAX) {
+      this.removed = new Uint32Array(before.length * 2);
+      this.removed.set(before);
+    }
+    return this.removed as Uint32Array;
   }
 }

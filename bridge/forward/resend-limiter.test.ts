@@ -24,3 +24,11 @@ test('a refused resend does not prolong the wait', () => {
   limiter.allows(60, 1, 100);
   assert.equal(limiter.allows(95, 1, 100), true);
 });
+
+test('packets that fall on one place are told apart while both are under way', () => {
+  const limiter = new ResendLimiter();
+  const sequences = Array.from({ length: 300 }, (_, index) => 70_000 + index);
+  for (const sequence of sequences) assert.equal(limiter.allows(10, sequence, 200), true);
+  for (const sequence of sequences) assert.equal(limiter.allows(20, sequence, 200), false, `${sequence}`);
+  for (const sequence of sequences) assert.equal(limiter.allows(200, sequence, 200), true);
+});

@@ -1,25 +1,45 @@
 /** Packets whose last resend is remembered. */
 const REMEMBERED = 512;
+/** Room for so many at first; doubled when they are asked for in so short a time that they would push each other out. */
+const REMEMBERED_ROOM = 64;
+
+const NOTHING = new Float64Array(0);
 
 /**
  * Keeps a packet from being resent while an earlier copy may still be under way: not within min(0.9 RTT, RTT - 5 ms) of the last resend (the
  * rule of jitsi-videobridge). Memory is taken with the first resend.
  */
 export class ResendLimiter {
-  private sequences = new Float64Array(0);
-  private resentMs = new Float64Array(0);
+  private sequences = NOTHING;
+  private resentMs = NOTHING;
 
   /** True when the packet with this outgoing sequence number (extended) may be resent now, which is then noted. */
   allows(nowMs: number, sequence: number, rttMs: number): boolean {
-    if (this.sequences.length === 0) {
-      this.sequences = new Float64Array(REMEMBERED);
-      this.resentMs = new Float64Array(REMEMBERED);
-    }
-    const slot = sequence % REMEMBERED;
+    if (this.sequences.length === 0) this.makeRoom(REMEMBERED_ROOM);
     const quietMs = Math.min(0.9 * rttMs, rttMs - 5);
-    if (this.sequences[slot] === sequence && nowMs - this.resentMs[slot] < quietMs) return false;
+    let slot = sequence % this.sequences.length;
+    if (this.sequences[slot] === sequence) {
+      if (nowMs - this.resentMs[slot] < quietMs) return false;
+    } else if (
+      this.sequences[slot] !== 0 &&
+      nowMs - this.resentMs[slot] < quietMs &&
+      this.sequences.length < REMEMBERED
+    ) {
+      this.makeRoom(REMEMBERED);
+      slot = sequence % REMEMBERED;
+    }
     this.sequences[slot] = sequence;
     this.resentMs[slot] = nowMs;
     return true;
+  }
+
+  private makeRoom(packets: number): void {
+    const { sequences, resentMs } = this;
+    this.sequences = new Float64Array(packets);
+    this.resentMs = new Float64Array(packets);
+    for (let slot = 0; slot < sequences.length; slot++) {
+      this.sequences[sequences[slot] % packets] = sequences[slot];
+      this.resentMs[sequences[slot] % packets] = resentMs[slot];
+    }
   }
 }

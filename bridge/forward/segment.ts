@@ -14,6 +14,7 @@ export class Segment {
   payloadType = -1;
   readonly sequences = new Renumbering();
   readonly vp8 = new Vp8Numbering();
+  /** Signed: see Timeline. */
   private timestampOffset = 0;
   /** From this sequence number on `timestampOffset` holds, before it `timestampOffsetBefore`. */
   private offsetSince = 0;
@@ -34,8 +35,8 @@ export class Segment {
     this.generation = generation;
     this.payloadType = payloadType;
     this.sequences.restart(sequence, sequenceOut);
-    this.timestampOffset = timestampOffset;
-    this.timestampOffsetBefore = timestampOffset;
+    this.timestampOffset = timestampOffset | 0;
+    this.timestampOffsetBefore = timestampOffset | 0;
     this.offsetSince = sequence;
     this.sequenceMin = sequence;
   }
@@ -45,7 +46,7 @@ export class Segment {
     this.sequenceMin = this.offsetSince;
     this.timestampOffsetBefore = this.timestampOffset;
     this.offsetSince = sequence;
-    this.timestampOffset = timestampOffset;
+    this.timestampOffset = timestampOffset | 0;
   }
 
   /** The subscriber's timestamp of packet `sequence`. */

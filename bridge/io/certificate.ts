@@ -1,13 +1,15 @@
 /** The certificate a bridge process shows in every DTLS handshake: with clients and with other bridges. */
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { CipherContext, HashAlgorithm, NamedCurveAlgorithm, SignatureAlgorithm } from 'werift';
 
 export interface Certificate {
   readonly certPem: string;
+  /** As it is sent in a handshake. */
+  readonly der: Buffer;
   /** PKCS #8. Never leaves the process. */
   readonly keyPem: string;
-  /** What werift needs to know of the key: ECDSA with SHA-256. */
-  readonly signatureHash: { readonly hash: 4; readonly signature: 3 };
+  /** The same key, parsed once: ECDSA on P-256, which signs with SHA-256. */
+  readonly key: KeyObject;
   readonly fingerprint: Fingerprint;
 }
 
@@ -27,8 +29,9 @@ export async function createCertificate(): Promise<Certificate> {
   const der = new X509Certificate(certPem).raw;
   return Object.freeze({
     certPem,
+    der,
     keyPem,
-    signatureHash,
+    key: createPrivateKey(keyPem),
     fingerprint: { algorithm: 'sha-256', value: fingerprintOf(der, 'sha-256') ?? '' },
   });
 }

@@ -3,6 +3,8 @@
  * in batches) is the implementation's business; the same tests run on all of them.
  */
 
+import type { PortCounters } from '../port-counters.ts';
+
 /** A remote address. Stable once adopted, so that the packet path goes from datagram to owner without a look-up of its own. */
 export interface Peer<Owner> {
   readonly address: string;
@@ -18,15 +20,19 @@ export interface Peer<Owner> {
  */
 export type DatagramHandler<Owner> = (bytes: Buffer, offset: number, length: number, peer: Peer<Owner>) => void;
 
-export interface PortCounters {
-  received: number;
-  receivedBytes: number;
-  sent: number;
-  sentBytes: number;
-  /** Refused by `reserve`, or given up because the kernel's queue stayed full. */
-  sendDropped: number;
-  /** Larger than a slot. */
-  oversized: number;
+export interface PortOptions<Owner> {
+  /** A local IPv4 or IPv6 address; `0.0.0.0` and `::` mean all. */
+  readonly address: string;
+  /** 0 lets the system choose; see `port` of the opened one. */
+  readonly port: number;
+  readonly handler: DatagramHandler<Owner>;
+  /** Called when all datagrams that arrived together have been handed over, before what they led to is sent. */
+  readonly onReceived?: () => void;
+  /** Outgoing datagrams that can be on their way at once, 2 KiB each. Default 4096 (8 MiB): a burst of 40 subscribers x 100 packets. */
+  readonly arenaSlots?: number;
+  /** Few peers send much each (links): ask the kernel to put their runs together. Costs a copy per datagram, saves most of the receiving. */
+  readonly receivesRuns?: boolean;
+  readonly log?: { warn(details: object, message: string): void };
 }
 
 export interface DatagramPort<Owner> {
@@ -35,6 +41,8 @@ export interface DatagramPort<Owner> {
   readonly counters: PortCounters;
   /** The arena that outgoing datagrams are written to. */
   readonly outgoing: Buffer;
+  /** Datagrams of one size to one peer, queued in the same turn, leave for less: worth it to pad them to a common size. */
+  readonly sendsRuns: boolean;
   /** The offset in `outgoing` of a free slot, or -1 when all are on their way out (counted: drop the packet). */
   reserve(): number;
   /** Queues `length` bytes of a reserved slot for `peer`. Leaves with the next flush. */

@@ -22,6 +22,7 @@ export function side(
   fingerprints: readonly Fingerprint[],
   deliver: (datagram: Buffer) => void,
   srtpProfiles: readonly SrtpProfile[] = SRTP_PROFILES,
+  isAddressValidated = false,
 ): Side {
   const log: string[] = [];
   const received: Buffer[] = [];
@@ -36,6 +37,7 @@ export function side(
     certificate,
     fingerprints,
     srtpProfiles,
+    isAddressValidated,
     sink: {
       send: datagram => queueMicrotask(() => deliver(Buffer.from(datagram))),
       onConnected: () => note('connected'),
@@ -59,13 +61,21 @@ export function connect(
     clientExpects?: Certificate;
     serverExpects?: Certificate;
     clientProfiles?: readonly SrtpProfile[];
+    isAddressValidated?: boolean;
     tamper?: (datagram: Buffer, from: 'client' | 'server') => readonly Buffer[];
   } = {},
 ): Pair {
   const pass = options.tamper ?? (datagram => [datagram]);
-  const server: Side = side('server', bob, [(options.serverExpects ?? alice).fingerprint], datagram => {
-    for (const arrived of pass(datagram, 'server')) client.endpoint.handleDatagram(arrived);
-  });
+  const server: Side = side(
+    'server',
+    bob,
+    [(options.serverExpects ?? alice).fingerprint],
+    datagram => {
+      for (const arrived of pass(datagram, 'server')) client.endpoint.handleDatagram(arrived);
+    },
+    SRTP_PROFILES,
+    options.isAddressValidated,
+  );
   const client: Side = side(
     'client',
     alice,

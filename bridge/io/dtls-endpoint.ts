@@ -1,28 +1,30 @@
 /**
- * One DTLS 1.2 association: werift makes and reads the handshake messages, and everything it would take on trust is checked around it. It gets whole
- * messages, in order, of the types that come next (`dtls-inbox.ts`), each proven (`dtls-proof.ts`); once the handshake is done it gets nothing more
- * (`dtls-session.ts`). Serves clients (DTLS-SRTP, RFC 5764) and links between bridges.
+ * One DTLS 1.2 association over somebody else's socket: records in and out, messages put in order (`dtls-inbox.ts`), the side's machine
+ * (`dtls-server.ts`, `dtls-client.ts`), flights repeated, then the session (`dtls-session.ts`). Serves clients (DTLS-SRTP, RFC 5764) and links
+ * between bridges.
  */
-import type { KeyObject } from 'node:crypto';
-import { DtlsClient, DtlsServer } from 'werift';
 import { DecodeError } from '../../protocol/errors.ts';
 import type { SrtpProfile } from '../../protocol/srtp/profiles.ts';
-import { type Certificate, type Fingerprint, matchesFingerprint } from './certificate.ts';
+import { DtlsClientSide } from './dtls-client.ts';
+import type { HandshakeSettings, HandshakeSide, HandshakeStep, Secrets } from './dtls-handshake.ts';
 import { HandshakeInbox, type HandshakeMessage } from './dtls-inbox.ts';
+import { exportMaterial } from './dtls-keys.ts';
+import { FINISHED } from './dtls-messages.ts';
+import { SEALED_EPOCH } from './dtls-record-cipher.ts';
 import {
-  CERTIFICATE,
-  CERTIFICATE_VERIFY,
-  CLIENT_HELLO,
-  FINISHED,
-  isBeforeFinished,
-  mayFollow,
-  SERVER_KEY_EXCHANGE,
-} from './dtls-order.ts';
-import { certificateOf, provesKeyExchange, provesPossession, provesTranscript, publicKeyOf } from './dtls-proof.ts';
-import { type DtlsRecord, decodeHandshake, decodeRecords, encodeHandshake, HANDSHAKE } from './dtls-records.ts';
-import { DtlsSession, decryptRecord } from './dtls-session.ts';
+  ALERT,
+  APPLICATION_DATA,
+  CHANGE_CIPHER_SPEC,
+  type DtlsRecord,
+  decodeHandshake,
+  decodeRecords,
+  HANDSHAKE,
+} from './dtls-records.ts';
+import { DtlsServerSide } from './dtls-server.ts';
+import { DtlsSession } from './dtls-session.ts';
+import { DtlsWriter } from './dtls-writer.ts';
 
-/** Every call comes from `start`, `handleDatagram`, or (while connecting) a timer or promise of werift. */
+/** Every call comes from inside `start` or `handleDatagram`, or from the timer that repeats flights. */
 export interface DtlsSink {
   /** Gives up ownership of `datagram`. */
   send(datagram: Buffer): void;
@@ -36,63 +38,48 @@ export interface DtlsSink {
   onDrop?(reason: string): void;
 }
 
-export interface DtlsOptions {
+export interface DtlsOptions extends HandshakeSettings {
   readonly role: 'client' | 'server';
-  readonly certificate: Certificate;
-  /** What the peer's certificate must match (`matchesFingerprint`). */
-  readonly fingerprints: readonly Fingerprint[];
-  /** In order of preference; empty without SRTP. With any, one must be agreed on. */
-  readonly srtpProfiles: readonly SrtpProfile[];
   readonly sink: DtlsSink;
+  /** The peer is known to receive at its address (ICE has checked it): a server then asks for no cookie, which saves a round trip. Default false. */
+  readonly isAddressValidated?: boolean;
+  /** False: the caller repeats flights by {@link DtlsEndpoint.repeat}. Default true. */
+  readonly repeatsFlights?: boolean;
 }
 
 /** Datagrams of an unfinished handshake that are looked at: a handshake with every flight repeated ten times has half as many. */
 const HANDSHAKE_DATAGRAMS_MAX = 256;
-/** Beyond any flight: makes werift's retransmission loop end at its next turn. */
-const FLIGHT_OVER = 99;
+/** The first wait before a flight is repeated, doubled up to the longest. RFC 6347 section 4.2.4.1 begins with a second, for paths of 1999. */
+const REPEAT_MS_MIN = 300;
+const REPEAT_MS_MAX = 3000;
+/** After these, half a minute, the handshake has failed. */
+const REPEATS_MAX = 10;
+
+const ALERT_WARNING = 1;
+const CLOSE_NOTIFY = 0;
 
 export class DtlsEndpoint {
   readonly #options: DtlsOptions;
-  readonly #socket: DtlsServer | DtlsClient;
   readonly #inbox = new HandshakeInbox();
-  readonly #delivered: number[] = [];
-  readonly #peer: 'client' | 'server';
-  #hello: HandshakeMessage | undefined;
-  #peerKey: KeyObject | undefined;
-  /** An encrypted Finished that came before the messages it covers. */
+  readonly #writer = new DtlsWriter();
+  readonly #side: HandshakeSide;
+  /** An encrypted Finished that came before the messages it follows. */
   #early: DtlsRecord | undefined;
   #state: 'new' | 'connecting' | 'connected' | 'over' = 'new';
   #session: DtlsSession | undefined;
   #datagrams = 0;
+  #flights = 0;
+  /** The peer's message that our newest flight answers: if that comes again, the flight was lost. */
+  #answered = -1;
+  #repeats = 0;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: DtlsOptions) {
     this.#options = options;
-    this.#peer = options.role === 'server' ? 'client' : 'server';
-    const { certPem: cert, keyPem: key, signatureHash } = options.certificate;
-    const transport = {
-      type: 'udp',
-      // werift gives flights and their repetitions; after the handshake it has nothing to say.
-      send: async (bytes: Buffer) => {
-        if (this.#state !== 'over') options.sink.send(bytes);
-      },
-      // werift puts its own reader here.
-      onData: () => {},
-      close: async () => {},
-      address: { address: '', port: 0, family: '' },
-      closed: false,
-    };
-    const settings = {
-      cert,
-      key,
-      signatureHash,
-      transport,
-      srtpProfiles: [...options.srtpProfiles],
-      extendedMasterSecret: true,
-      certificateRequest: true,
-    };
-    this.#socket = options.role === 'server' ? new DtlsServer(settings) : new DtlsClient(settings);
-    this.#socket.onConnect.subscribe(() => this.#handleConnected());
-    this.#socket.onError.subscribe(() => this.#fail('dtls-handshake'));
+    this.#side =
+      options.role === 'server'
+        ? new DtlsServerSide(options, this.#writer, options.isAddressValidated !== true)
+        : new DtlsClientSide(options, this.#writer);
   }
 
   get isConnected(): boolean {
@@ -101,70 +88,99 @@ export class DtlsEndpoint {
 
   /** The agreed SRTP profile. Only when connected. */
   get srtpProfile(): SrtpProfile | undefined {
-    return this.#socket.srtp.srtpProfile as SrtpProfile | undefined;
+    return this.#side.srtpProfile;
+  }
+
+  /** How many flights have been sent, repetitions not counted. */
+  get flights(): number {
+    return this.#flights;
   }
 
   /** Begins: a client says hello, a server waits. */
   start(): void {
     if (this.#state !== 'new') return;
     this.#state = 'connecting';
-    if (this.#socket instanceof DtlsClient) this.#socket.connect().catch(() => this.#fail('dtls-handshake'));
+    this.#take(this.#side.start());
   }
 
   /** Handles one datagram, of which it takes ownership. Never throws. */
   handleDatagram(datagram: Buffer): void {
     if (this.#state === 'new' || this.#state === 'over') return;
+    if (this.#session === undefined && ++this.#datagrams > HANDSHAKE_DATAGRAMS_MAX) {
+      this.#drop('dtls-flood');
+      return;
+    }
+    this.#believe(() => {
+      // Each for itself: a repeated flight has messages that are of no use any more before one that is.
+      for (const record of decodeRecords(datagram)) this.#believe(() => this.#handleRecord(record));
+    });
+  }
+
+  /** Sends the newest flight again, in new records. */
+  repeat(): void {
+    if (this.#state === 'over') return;
+    for (const datagram of this.#writer.datagrams()) this.#options.sink.send(datagram);
+  }
+
+  /** Sends one application datagram, at most 1200 bytes or so; false before the handshake is done and after the end. */
+  send(data: Buffer): boolean {
+    if (this.#state !== 'connected') return false;
+    this.#options.sink.send(this.#writer.seal(APPLICATION_DATA, data));
+    return true;
+  }
+
+  /** Keying material of both sides (RFC 5764 section 4.2), `keyBytes` and `saltBytes` each. Only when connected. */
+  srtpKeys(keyBytes: number, saltBytes: number): Record<'localKey' | 'localSalt' | 'remoteKey' | 'remoteSalt', Buffer> {
+    const material = this.exportKeyingMaterial('EXTRACTOR-dtls_srtp', 2 * (keyBytes + saltBytes));
+    const salts = 2 * keyBytes;
+    const client = { key: material.subarray(0, keyBytes), salt: material.subarray(salts, salts + saltBytes) };
+    const server = { key: material.subarray(keyBytes, salts), salt: material.subarray(salts + saltBytes) };
+    const [local, remote] = this.#options.role === 'client' ? [client, server] : [server, client];
+    return { localKey: local.key, localSalt: local.salt, remoteKey: remote.key, remoteSalt: remote.salt };
+  }
+
+  /** `length` bytes of keying material for `label`, without context (RFC 5705). Only when connected. */
+  exportKeyingMaterial(label: string, length: number): Buffer {
+    const { master, randoms } = this.#secrets();
+    return exportMaterial(master, randoms, label, length);
+  }
+
+  /** Ends the association, with a close_notify when there is one. Nothing is called afterwards. */
+  close(): void {
+    if (this.#state === 'connected') {
+      this.#options.sink.send(this.#writer.seal(ALERT, Buffer.of(ALERT_WARNING, CLOSE_NOTIFY)));
+    }
+    this.#end();
+  }
+
+  /** Runs `read`; what it does not believe is dropped and counted. */
+  #believe(read: () => void): void {
     try {
-      if (this.#session === undefined && ++this.#datagrams > HANDSHAKE_DATAGRAMS_MAX)
-        throw new DecodeError('dtls-flood');
-      for (const record of decodeRecords(datagram)) this.#handleRecord(record);
+      read();
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       this.#drop(error.reason);
     }
   }
 
-  /** Sends one application datagram; false before the handshake is done and after the end. */
-  send(data: Buffer): boolean {
-    if (this.#state !== 'connected' || this.#session === undefined) return false;
-    this.#options.sink.send(this.#session.seal(data));
-    return true;
-  }
-
-  /** Keying material of both sides (RFC 5705, RFC 5764 section 4.2), `keyBytes` and `saltBytes` each. Only when connected. */
-  srtpKeys(keyBytes: number, saltBytes: number): ReturnType<DtlsServer['extractSessionKeys']> {
-    return this.#socket.extractSessionKeys(keyBytes, saltBytes);
-  }
-
-  /** `length` bytes of keying material for `label`, without context (RFC 5705). Only when connected. */
-  exportKeyingMaterial(label: string, length: number): Buffer {
-    return this.#socket.exportKeyingMaterial(label, length);
-  }
-
-  /** Ends the association, with a close_notify when there is one. Nothing is called afterwards. */
-  close(): void {
-    if (this.#session !== undefined && this.#state === 'connected')
-      this.#options.sink.send(this.#session.sealCloseNotify());
-    this.#end();
-  }
-
   #handleRecord(record: DtlsRecord): void {
     if (this.#state === 'over') return;
     if (this.#session !== undefined) this.#handleSessionRecord(this.#session, record);
     else if (record.type === HANDSHAKE && record.epoch === 0) this.#handleFlight(record);
-    else if (record.type === HANDSHAKE && record.epoch === 1) this.#handleFinished(record);
+    else if (record.type === HANDSHAKE && record.epoch === SEALED_EPOCH) this.#handleFinished(record);
     // Alerts in plain text are anybody's; ChangeCipherSpec says nothing that the epoch does not.
   }
 
   #handleSessionRecord(session: DtlsSession, record: DtlsRecord): void {
+    // A repeated flight begins with them; what it is repeated for is its Finished.
+    if (record.epoch === 0 && (record.type === HANDSHAKE || record.type === CHANGE_CIPHER_SPEC)) return;
     const opened = session.open(record);
-    const { sink } = this.#options;
+    const { sink, role } = this.#options;
     if (opened.kind === 'data') {
       sink.onData(opened.bytes);
     } else if (opened.kind === 'handshake') {
       // Only the server's flight is the last one: a client that answered too would keep both going for ever.
-      if (this.#peer === 'server') return;
-      for (const message of this.#socket.dtls.lastMessage) sink.send(message);
+      if (role === 'server') this.repeat();
     } else {
       this.#end();
       if (opened.isFatal) sink.onFailed('dtls-alert');
@@ -174,97 +190,104 @@ export class DtlsEndpoint {
 
   #handleFlight(record: DtlsRecord): void {
     for (const fragment of decodeHandshake(record.fragment)) {
-      const isRepeated = fragment.messageSequence === this.#inbox.next - 1 && fragment.offset === 0;
-      // The peer has not seen the answer to its hello: given the same one again, werift repeats it.
-      if (isRepeated && this.#hello !== undefined && this.#delivered.at(-1) === CLIENT_HELLO) this.#give(this.#hello);
+      const { messageSequence, offset } = fragment;
+      const isRepeated = messageSequence === this.#answered && messageSequence === this.#inbox.next - 1;
+      if (isRepeated && offset === 0) this.repeat();
       this.#inbox.add(fragment);
     }
     for (let message = this.#inbox.peek(); message !== undefined; message = this.#inbox.peek()) {
-      if (!mayFollow(this.#peer, this.#delivered, message.type) || !this.#isProven(message)) {
+      if (message.type === FINISHED || !this.#side.expected.includes(message.type)) {
         this.#inbox.reject();
-        this.#drop('dtls-unexpected');
-        return;
+        throw new DecodeError('dtls-unexpected');
       }
-      this.#inbox.advance();
-      this.#delivered.push(message.type);
-      if (message.type === CLIENT_HELLO) this.#hello = message;
-      this.#give(message);
+      this.#take(this.#deliver(message));
+      if (this.#state === 'over') return;
     }
     if (this.#early !== undefined) this.#handleFinished(this.#early);
   }
 
-  /** Checks what a message claims. A certificate that is not the announced one, or is not the sender's own, ends the handshake. */
-  #isProven({ type, body }: HandshakeMessage): boolean {
-    if (type === CERTIFICATE) {
-      const der = certificateOf(body);
-      this.#peerKey = der === undefined ? undefined : publicKeyOf(der);
-      if (der === undefined || this.#peerKey === undefined) return this.#fail('dtls-certificate');
-      return matchesFingerprint(der, this.#options.fingerprints) || this.#fail('dtls-fingerprint');
+  /** A malformed message leaves its place to another one. */
+  #deliver(message: HandshakeMessage): HandshakeStep {
+    try {
+      const step = this.#side.handle(message);
+      this.#inbox.advance();
+      return step;
+    } catch (error) {
+      this.#inbox.reject();
+      throw error;
     }
-    if (this.#peerKey === undefined) return true;
-    const { cipher } = this.#socket;
-    if (type === CERTIFICATE_VERIFY) {
-      return provesPossession(body, this.#peerKey, this.#transcript()) || this.#fail('dtls-possession');
-    }
-    if (type === SERVER_KEY_EXCHANGE) {
-      const [client, server] = [cipher.localRandom.serialize(), cipher.remoteRandom.serialize()];
-      return provesKeyExchange(body, this.#peerKey, client, server) || this.#fail('dtls-possession');
-    }
-    return true;
   }
 
   /** The Finished message, the first under the new keys. Proves that both sides have seen the same handshake. */
   #handleFinished(record: DtlsRecord): void {
-    const { cipher } = this.#socket;
-    const isReady = isBeforeFinished(this.#peer, this.#delivered) && cipher.cipher !== undefined;
+    const { cipher } = this.#writer;
+    const isReady = cipher !== undefined && this.#side.expected.includes(FINISHED);
     this.#early = isReady ? undefined : record;
     if (!isReady) return;
-    const [finished] = decodeHandshake(decryptRecord(this.#socket, record));
-    const isGood =
-      finished?.type === FINISHED &&
-      provesTranscript(finished.body, this.#peer, cipher.masterSecret, this.#transcript());
-    if (!isGood) throw new DecodeError('dtls-finished');
-    this.#inbox.next = finished.messageSequence + 1;
-    this.#delivered.push(FINISHED);
-    this.#pass(record.bytes);
+    const [finished] = decodeHandshake(cipher.open(record));
+    if (finished?.type !== FINISHED) throw new DecodeError('dtls-unexpected');
+    this.#take(this.#side.handle(finished));
   }
 
-  #transcript(): Buffer {
-    return Buffer.concat(this.#socket.dtls.sortedHandshakeCache.map(message => message.serialize()));
+  #take(step: HandshakeStep): void {
+    if (step.kind === 'fail') this.#fail(step.reason);
+    else if (step.kind === 'answer') this.#sendFlight();
+    else if (step.kind === 'done') this.#finish();
   }
 
-  #give(message: HandshakeMessage): void {
-    this.#pass(encodeHandshake(message.type, message.messageSequence, message.body));
+  #sendFlight(): void {
+    this.#answered = this.#inbox.next - 1;
+    this.#flights++;
+    this.#repeats = 0;
+    this.#await(REPEAT_MS_MIN);
+    this.repeat();
   }
 
-  #pass(datagram: Buffer): void {
-    this.#socket.transport.socket.onData(datagram, ['', 0]);
+  #await(waitMs: number): void {
+    clearTimeout(this.#timer);
+    if (this.#options.repeatsFlights !== false) this.#timer = setTimeout(() => this.#handleSilence(waitMs), waitMs);
   }
 
-  #handleConnected(): void {
-    if (this.#state !== 'connecting' || this.#delivered.at(-1) !== FINISHED) return;
-    const finished = this.#socket.dtls.lastMessage.at(-1);
-    if (finished === undefined) return void this.#fail('dtls-handshake');
-    if (this.#options.srtpProfiles.length > 0 && this.srtpProfile === undefined) return void this.#fail('dtls-no-srtp');
-    this.#session = new DtlsSession(this.#socket, finished);
+  #handleSilence(waitedMs: number): void {
+    if (++this.#repeats > REPEATS_MAX) return this.#fail('dtls-silence');
+    this.#await(Math.min(REPEAT_MS_MAX, waitedMs * 2));
+    this.repeat();
+  }
+
+  #finish(): void {
+    const { cipher } = this.#writer;
+    if (cipher === undefined) return this.#fail('dtls-handshake');
+    clearTimeout(this.#timer);
+    this.#session = new DtlsSession(cipher);
     this.#state = 'connected';
+    if (this.#options.role === 'server') {
+      this.#flights++;
+      this.repeat();
+    }
     this.#options.sink.onConnected();
   }
 
-  /** Always false, so that a check can end with it. */
-  #fail(reason: string): false {
-    if (this.#state === 'connected' || this.#state === 'over') return false;
-    this.#end();
-    this.#options.sink.onFailed(reason);
-    return false;
+  #secrets(): Secrets {
+    const { secrets } = this.#side;
+    if (secrets === undefined || this.#state !== 'connected')
+      throw new Error('DTLS keys were asked for before there were any');
+    return secrets;
   }
 
-  #end(): void {
-    this.#state = 'over';
-    this.#socket.dtls.flight = FLIGHT_OVER;
+  #fail(reason: string): void {
+    if (this.#state === 'connected' || this.#state === 'over') return;
+    this.#end();
+    this.#options.sink.onFailed(reason);
   }
 
   #drop(reason: string): void {
     this.#options.sink.onDrop?.(reason);
+  }
+
+  #end(): void {
+    this.#state = 'over';
+    clearTimeout(this.#timer);
+    this.#side.secrets?.master.fill(0);
+    this.#writer.cipher?.wipe();
   }
 }

@@ -10,8 +10,8 @@ export interface HandshakeMessage {
 const AHEAD_MAX = 8;
 
 /**
- * Puts handshake fragments together and their messages in order (RFC 6347 section 4.2.3): werift handles them as they come, and a flight whose
- * datagrams overtake each other would break its key schedule. Holds at most 8 messages of 16 KiB.
+ * Puts handshake fragments together and their messages in order (RFC 6347 section 4.2.3): datagrams
+ * overtake each other, and the key schedule depends on their order. Holds at most 8 messages of 16 KiB.
  */
 export class HandshakeInbox {
   /** Message sequence that is delivered next. */
@@ -50,7 +50,7 @@ export class HandshakeInbox {
 
 class PendingMessage {
   readonly type: number;
-  readonly body: Buffer;
+  body: Buffer;
   readonly #has: Uint8Array;
   #missing: number;
 
@@ -67,6 +67,11 @@ class PendingMessage {
 
   add(fragment: HandshakeFragment): void {
     if (fragment.type !== this.type || fragment.length !== this.body.length) return;
+    if (fragment.body.length === this.body.length) {
+      this.body = fragment.body;
+      this.#missing = 0;
+      return;
+    }
     for (let index = 0; index < fragment.body.length; index++) {
       const at = fragment.offset + index;
       if (this.#has[at] === 1) continue;

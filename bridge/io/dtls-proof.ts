@@ -1,15 +1,12 @@
 /**
- * The proofs of a DTLS 1.2 handshake (RFC 5246 sections 7.4.3, 7.4.8, 7.4.9; RFC 4492 sections 5.4, 5.8). werift reads these messages and
- * believes them: it checks neither signature nor the Finished hash, and without those a fingerprint proves nothing, since anybody can show
- * somebody else's certificate. So they are checked here, before werift acts on them.
+ * The proofs of a DTLS 1.2 handshake (RFC 5246 sections 7.4.3, 7.4.8, 7.4.9; RFC 8422 sections 5.4, 5.8). A matching fingerprint alone proves nothing:
+ * anybody can show somebody else's certificate. The signature by its key, and the Finished hash, are what makes it the sender's own.
  */
-import { createHash, createHmac, type KeyObject, timingSafeEqual, verify, X509Certificate } from 'node:crypto';
+import { type KeyObject, timingSafeEqual, verify, X509Certificate } from 'node:crypto';
+import { ECDSA_SHA256, RSA_PKCS1_SHA256 } from './dtls-hello.ts';
+import { verifyDataOf } from './dtls-keys.ts';
 
-/** Schemes that werift offers: hash (8), signature (8). */
-const RSA_PKCS1_SHA256 = 0x0401;
-const ECDSA_SHA256 = 0x0403;
 const NAMED_CURVE = 3;
-const VERIFY_DATA_BYTES = 12;
 
 /** The first certificate of a Certificate message in DER, or undefined for an empty or malformed list. */
 export function certificateOf(body: Buffer): Buffer | undefined {
@@ -52,10 +49,8 @@ export function provesTranscript(
   masterSecret: Buffer,
   transcript: Buffer,
 ): boolean {
-  if (body.length !== VERIFY_DATA_BYTES) return false;
-  const hash = createHash('sha256').update(transcript).digest();
-  const expected = prf(masterSecret, `${side} finished`, hash).subarray(0, VERIFY_DATA_BYTES);
-  return timingSafeEqual(body, expected);
+  const expected = verifyDataOf(masterSecret, side, transcript);
+  return body.length === expected.length && timingSafeEqual(body, expected);
 }
 
 /** Reads scheme (16), length (16) and signature that end `body`, and checks them. */
@@ -68,11 +63,4 @@ function isSigned(body: Buffer, offset: number, key: KeyObject, signed: Buffer):
   } catch {
     return false;
   }
-}
-
-/** 32 bytes of the TLS 1.2 pseudo-random function (RFC 5246 section 5): enough for verify_data. */
-function prf(secret: Buffer, label: string, seed: Buffer): Buffer {
-  const labelled = Buffer.concat([Buffer.from(label, 'ascii'), seed]);
-  const first = createHmac('sha256', secret).update(labelled).digest();
-  return createHmac('sha256', secret).update(first).update(labelled).digest();
 }

@@ -1,5 +1,5 @@
 /**
- * DTLS 1.2 records and handshake fragments (RFC 6347 sections 4.1 and 4.2.2), checked before werift sees any of them: it trusts every length.
+ * DTLS 1.2 records and handshake fragments (RFC 6347 sections 4.1 and 4.2.2).
  *
  * record:    | type (8) | version (16) | epoch (16) | sequence (48) | length (16) | fragment
  * handshake: | type (8) | length (24) | message sequence (16) | fragment offset (24) | fragment length (24) | body
@@ -14,13 +14,14 @@ export const ALERT = 21;
 export const HANDSHAKE = 22;
 export const APPLICATION_DATA = 23;
 
+/** Versions count down: 1.0 is 0xfeff. */
+export const DTLS_1_2 = 0xfefd;
 const VERSION_MAJOR = 0xfe;
-/** A client's certificate chain is under 2 KiB; werift would allocate the 16 MiB that the field can say. */
+/** A client's certificate chain is under 2 KiB; the field can say 16 MiB. */
 const HANDSHAKE_BYTES_MAX = 16_384;
 
 export interface DtlsRecord {
   readonly type: number;
-  readonly version: number;
   readonly epoch: number;
   /** 48 bits. */
   readonly sequence: number;
@@ -51,7 +52,6 @@ export function decodeRecords(datagram: Buffer): DtlsRecord[] {
     if (end > datagram.length) throw new DecodeError('dtls-record');
     records.push({
       type,
-      version: datagram.readUInt16BE(position + 1),
       epoch: datagram.readUInt16BE(position + 3),
       sequence: datagram.readUIntBE(position + 5, 6),
       fragment: datagram.subarray(position + RECORD_HEADER_BYTES, end),
@@ -86,16 +86,28 @@ export function decodeHandshake(fragment: Buffer): HandshakeFragment[] {
   return fragments;
 }
 
-/** One whole handshake message in a plain record of its own. */
+/** A handshake message in one fragment, as it is sent and as it counts for the transcript. */
 export function encodeHandshake(type: number, messageSequence: number, body: Uint8Array): Buffer {
-  const bytes = Buffer.alloc(RECORD_HEADER_BYTES + HANDSHAKE_HEADER_BYTES + body.length);
-  bytes[0] = HANDSHAKE;
-  bytes.writeUInt16BE(0xfefd, 1);
-  bytes.writeUInt16BE(HANDSHAKE_HEADER_BYTES + body.length, 11);
-  bytes[13] = type;
-  bytes.writeUIntBE(body.length, 14, 3);
-  bytes.writeUInt16BE(messageSequence, 17);
-  bytes.writeUIntBE(body.length, 22, 3);
-  bytes.set(body, 25);
+  const bytes = Buffer.alloc(HANDSHAKE_HEADER_BYTES + body.length);
+  bytes[0] = type;
+  bytes.writeUIntBE(body.length, 1, 3);
+  bytes.writeUInt16BE(messageSequence, 4);
+  bytes.writeUIntBE(body.length, 9, 3);
+  bytes.set(body, HANDSHAKE_HEADER_BYTES);
   return bytes;
+}
+
+export function encodeRecord(type: number, sequence: number, fragment: Uint8Array): Buffer {
+  const record = Buffer.alloc(RECORD_HEADER_BYTES + fragment.length);
+  writeRecordHeader(record, type, 0, sequence, fragment.length);
+  record.set(fragment, RECORD_HEADER_BYTES);
+  return record;
+}
+
+export function writeRecordHeader(record: Buffer, type: number, epoch: number, sequence: number, length: number): void {
+  record[0] = type;
+  record.writeUInt16BE(DTLS_1_2, 1);
+  record.writeUInt16BE(epoch, 3);
+  record.writeUIntBE(sequence, 5, 6);
+  record.writeUInt16BE(length, 11);
 }

@@ -26,6 +26,8 @@ export interface TestClientOptions {
   readonly fingerprint: Fingerprint;
   readonly role?: 'client' | 'server';
   readonly srtpProfiles?: readonly SrtpProfile[];
+  /** Told of each RTP packet as soon as it is decrypted. */
+  readonly onRtp?: (packet: Buffer) => void;
 }
 
 export class TestClient {
@@ -152,7 +154,9 @@ export class TestClient {
       const isReport = isRtcp(bytes, 0);
       const length = this.#srtp[isReport ? 'unprotectRtcp' : 'unprotectRtp'](bytes, 0, bytes.length);
       if (length < 0) throw new Error(`refused with ${length}`);
-      (isReport ? this.rtcp : this.rtp).push(bytes.subarray(0, length));
+      const packet = bytes.subarray(0, length);
+      if (!isReport) this.#options.onRtp?.(packet);
+      (isReport ? this.rtcp : this.rtp).push(packet);
       this.arrivedAt.push(port);
     }
     this.#look();

@@ -6,6 +6,7 @@ import { DTLS, firstByteKind, isRtcp, RTP, STUN } from '../../protocol/demux.ts'
 import { DecodeError } from '../../protocol/errors.ts';
 import { IceRegistry } from '../ice/ice-registry.ts';
 import { createCertificate } from './certificate.ts';
+import { DtlsQueue } from './dtls-queue.ts';
 import { TestClient, type TestClientOptions } from './endpoint-transport.client.ts';
 import { EndpointTransport } from './endpoint-transport.ts';
 import { PortablePort } from './portable-port.ts';
@@ -27,7 +28,11 @@ export class Room {
   client!: TestClient;
   readonly #waiting: (() => void)[] = [];
 
-  static async open(context: TestContext, options: Partial<TestClientOptions> = {}): Promise<Room> {
+  static async open(
+    context: TestContext,
+    options: Partial<TestClientOptions> = {},
+    dtlsQueue = new DtlsQueue({ nowMs: () => performance.now() }),
+  ): Promise<Room> {
     const room = new Room();
     const onDrop = (reason: string) => room.#note(room.drops, reason);
     room.port = await PortablePort.open<Room>({
@@ -53,6 +58,7 @@ export class Room {
       ice: room.registry,
       certificate: ours,
       nowMs: room.nowMs,
+      dtlsQueue,
       onDrop,
       sink: {
         onConnected: () => room.#note(room.log, 'connected'),

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { SRTP_PROFILES } from '../../protocol/srtp/profiles.ts';
 import { BINDING_ERROR, BINDING_SUCCESS } from '../../protocol/stun/constants.ts';
 import { CONSENT_MS } from '../ice/ice-agent.ts';
+import { DtlsQueue, WAITING_PER_ENDPOINT_MAX } from './dtls-queue.ts';
 import { ours, REPORT, Room, rtp, theirs } from './endpoint-transport.room.ts';
 import { DTLS_TIMEOUT_MS } from './endpoint-transport.ts';
 
@@ -211,3 +212,38 @@ test('closing tells the client, and nothing more is heard of it', async context 
   assert.deepEqual(room.log, ['connected']);
   assert.equal(transport.endedBecause, 'moved');
 });
+
+test('a handshake goes on when the queue has its turn, not in the receive call', async context => {
+  const turns: (() => void)[] = [];
+  const queue = new DtlsQueue({ nowMs: () => 0, schedule: turn => turns.push(turn) });
+  const room = await Room.open(context, {}, queue);
+  room.transport.setRemote(room.nowMs, room.client.ice, room.dtlsOf(), 0);
+  await room.client.check(room.transport.local);
+  const sent = room.port.counters.sent;
+  room.client.dtls.start();
+  await until(() => queue.length === 1);
+  assert.equal(room.port.counters.sent, sent);
+  turns.shift()?.();
+  await until(() => queue.length === 1);
+  assert.equal(room.transport.isConnected, false);
+  turns.shift()?.();
+  assert.equal(room.transport.isConnected, true);
+});
+
+test('a full queue is a reason to drop, and an endpoint that is closed leaves nothing in it', async context => {
+  const queue = new DtlsQueue({ nowMs: () => 0, schedule: () => {} });
+  const room = await Room.open(context, {}, queue);
+  room.transport.setRemote(room.nowMs, room.client.ice, room.dtlsOf(), 0);
+  await room.client.check(room.transport.local);
+  for (let count = 0; count <= WAITING_PER_ENDPOINT_MAX; count++) room.client.sendFrom(0, Buffer.alloc(20, 22));
+  await room.until(() => room.drops.length > 0);
+  assert.deepEqual(room.drops, ['dtls-queue-full']);
+  assert.equal(queue.length, WAITING_PER_ENDPOINT_MAX);
+  room.transport.close();
+  assert.equal(queue.length, 0);
+});
+
+/** Asks once in every turn of the event loop. */
+async function until(isDone: () => boolean): Promise<void> {
+  while (!isDone()) await new Promise(resolve => setImmediate(resolve));
+}

@@ -4,7 +4,14 @@
  */
 import type { EndpointSpec } from '../../protocol/control/spec.ts';
 import { SRTP_NO_KEYS, srtpReason } from '../../protocol/srtp/outcome.ts';
-import { createSrtpSession, MASTER_KEY_BYTES, masterSaltBytes, SRTP_PROFILES } from '../../protocol/srtp/profiles.ts';
+import {
+  createSrtpSession,
+  MASTER_KEY_BYTES,
+  masterSaltBytes,
+  SRTP_PROFILES,
+  type SrtpKeys,
+  type SrtpProfile,
+} from '../../protocol/srtp/profiles.ts';
 import type { SrtpSession } from '../../protocol/srtp/session.ts';
 import { SLOT_BYTES } from '../arena.ts';
 import { CONSENT_MS, type IceAgent } from '../ice/ice-agent.ts';
@@ -14,6 +21,7 @@ import type { Certificate, Fingerprint } from './certificate.ts';
 import { DataChannels, type DataKind } from './data-channels.ts';
 import type { DatagramPort, Peer } from './datagram-port.ts';
 import { DtlsEndpoint } from './dtls-endpoint.ts';
+import type { DtlsQueue } from './dtls-queue.ts';
 
 /** What happens to a transport. At most one of `onFailed` and `onClosed` is called, last, and not after `close`. Reasons are stable words. */
 export interface EndpointTransportSink {
@@ -37,8 +45,12 @@ export interface EndpointTransportOptions<Owner> {
   readonly certificate: Certificate;
   readonly sink: EndpointTransportSink;
   readonly nowMs: number;
+  /** Where DTLS datagrams wait for a turn in which no media does. Without one they are handled in the receive call. */
+  readonly dtlsQueue?: DtlsQueue;
   /** Silence after which the client is gone, and the wait for its first check. Default 30 s. */
   readonly timeoutMs?: number;
+  /** What protects media packets. Default: node:crypto. */
+  readonly createSrtpSession?: (profile: SrtpProfile, keys: SrtpKeys) => SrtpSession;
   /** Told of everything that is thrown away; a stable word, fit for a metric label. */
   readonly onDrop?: (reason: string) => void;
 }
@@ -136,8 +148,11 @@ export class EndpointTransport<Owner> {
     if (this.#isOver || peer.owner !== this.owner) return this.#drop('dtls-stranger');
     // The client repeats its flight; until its fingerprint is known there is nothing to believe.
     if (this.#dtls === undefined) return this.#drop('dtls-early');
-    // werift keeps what it is given, and the arena's slot is used again.
-    this.#dtls.handleDatagram(Buffer.from(bytes.subarray(offset, offset + length)));
+    // It is kept for longer than the arena's slot is ours.
+    const datagram = Buffer.from(bytes.subarray(offset, offset + length));
+    const { dtlsQueue } = this.#options;
+    if (dtlsQueue === undefined) this.#dtls.handleDatagram(datagram);
+    else if (!dtlsQueue.add(this.#dtls, datagram)) this.#drop('dtls-queue-full');
   }
 
   /** Decrypts in place and returns the plain length, or a negative code (`protocol/srtp/outcome.ts`). */
@@ -192,7 +207,12 @@ export class EndpointTransport<Owner> {
     this.#isOver = true;
     this.#endedBecause = reason;
     this.#data.close();
-    this.#dtls?.close();
+    if (this.#dtls !== undefined) {
+      this.#options.dtlsQueue?.remove(this.#dtls);
+      this.#dtls.close();
+    }
+    this.#srtp?.close();
+    this.#srtp = undefined;
     this.#options.ice.close(this.#agent);
     for (const peer of this.#peers) this.#releasePeer(peer);
     this.#peers.length = 0;
@@ -211,6 +231,8 @@ export class EndpointTransport<Owner> {
       certificate: this.#options.certificate,
       fingerprints,
       srtpProfiles: SRTP_PROFILES,
+      // Only datagrams from addresses that ICE has checked come here.
+      isAddressValidated: true,
       sink: {
         send: datagram => this.#send(datagram),
         onConnected: () => this.#handleKeys(),
@@ -224,10 +246,11 @@ export class EndpointTransport<Owner> {
   }
 
   #handleKeys(): void {
+    if (this.#isOver) return;
     const profile = this.#dtls?.srtpProfile;
     if (this.#dtls === undefined || profile === undefined) return this.#finish('dtls-no-srtp');
     const keys = this.#dtls.srtpKeys(MASTER_KEY_BYTES, masterSaltBytes(profile));
-    this.#srtp = createSrtpSession(profile, keys);
+    this.#srtp = (this.#options.createSrtpSession ?? createSrtpSession)(profile, keys);
     this.#data.start();
     this.#options.sink.onConnected();
   }

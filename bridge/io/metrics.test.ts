@@ -5,7 +5,7 @@ import type { ProjectionSpec, SourceSpec } from '../../protocol/control/spec.ts'
 import type { BridgeId } from '../../protocol/ids.ts';
 import { createLinkCounters } from '../relay/link-counters.ts';
 import type { LinkSnapshot } from '../relay/relay.ts';
-import { BridgeBox } from '../testing/bridge-box.ts';
+import { BridgeBox, CONFERENCE } from '../testing/bridge-box.ts';
 import { vp8Packet } from '../testing/packets.ts';
 import { type BridgeMetricsOptions, bridgeMetrics, endKey } from './metrics.ts';
 
@@ -55,12 +55,14 @@ function metricsOf(box: BridgeBox, options: Partial<BridgeMetricsOptions> = {}) 
     bridge: box.bridge,
     relay: { strangers: 0, snapshot: () => [] },
     counters: box.counters,
-    media: { counters: box.port.counters, sendErrors: 0 },
-    octo: { counters: box.port.counters, sendErrors: 0 },
+    media: box.port,
+    octo: box.port,
     load: () => LOAD,
     focuses: () => [],
     eventStreams: { size: 0 },
     endpointEnds: new Map(),
+    restarts: 2,
+    dtlsQueue: { length: 3, handled: 4, dropped: 5, waitMsTotal: 6_000 },
     ...options,
   });
   return {
@@ -131,10 +133,12 @@ test('what subscriptions and streams count stays in the totals when they end', a
   assert.equal(second.get('projection_dropped_late_packets_total'), before.droppedLate);
   box.put(2, { version: 2, projections: [{ ...VIEW, ssrc: 0x1003 }] });
   box.put(1, { version: 2, sources: [] });
-  assert.deepEqual(
-    [...(await scrape())].filter(([name]) => /nack|duplicate|projection|switches/.test(name)),
-    [...second].filter(([name]) => /nack|duplicate|projection|switches/.test(name)),
-  );
+  const ofMedia = (series: ReadonlyMap<string, number>) =>
+    [...series].filter(([name]) => /nack|duplicate|projection|switches/.test(name));
+  assert.deepEqual(ofMedia(await scrape()), ofMedia(second));
+  box.endpoint(2).subscriptions.values().next().value!.projection.counters.layerSwitches += 5;
+  box.bridge.deleteConference(CONFERENCE);
+  assert.equal((await scrape()).get('layer_switches_total'), second.get('layer_switches_total')! + 5);
 });
 
 test('each link has its own series, one name per number, and none once it is gone', async () => {
@@ -159,9 +163,22 @@ test('each link has its own series, one name per number, and none once it is gon
 });
 
 test('ports, load, focuses, event streams and lost endpoints are told', async () => {
-  const counters = { received: 1, receivedBytes: 2, sent: 3, sentBytes: 4, sendDropped: 5, oversized: 6 };
+  const counters = {
+    received: 1,
+    receivedBytes: 2,
+    sent: 3,
+    sentBytes: 4,
+    sendDropped: 5,
+    oversized: 6,
+    sendErrors: 7,
+    receiveCalls: 8,
+    sendCalls: 9,
+    receivedInRuns: 10,
+    sentInRuns: 11,
+    sendBlocked: 12,
+  };
   const series = await metricsOf(new BridgeBox('a'), {
-    octo: { counters, sendErrors: 7 },
+    octo: { counters },
     focuses: () => [
       { url: 'http://one', isRegistered: true },
       { url: 'http://two', isRegistered: false },
@@ -189,6 +206,16 @@ test('ports, load, focuses, event streams and lost endpoints are told', async ()
     'focus_registered{focus="http://one"}': 1,
     'focus_registered{focus="http://two"}': 0,
     event_streams: 2,
+    restarts_total: 2,
+    dtls_queue_datagrams: 3,
+    dtls_queue_handled_datagrams_total: 4,
+    dtls_queue_dropped_datagrams_total: 5,
+    dtls_queue_wait_seconds_total: 6,
+    'port_receive_calls_total{port="octo"}': 8,
+    'port_send_calls_total{port="octo"}': 9,
+    'port_received_in_runs_packets_total{port="octo"}': 10,
+    'port_sent_in_runs_packets_total{port="octo"}': 11,
+    'port_send_blocked_total{port="octo"}': 12,
     'endpoint_ends_total{state="failed",reason="dtls-handshake"}': 3,
     'endpoint_ends_total{state="gone",reason="ice-timeout"}': 1,
   };

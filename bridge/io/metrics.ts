@@ -2,17 +2,16 @@ import { Registry } from 'prom-client';
 import type { Load } from '../../protocol/control/events.ts';
 import type { Bridge } from '../bridge.ts';
 import type { BridgeCounters } from '../counters.ts';
+import type { PortCounters } from '../port-counters.ts';
 import type { Relay } from '../relay/relay.ts';
-import type { PortCounters } from './datagram-port.ts';
+import type { DtlsQueue } from './dtls-queue.ts';
 import { eventLoopDelay, watchEventLoop } from './event-loop-delay.ts';
 import { linkMetrics } from './link-metrics.ts';
-import { MEDIA_TOTALS, MediaTotals } from './media-totals.ts';
+import { mediaMetrics } from './media-totals.ts';
 import { MetricFamilies } from './metric-families.ts';
 
 export interface MeteredPort {
   readonly counters: Readonly<PortCounters>;
-  /** Datagrams the kernel refused; part of `sendDropped` too. */
-  readonly sendErrors: number;
 }
 
 export interface BridgeMetricsOptions {
@@ -29,6 +28,9 @@ export interface BridgeMetricsOptions {
   readonly eventStreams: { readonly size: number };
   /** Endpoints that failed or were gone, by {@link endKey}. */
   readonly endpointEnds: ReadonlyMap<string, number>;
+  /** How often the pool has started this bridge again. */
+  readonly restarts: number;
+  readonly dtlsQueue: Pick<DtlsQueue, 'length' | 'handled' | 'dropped' | 'waitMsTotal'>;
 }
 
 /** Key of `endpointEnds`. Reasons are stable words (endpoint-transport.ts), so there are few keys. */
@@ -46,6 +48,7 @@ export function bridgeMetrics(options: BridgeMetricsOptions): Registry {
   packetMetrics(families, options.counters);
   mediaMetrics(families, options.bridge);
   portMetrics(families, options);
+  handshakeMetrics(families, options.dtlsQueue);
   linkMetrics(families, () => options.relay.snapshot());
   families.counter('stranger_packets', 'Datagrams on the Octo port from addresses that no conference names', () => {
     return options.relay.strangers;
@@ -60,6 +63,9 @@ function stateMetrics(families: MetricFamilies, options: BridgeMetricsOptions): 
   families.gauge('conferences', 'Conferences that this bridge knows', () => bridge.conferences.size);
   families.gauge('sources', 'Sources that endpoints of this bridge send', () => bridge.sourceCount());
   families.gauge('draining', '1 while the bridge refuses new endpoints', () => (bridge.isDraining ? 1 : 0));
+  families.counter('restarts', 'How often the pool has started this bridge again since the pool itself started', () => {
+    return options.restarts;
+  });
   families.gauge('event_streams', 'Event streams that focuses have open', () => eventStreams.size);
   families.gauges('focus_registered', '1 while the focus takes the reports of this bridge', ['focus'], put => {
     for (const { url, isRegistered } of focuses()) put({ focus: url }, isRegistered ? 1 : 0);
@@ -97,13 +103,6 @@ function packetMetrics(families: MetricFamilies, counters: BridgeCounters): void
   });
 }
 
-function mediaMetrics(families: MetricFamilies, bridge: Bridge): void {
-  const totals = new MediaTotals(bridge);
-  for (const [name, help] of Object.entries(MEDIA_TOTALS) as [keyof typeof MEDIA_TOTALS, string][]) {
-    families.counter(name, help, () => totals.read(name));
-  }
-}
-
 function portMetrics(families: MetricFamilies, { media, octo }: BridgeMetricsOptions): void {
   const count = (name: string, help: string, read: (port: MeteredPort) => number) => {
     families.counters(`port_${name}`, help, ['port'], put => {
@@ -119,7 +118,30 @@ function portMetrics(families: MetricFamilies, { media, octo }: BridgeMetricsOpt
     return counters.sendDropped;
   });
   count('oversized_packets', 'Datagrams received that are larger than a slot', ({ counters }) => counters.oversized);
-  count('send_errors', 'Datagrams that the kernel refused to send', ({ sendErrors }) => sendErrors);
+  count('send_errors', 'Datagrams that the kernel refused to send', ({ counters }) => counters.sendErrors);
+  count('receive_calls', 'System calls that brought datagrams', ({ counters }) => counters.receiveCalls);
+  count('send_calls', 'System calls that took datagrams', ({ counters }) => counters.sendCalls);
+  count('received_in_runs_packets', 'Datagrams received in a run that the kernel had put together', ({ counters }) => {
+    return counters.receivedInRuns;
+  });
+  count(
+    'sent_in_runs_packets',
+    'Datagrams sent in a run that the kernel cut up',
+    ({ counters }) => counters.sentInRuns,
+  );
+  count('send_blocked', 'Times the kernel had no room in its send buffer', ({ counters }) => counters.sendBlocked);
+}
+
+/** Joins wait for media, not the other way round: this is how long. */
+function handshakeMetrics(families: MetricFamilies, queue: BridgeMetricsOptions['dtlsQueue']): void {
+  families.gauge('dtls_queue_datagrams', 'Handshake datagrams that wait for their turn', () => queue.length);
+  families.counter('dtls_queue_handled_datagrams', 'Handshake datagrams that had their turn', () => queue.handled);
+  families.counter('dtls_queue_dropped_datagrams', 'DTLS datagrams dropped because the queue was full', () => {
+    return queue.dropped;
+  });
+  families.counter('dtls_queue_wait_seconds', 'How long those that had their turn waited for it, together', () => {
+    return queue.waitMsTotal / 1_000;
+  });
 }
 
 /** Of the process: bridges that share one all report the whole of it. */

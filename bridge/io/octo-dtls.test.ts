@@ -8,6 +8,7 @@ import type { Handshake } from '../relay/handshake.ts';
 import type { Link } from '../relay/link.ts';
 import { Relay } from '../relay/relay.ts';
 import type { RelaySink } from '../relay/relay-sink.ts';
+import { TEST_DATAPATH } from '../testing/datapath.ts';
 import { type Certificate, createCertificate } from './certificate.ts';
 import { octoHandshakes } from './octo-dtls.ts';
 import { PortablePort } from './portable-port.ts';
@@ -109,6 +110,17 @@ test('any one lost datagram is made good within 200 ms', async () => {
   }
 });
 
+test('waits that have grown in one flight are short again in the next', async () => {
+  // The hello and its first repetition, and then the hello with the cookie.
+  const wire = new Wire(pinned(), index => index < 2 || index === 4);
+  await wire.settle();
+  for (let waitedMs = 0; waitedMs < 150 + 300; waitedMs += 10) await wire.advance(10);
+  assert.equal(wire.keys.client, undefined);
+  for (let waitedMs = 0; waitedMs < 150; waitedMs += 10) await wire.advance(10);
+  assert.ok(wire.keys.client !== undefined && wire.keys.server !== undefined);
+  wire.close();
+});
+
 test('a nudge repeats a hello that nobody has answered, at once', async () => {
   const wire = new Wire(pinned(), index => index === 0);
   await wire.settle();
@@ -192,6 +204,7 @@ async function open(bridgeId: string, certificate: Certificate, changed: () => v
     fingerprint: { ...certificate.fingerprint },
   };
   relay = new Relay({
+    ciphers: TEST_DATAPATH.frameCiphers,
     self: peer,
     port,
     startHandshake: octoHandshakes(certificate),

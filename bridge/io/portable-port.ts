@@ -2,41 +2,23 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { SLOT_BYTES } from '../arena.ts';
-import type { DatagramHandler, DatagramPort, Peer, PortCounters } from './datagram-port.ts';
+import { type PortCounters, portCounters } from '../port-counters.ts';
+import type { DatagramHandler, DatagramPort, Peer, PortOptions } from './datagram-port.ts';
 import { OutgoingSlots } from './outgoing-slots.ts';
 import { PeerTable } from './peer-table.ts';
+import { SOCKET_BUFFER_BYTES, warnOfSmallBuffers } from './socket-buffers.ts';
 
-export interface PortablePortOptions<Owner> {
-  /** A local IPv4 or IPv6 address; `0.0.0.0` and `::` mean all. */
-  readonly address: string;
-  /** 0 lets the system choose; see `port` of the opened one. */
-  readonly port: number;
-  readonly handler: DatagramHandler<Owner>;
-  /** Outgoing datagrams that can be on their way at once, 2 KiB each. Default 4096 (8 MiB): a burst of 40 subscribers x 100 packets. */
-  readonly arenaSlots?: number;
-  readonly log?: { warn(details: object, message: string): void };
-}
-
-/** Asked of the kernel: a second of 30 Mbit/s, so that a pause of the event loop loses nothing. Linux gives what net.core.{r,w}mem_max allows. */
-const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
 /** Queued datagrams that start a flush before the turn ends, so that the kernel drains while the burst is still being written. */
 const FLUSH_EARLY = 512;
 
 export class PortablePort<Owner> implements DatagramPort<Owner> {
-  readonly counters: PortCounters = {
-    received: 0,
-    receivedBytes: 0,
-    sent: 0,
-    sentBytes: 0,
-    sendDropped: 0,
-    oversized: 0,
-  };
-  /** Datagrams the kernel refused (no route, peer's port closed, queue full). Part of `sendDropped` too. */
-  sendErrors = 0;
+  readonly counters: PortCounters = portCounters();
+  readonly sendsRuns = false;
   readonly address: string;
   readonly port: number;
   readonly #socket: Socket;
   readonly #handler: DatagramHandler<Owner>;
+  readonly #onReceived: (() => void) | undefined;
   readonly #peers: PeerTable<Owner>;
   readonly #slots: OutgoingSlots;
   readonly #incoming = Buffer.alloc(SLOT_BYTES);
@@ -52,7 +34,7 @@ export class PortablePort<Owner> implements DatagramPort<Owner> {
   #drained: (() => void) | undefined;
 
   /** Binds a socket. Rejects with the system's error as it is (EADDRINUSE, EADDRNOTAVAIL, EACCES). */
-  static async open<Owner>(options: PortablePortOptions<Owner>): Promise<PortablePort<Owner>> {
+  static async open<Owner>(options: PortOptions<Owner>): Promise<PortablePort<Owner>> {
     const type = isIPv6(options.address) ? 'udp6' : 'udp4';
     const family = type === 'udp6' ? 6 : 4;
     // Peers are addresses, never names: the default look-up would queue each datagram for another turn.
@@ -71,10 +53,11 @@ export class PortablePort<Owner> implements DatagramPort<Owner> {
     return new PortablePort(socket, options);
   }
 
-  private constructor(socket: Socket, options: PortablePortOptions<Owner>) {
+  private constructor(socket: Socket, options: PortOptions<Owner>) {
     this.#socket = socket;
     ({ address: this.address, port: this.port } = socket.address());
     this.#handler = options.handler;
+    this.#onReceived = options.onReceived;
     this.#peers = new PeerTable(isIPv6(options.address) ? 'IPv6' : 'IPv4');
     this.#slots = new OutgoingSlots(options.arenaSlots ?? 4096);
     for (let slot = 0; slot < this.#slots.count; slot++) {
@@ -154,19 +137,22 @@ export class PortablePort<Owner> implements DatagramPort<Owner> {
       return;
     }
     this.counters.received++;
+    this.counters.receiveCalls++;
     this.counters.receivedBytes += length;
     // node:dgram gives a buffer of the datagram's own size; handlers may use a whole slot.
     message.copy(this.#incoming);
     this.#handler(this.#incoming, 0, length, this.#peers.find(remote.address, remote.port));
+    this.#onReceived?.();
   }
 
   #complete(slot: number, error: Error | null): void {
     this.#inFlight--;
     if (error === null) {
       this.counters.sent++;
+      this.counters.sendCalls++;
       this.counters.sentBytes += this.#slots.lengthOf(slot);
     } else {
-      this.sendErrors++;
+      this.counters.sendErrors++;
       this.counters.sendDropped++;
     }
     this.#slots.free(slot);
@@ -174,7 +160,7 @@ export class PortablePort<Owner> implements DatagramPort<Owner> {
   }
 }
 
-function enlargeBuffers(socket: Socket, log: PortablePortOptions<unknown>['log']): void {
+function enlargeBuffers(socket: Socket, log: PortOptions<unknown>['log']): void {
   try {
     socket.setRecvBufferSize(SOCKET_BUFFER_BYTES);
     socket.setSendBufferSize(SOCKET_BUFFER_BYTES);
@@ -182,12 +168,5 @@ function enlargeBuffers(socket: Socket, log: PortablePortOptions<unknown>['log']
     log?.warn({ error: (error as Error).message }, 'socket buffers keep their default size');
     return;
   }
-  // Linux reports twice what it granted.
-  const grantedBytes = Math.min(socket.getRecvBufferSize(), socket.getSendBufferSize());
-  if (grantedBytes < SOCKET_BUFFER_BYTES) {
-    log?.warn(
-      { wantedBytes: SOCKET_BUFFER_BYTES, grantedBytes },
-      'small socket buffers: raise net.core.rmem_max and net.core.wmem_max',
-    );
-  }
+  warnOfSmallBuffers(socket.getRecvBufferSize(), socket.getSendBufferSize(), log);
 }

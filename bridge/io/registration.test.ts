@@ -5,12 +5,13 @@ import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { BridgeReport } from '../../protocol/control/events.ts';
 import { verifyServiceToken } from '../../protocol/control/service-token.ts';
-import { Registration, type RegistrationClock } from './registration.ts';
+import type { Clock } from './clock.ts';
+import { Registration } from './registration.ts';
 
 const SECRET = 'a secret that only tests know, 32+';
 
 /** A clock that moves only to the next timer. */
-class HandClock implements RegistrationClock {
+class HandClock implements Clock {
   now = 5_000;
   calledOff = 0;
   #timer: { readonly atMs: number; readonly run: () => void } | undefined;

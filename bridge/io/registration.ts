@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { BridgeReport } from '../../protocol/control/events.ts';
 import { signServiceToken } from '../../protocol/control/service-token.ts';
+import { type Clock, SYSTEM_CLOCK } from './clock.ts';
 
 /** A bridge says that it is there this often; a focus forgets it 10 s after the last time. */
 export const REPORT_PERIOD_MS = 2_000;
@@ -9,20 +10,13 @@ const REQUEST_TIMEOUT_MS = 2_000;
 export const START_MS = 3_000;
 const START_RETRY_MS = 200;
 
-/** Time as the registration sees it; tests turn it by hand. */
-export interface RegistrationClock {
-  nowMs(): number;
-  /** Runs `run` once in `delayMs`; the returned function calls it off. */
-  after(delayMs: number, run: () => void): () => void;
-}
-
 export interface RegistrationOptions {
   readonly bridgeId: string;
   readonly focusUrls: readonly string[];
   readonly secret: string;
   readonly report: () => BridgeReport;
   readonly log: Pick<Logger, 'info' | 'warn'>;
-  readonly clock?: RegistrationClock;
+  readonly clock?: Clock;
 }
 
 /** One focus, as this bridge knows it. */
@@ -47,7 +41,7 @@ type Refusal = { readonly status: number } | { readonly error: string };
  */
 export class Registration {
   readonly #options: RegistrationOptions;
-  readonly #clock: RegistrationClock;
+  readonly #clock: Clock;
   readonly #focuses: readonly Focus[];
   readonly #closing = new AbortController();
 
@@ -135,14 +129,6 @@ export class Registration {
     }
   }
 }
-
-const SYSTEM_CLOCK: RegistrationClock = {
-  nowMs: () => performance.now(),
-  after(delayMs, run) {
-    const timer = setTimeout(run, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
 
 /** fetch says "fetch failed" and keeps the reason in `cause`; of several addresses tried, the reason has a code and no message. */
 function describeError({ message, cause }: Error): string {

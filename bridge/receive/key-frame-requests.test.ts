@@ -202,3 +202,44 @@ test('in any storm of requests: one in 200 ms, and everybody is served', () => {
     { numRuns: 40 },
   );
 });
+
+test('polling when the alarm rings finds what polling all the time finds', () => {
+  const event = fc.record({
+    afterMs: fc.integer({ min: 0, max: 400 }),
+    requester: fc.integer({ min: 0, max: 3 }),
+    what: fc.constantFrom('request' as const, 'request' as const, 'key-frame' as const, 'leave' as const),
+    by: fc.constantFrom('client' as const, 'bridge' as const),
+  });
+  fc.assert(
+    fc.property(fc.array(event, { minLength: 1, maxLength: 80 }), events => {
+      const [always, rung] = [new KeyFrameRequests(), new KeyFrameRequests()];
+      let dueMs = Number.POSITIVE_INFINITY;
+      rung.alarm = {
+        bringForward(ms) {
+          dueMs = Math.min(dueMs, ms);
+        },
+      };
+      const found: number[][] = [[], []];
+      let nowMs = 0;
+      const pass = (ms: number) => {
+        for (const endMs = nowMs + ms; nowMs < endMs; nowMs += 10) {
+          if (always.poll(nowMs)) found[0].push(nowMs);
+          if (nowMs < dueMs) continue;
+          dueMs = Number.POSITIVE_INFINITY;
+          if (rung.poll(nowMs)) found[1].push(nowMs);
+        }
+      };
+      for (const { afterMs, requester, what, by } of events) {
+        pass(afterMs);
+        for (const requests of [always, rung]) {
+          if (what === 'request') requests.request(nowMs, requester, by);
+          else if (what === 'leave') requests.removeRequester(requester);
+          else requests.handleKeyFrame(nowMs);
+        }
+      }
+      pass(30_000);
+      assert.deepEqual(found[1], found[0]);
+    }),
+    { numRuns: 60 },
+  );
+});

@@ -1,5 +1,7 @@
 /** Key-frame requests for one layer of one source: many ask, the publisher is asked seldom, nobody is forgotten. README.md has the rules. */
 
+import { type Alarm, NO_ALARM } from '../timers/alarm.ts';
+
 /** Between two requests of one requester that are acted upon. */
 export const REQUESTER_INTERVAL_MS = 200;
 /** Requests of one requester that are acted upon in {@link REQUESTER_WINDOW_MS}. */
@@ -26,6 +28,8 @@ export class KeyFrameRequests {
   /** Requests made, and sent to the publisher. */
   requested = 0;
   sent = 0;
+  /** Rung for when `poll` may next have something to say. */
+  alarm: Alarm = NO_ALARM;
   /** In the order of their last request: a Map keeps insertion order, so the quietest is first. */
   readonly #requesters = new Map<number, Requester>();
   /** Earliest `dueMs`. */
@@ -51,6 +55,7 @@ export class KeyFrameRequests {
     const windowMs = by === 'client' ? third + REQUESTER_WINDOW_MS : nowMs;
     requester.dueMs = Math.max(nowMs, last + REQUESTER_INTERVAL_MS, windowMs);
     this.#dueMs = Math.min(this.#dueMs, requester.dueMs);
+    this.#ring();
   }
 
   /** A key frame of this layer begins to arrive: whoever asked before now is served. */
@@ -69,9 +74,12 @@ export class KeyFrameRequests {
     if (!this.isWaiting) this.#repeats = 0;
   }
 
-  /** True when a request is to be sent to the publisher now. Call often: on each request and each tick. */
+  /** True when a request is to be sent to the publisher now. Call whenever the alarm rings; more often is harmless. */
   poll(nowMs: number): boolean {
-    if (nowMs < this.#dueMs || nowMs < this.#sentMs + this.#quietMs()) return false;
+    if (nowMs < this.#dueMs || nowMs < this.#sentMs + this.#quietMs()) {
+      this.#ring();
+      return false;
+    }
     if (this.#repeats === REPEATS_MAX) {
       this.handleKeyFrame(nowMs);
       return false;
@@ -79,7 +87,12 @@ export class KeyFrameRequests {
     this.#sentMs = nowMs;
     this.#repeats++;
     this.sent++;
+    this.#ring();
     return true;
+  }
+
+  #ring(): void {
+    if (this.isWaiting) this.alarm.bringForward(Math.max(this.#dueMs, this.#sentMs + this.#quietMs()));
   }
 
   #quietMs(): number {

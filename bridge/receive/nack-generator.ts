@@ -11,6 +11,12 @@ const REPEAT_RTTS = 1.2;
 /** Each repeat waits longer than the one before: a path that loses requests is a path that is full. */
 const REPEAT_GROWTH = 1.25;
 const RTT_MS_UNKNOWN = 100;
+/** What is waited after each try, in times of the first wait. */
+const GROWTHS = Array.from({ length: TRIES_MAX + 1 }, (_, tries) => REPEAT_GROWTH ** Math.max(0, tries - 1));
+/** Room at first. */
+const OUTSTANDING_ROOM = 32;
+const NO_TIMES = new Float64Array(0);
+const NO_TRIES = new Uint8Array(0);
 
 export class NackGenerator {
   /** Packets asked for at least once, requests sent, and packets given up (ten tries, pushed out, or too old). */
@@ -18,9 +24,9 @@ export class NackGenerator {
   requests = 0;
   abandoned = 0;
   /** Ascending; -1 marks one that arrived and is removed at the next poll. */
-  readonly #sequences = new Float64Array(OUTSTANDING_MAX);
-  readonly #askedAtMs = new Float64Array(OUTSTANDING_MAX);
-  readonly #tries = new Uint8Array(OUTSTANDING_MAX);
+  #sequences = NO_TIMES;
+  #askedAtMs = NO_TIMES;
+  #tries = NO_TRIES;
   #length = 0;
 
   /** Packets under request, those that arrived since the last poll included. At most {@link OUTSTANDING_MAX}. */
@@ -39,6 +45,7 @@ export class NackGenerator {
     }
     const excess = this.#length + (to - from) - OUTSTANDING_MAX;
     if (excess > 0) this.#dropOldest(excess);
+    this.#makeRoom(this.#length + (to - from));
     for (let sequence = from; sequence < to; sequence++) {
       this.#sequences[this.#length] = sequence;
       this.#tries[this.#length] = 0;
@@ -70,7 +77,7 @@ export class NackGenerator {
       if (sequence < 0) continue;
       let tries = this.#tries[index];
       let askedAtMs = this.#askedAtMs[index];
-      const isDue = tries === 0 || nowMs - askedAtMs >= repeatMs * REPEAT_GROWTH ** (tries - 1);
+      const isDue = tries === 0 || nowMs - askedAtMs >= repeatMs * GROWTHS[tries];
       if (sequence < oldestUseful || (isDue && tries === TRIES_MAX)) {
         this.abandoned++;
         continue;
@@ -95,6 +102,22 @@ export class NackGenerator {
   clear(): void {
     for (let index = 0; index < this.#length; index++) if (this.#sequences[index] >= 0) this.abandoned++;
     this.#length = 0;
+  }
+
+  /** Memory is taken with the first gap, and doubled as there are more: most streams lose little. */
+  #makeRoom(packets: number): void {
+    let room = Math.max(OUTSTANDING_ROOM, this.#sequences.length);
+    while (room < packets) room *= 2;
+    if (room === this.#sequences.length) return;
+    const sequences = this.#sequences;
+    const askedAtMs = this.#askedAtMs;
+    const tries = this.#tries;
+    this.#sequences = new Float64Array(room);
+    this.#askedAtMs = new Float64Array(room);
+    this.#tries = new Uint8Array(room);
+    this.#sequences.set(sequences);
+    this.#askedAtMs.set(askedAtMs);
+    this.#tries.set(tries);
   }
 
   #dropOldest(count: number): void {

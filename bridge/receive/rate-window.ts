@@ -3,7 +3,8 @@ const BUCKET_MS = 100;
 
 /** An amount per second over the last whole second, in ten buckets of 100 ms updated in place. */
 export class RateWindow {
-  readonly #buckets = new Float64Array(BUCKETS);
+  /** Not a typed array: one this small costs more around it than in it. */
+  readonly #buckets = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
   #sum = 0;
   /** Number of the newest bucket: whole 100 ms of the clock. -1 before the first `add`. */
   #newest = -1;

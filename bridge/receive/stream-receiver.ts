@@ -1,6 +1,7 @@
 /** What this bridge knows of one received RTP stream: order, loss, jitter, rates, and what to ask for again. README.md has the story. */
 import { writeReportBlock } from '../../protocol/rtcp/report.ts';
 import { distance16, distance32, EXTENDED_START, extend16 } from '../../protocol/sequence.ts';
+import { type Alarm, NO_ALARM } from '../timers/alarm.ts';
 import { NackGenerator } from './nack-generator.ts';
 import { RateWindow } from './rate-window.ts';
 import { SenderClock } from './sender-clock.ts';
@@ -20,6 +21,8 @@ export const SUSPECT = -3;
 const OLD_RUN_RESTART = 16;
 /** Two frames are never this far apart in a stream that goes on: such a step is no jitter. */
 const JITTER_STEP_SECONDS_MAX = 5;
+
+const NOTHING = new Uint8Array(0);
 
 export interface StreamReceiverOptions {
   readonly ssrc: number;
@@ -47,10 +50,12 @@ export class StreamReceiver {
   /** Arrival of the newest packet, ms; -1 before the first. */
   lastPacketMs = -1;
   readonly nacks: NackGenerator | undefined;
+  /** Rung when something is missing: `pollNacks` and `pollKeyFrameNeed` have an answer now. */
+  alarm: Alarm = NO_ALARM;
   readonly #bits = new RateWindow();
   readonly #frames = new RateWindow();
-  /** Which of the last 512 sequences are here. */
-  readonly #seen = new Uint8Array(HISTORY_PACKETS);
+  /** Which of the last 512 sequences are here. Made with the first: an RTX stream has no use for it. */
+  #seen = NOTHING;
   #base = 0;
   #expectedBeforeRestart = 0;
   #strayNext = -1;
@@ -130,6 +135,11 @@ export class StreamReceiver {
     return this.nacks.poll(nowMs, rttMs, this.highest - HISTORY_PACKETS + 1, out);
   }
 
+  /** True while something may have to be asked for again. */
+  get isMissingPackets(): boolean {
+    return this.nacks !== undefined && this.nacks.outstanding > 0;
+  }
+
   /** True once after a gap too large to be asked for, or a restart: only a key frame repairs those. */
   pollKeyFrameNeed(): boolean {
     const needs = this.#needsKeyFrame;
@@ -165,6 +175,7 @@ export class StreamReceiver {
   #start(nowMs: number, extended: number, timestamp: number, bytes: number): number {
     this.#base = extended;
     this.highest = extended;
+    if (this.#seen.length === 0) this.#seen = new Uint8Array(HISTORY_PACKETS);
     this.#seen.fill(0);
     this.#seen[extended & (HISTORY_PACKETS - 1)] = 1;
     this.received++;
@@ -181,7 +192,7 @@ export class StreamReceiver {
     this.#seen[extended & (HISTORY_PACKETS - 1)] = 1;
     this.highest = extended;
     this.#strayNext = -1;
-    if (extended > expectedNext && this.nacks?.handleGap(expectedNext, extended) === false) this.#needsKeyFrame = true;
+    if (extended > expectedNext) this.#handleGap(nowMs, expectedNext, extended);
     if (timestamp !== this.#timestamp) this.#measureFrame(nowMs, timestamp);
     this.#countArrival(nowMs, bytes);
     return extended;
@@ -224,8 +235,14 @@ export class StreamReceiver {
     this.#start(nowMs, extended, timestamp, bytes);
     // The one that was kept out, and may have opened a key frame, is the first to ask for.
     this.#base = extended - 1;
-    this.nacks?.handleGap(extended - 1, extended);
+    this.#handleGap(nowMs, extended - 1, extended);
     return extended;
+  }
+
+  #handleGap(nowMs: number, from: number, to: number): void {
+    if (this.nacks === undefined) return;
+    if (!this.nacks.handleGap(from, to)) this.#needsKeyFrame = true;
+    this.alarm.bringForward(nowMs);
   }
 
   /** RFC 3550 appendix A.8, once per frame: packets of one frame leave together, and their spacing is the sender's pacer. */

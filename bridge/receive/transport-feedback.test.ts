@@ -60,6 +60,32 @@ test('feedback packets are counted and follow each other without a gap', () => {
   assert.deepEqual(poll(feedback, 200), [{ base: 12, feedbackCount: 1, arrivals: [-1, -1, 440] }]);
 });
 
+test('the alarm rings for the moment from which on there is something to tell', () => {
+  const arrivals = fc.array(fc.integer({ min: 0, max: 130 }), { minLength: 1, maxLength: 200 });
+  fc.assert(
+    fc.property(arrivals, fc.integer({ min: 0, max: 0xffff }), (stepsMs, start) => {
+      const feedback = new TransportFeedback();
+      let dueMs = Number.POSITIVE_INFINITY;
+      feedback.alarm = {
+        bringForward(ms) {
+          dueMs = Math.min(dueMs, ms);
+        },
+      };
+      let nowMs = 0;
+      for (const [index, stepMs] of stepsMs.entries()) {
+        for (const endMs = nowMs + stepMs; nowMs < endMs; nowMs++) {
+          assert.equal(feedback.isDue(nowMs), nowMs >= dueMs, `at ${nowMs}, due at ${dueMs}`);
+          if (nowMs < dueMs) continue;
+          poll(feedback, nowMs);
+          dueMs = Number.POSITIVE_INFINITY;
+        }
+        feedback.handlePacket(nowMs, (start + index) & 0xffff);
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
 test('a packet that comes after it was told lost is told again as received', () => {
   const feedback = new TransportFeedback();
   feedback.handlePacket(0, 1);
@@ -91,6 +117,19 @@ test('of more than is remembered the oldest is left out', () => {
     told.flatMap(({ arrivals }) => arrivals),
     Array.from({ length: 2048 }, (_, index) => (952 + index) * 4),
   );
+});
+
+test('arrivals are told rightly for as long as a client may stay', () => {
+  const feedback = new TransportFeedback();
+  const dayMs = 86_400_000;
+  let sequence = 0;
+  for (let nowMs = 1; nowMs < 14 * dayMs; nowMs += dayMs / 8) {
+    feedback.handlePacket(nowMs, sequence++ & 0xffff);
+    feedback.handlePacket(nowMs + 10, sequence++ & 0xffff);
+    const ticks = poll(feedback, nowMs + 200).flatMap(({ arrivals }) => arrivals);
+    // The reference time has 24 bits of 64 ms: twelve days.
+    assert.equal(ticks.at(-1)! - ticks.at(-2)!, 40, `after ${nowMs} ms`);
+  }
 });
 
 test('a pause over 8 s between two packets splits the feedback', () => {

@@ -8,6 +8,8 @@ import { RepairBudget } from './repair-budget.ts';
 /** Where a link's datagrams go: the Octo port, with the peer's address filled in. */
 export interface LinkWire {
   readonly outgoing: Buffer;
+  /** See `DatagramPort.sendsRuns`. */
+  readonly sendsRuns: boolean;
   reserve(): number;
   commit(offset: number, length: number): void;
 }

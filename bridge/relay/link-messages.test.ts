@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protocol/ids.ts';
+import { PORTABLE_FRAME_CIPHERS } from '../../protocol/octo/aead.ts';
 import { cutSessionKeys, EXPORTER_BYTES } from '../../protocol/octo/keys.ts';
 import { MESSAGE_BYTES_MAX } from '../../protocol/octo/message.ts';
 import { WANTS_MAX, type Want } from '../../protocol/octo/wants.ts';
@@ -210,11 +211,14 @@ test('a link that the peer has made anew gets nothing numbered for the old one',
 
 test('the first incarnation of a session holds; only the newest session can show another one', () => {
   const pair = connected(30);
-  const wire = { outgoing: Buffer.alloc(0), reserve: () => -1, commit: () => {} };
+  const wire = { sendsRuns: false, outgoing: Buffer.alloc(0), reserve: () => -1, commit: () => {} };
   const counters = createLinkCounters();
   const dialogue = new LinkDialogue(B, 1, new FrameOutput(0, wire, counters), counters, pair.a);
   const keys = cutSessionKeys(Buffer.alloc(EXPORTER_BYTES), 'client');
-  const [first, second] = [new LinkSession(0, keys, counters), new LinkSession(0, keys, counters)];
+  const [first, second] = [
+    new LinkSession(0, keys, counters, PORTABLE_FRAME_CIPHERS),
+    new LinkSession(0, keys, counters, PORTABLE_FRAME_CIPHERS),
+  ];
   assert.equal(dialogue.meet(0, first, true, 0), false);
   assert.equal(dialogue.meet(0, first, true, 7), true);
   assert.equal(dialogue.meet(0, first, true, 8), false, 'a session has one incarnation');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { ConferenceId, EndpointId, SourceId } from '../../protocol/ids.ts';
+import { PORTABLE_FRAME_CIPHERS } from '../../protocol/octo/aead.ts';
 import { cutSessionKeys, EXPORTER_BYTES } from '../../protocol/octo/keys.ts';
 import { SLOT_BYTES } from '../arena.ts';
 import { FrameOutput } from './frame-output.ts';
@@ -149,9 +150,14 @@ test('a frame is repeated once per round trip, however often it is asked for', (
   const sent: Buffer[] = [];
   const outgoing = Buffer.alloc(SLOT_BYTES);
   const commit = (offset: number, length: number) => sent.push(Buffer.from(outgoing.subarray(offset, offset + length)));
-  const output = new FrameOutput(0, { outgoing, reserve: () => 0, commit }, counters);
+  const output = new FrameOutput(0, { sendsRuns: false, outgoing, reserve: () => 0, commit }, counters);
   const reports = new LossReports(output, counters);
-  const session = new LinkSession(0, cutSessionKeys(Buffer.alloc(EXPORTER_BYTES, 1), 'client'), counters);
+  const session = new LinkSession(
+    0,
+    cutSessionKeys(Buffer.alloc(EXPORTER_BYTES, 1), 'client'),
+    counters,
+    PORTABLE_FRAME_CIPHERS,
+  );
   for (let frame = 0; frame < 3; frame++) output.finish(0, session, output.begin(0, 0, 1, 0, 1, 2), 8, true);
   const nack = Buffer.from('0000000100000001', 'hex');
   const ask = (nowMs: number) => reports.handleNack(nowMs, session, 100, nack, 0, nack.length);

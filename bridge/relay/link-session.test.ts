@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PORTABLE_FRAME_CIPHERS } from '../../protocol/octo/aead.ts';
 import { FRAME_OVERHEAD_BYTES, FrameHeader, HEADER_BYTES, writeHeader } from '../../protocol/octo/header.ts';
 import { cutSessionKeys, EXPORTER_BYTES, type LinkRole } from '../../protocol/octo/keys.ts';
 import { LinkSession, REKEY_AGE_MS, REKEY_FRAMES, SESSION_FRAMES_MAX } from './link-session.ts';
@@ -10,7 +11,7 @@ function session(role: LinkRole, secret: number, label = 0): LinkSession {
   const material = Buffer.alloc(EXPORTER_BYTES, secret);
   material.fill(secret + 1, 16, 32);
   material[56] = label;
-  return new LinkSession(0, cutSessionKeys(material, role), { recovered: 0, givenUp: 0 });
+  return new LinkSession(0, cutSessionKeys(material, role), { recovered: 0, givenUp: 0 }, PORTABLE_FRAME_CIPHERS);
 }
 
 /** A frame of `from`, and how `set` opens it. */

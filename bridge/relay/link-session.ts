@@ -1,4 +1,4 @@
-import { type FrameOpener, type FrameSealer, GcmOpener, GcmSealer } from '../../protocol/octo/aead.ts';
+import type { FrameCiphers, FrameOpener, FrameSealer } from '../../protocol/octo/aead.ts';
 import { TAG_BYTES, writeSequence } from '../../protocol/octo/header.ts';
 import type { SessionKeys } from '../../protocol/octo/keys.ts';
 import { ReplayWindow } from '../../protocol/octo/replay-window.ts';
@@ -28,12 +28,12 @@ export class LinkSession {
   readonly #opener: FrameOpener;
   readonly #replay = new ReplayWindow();
 
-  constructor(nowMs: number, keys: SessionKeys, totals: RecoveryTotals) {
+  constructor(nowMs: number, keys: SessionKeys, totals: RecoveryTotals, ciphers: FrameCiphers) {
     this.recovery = new LossRecovery(totals);
     this.label = keys.label;
     this.openedMs = nowMs;
-    this.#sealer = new GcmSealer(keys.sendKey, keys.sendSalt);
-    this.#opener = new GcmOpener(keys.receiveKey, keys.receiveSalt);
+    this.#sealer = ciphers.sealer(keys.sendKey, keys.sendSalt);
+    this.#opener = ciphers.opener(keys.receiveKey, keys.receiveSalt);
   }
 
   /** Completes and encrypts in place the frame at `offset` (`length`: header and payload); returns the datagram's length. */
@@ -71,6 +71,12 @@ export class LinkSession {
   /** True when nothing more may be sent or taken under these keys. */
   get isSpent(): boolean {
     return this.#framesOfBusierSide() >= SESSION_FRAMES_MAX;
+  }
+
+  /** Wipes the keys: nothing is sealed or opened any more. */
+  close(): void {
+    this.#sealer.close();
+    this.#opener.close();
   }
 
   #framesOfBusierSide(): number {

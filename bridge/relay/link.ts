@@ -1,4 +1,5 @@
 import type { BridgePeer } from '../../protocol/control/spec.ts';
+import { isRtcp } from '../../protocol/demux.ts';
 import { DecodeError } from '../../protocol/errors.ts';
 import {
   BRIDGE_ENDPOINT_ID,
@@ -7,6 +8,7 @@ import {
   type EndpointId,
   type SourceId,
 } from '../../protocol/ids.ts';
+import type { FrameCiphers } from '../../protocol/octo/aead.ts';
 import {
   FRAME_CLOSE,
   FRAME_KEY_FRAME_REQUEST,
@@ -18,6 +20,7 @@ import {
 } from '../../protocol/octo/header.ts';
 import type { LinkRole, SessionKeys } from '../../protocol/octo/keys.ts';
 import { writePing } from '../../protocol/octo/ping.ts';
+import { padRtp } from '../../protocol/rtp/padding.ts';
 import { SLOT_BYTES } from '../arena.ts';
 import { FrameInput } from './frame-input.ts';
 import { FrameOutput, type LinkWire } from './frame-output.ts';
@@ -32,6 +35,8 @@ import { LossReports } from './loss-reports.ts';
 import type { LinkStateName, RelaySink } from './relay-sink.ts';
 import { SessionSet } from './session-set.ts';
 
+/** Media packets are padded to a multiple of this where runs of one size leave for less; the other side takes it off again. */
+const RUN_MULTIPLE = 16;
 /** A peer that has sent nothing authentic for this long is down: four pings. */
 export const SILENT_MS_MAX = 1000;
 /** After this much silence a peer's nudge is believed to mean that it has lost the keys. */
@@ -46,6 +51,7 @@ export interface LinkOptions {
   readonly peer: BridgePeer;
   readonly wire: LinkWire;
   readonly startHandshake: StartHandshake;
+  readonly ciphers: FrameCiphers;
   readonly sink: RelaySink;
   /** 0 to 1, excluding 1. */
   readonly random: () => number;
@@ -67,6 +73,8 @@ export class Link {
   readonly dialogue: LinkDialogue;
   state: LinkStateName = 'connecting';
   readonly #sink: RelaySink;
+  readonly #ciphers: FrameCiphers;
+  readonly #padsRuns: boolean;
   readonly #nowMs: () => number;
   readonly #output: FrameOutput;
   readonly #input: FrameInput;
@@ -84,6 +92,8 @@ export class Link {
     this.region = peer.region;
     this.role = selfId < this.peerId ? 'client' : 'server';
     this.#sink = sink;
+    this.#ciphers = options.ciphers;
+    this.#padsRuns = options.wire.sendsRuns;
     this.#nowMs = nowMs;
     this.#incarnation = 1 + Math.floor(options.random() * 0xffffffff);
     this.#output = new FrameOutput(nowMs(), options.wire, this.counters);
@@ -149,7 +159,10 @@ export class Link {
     const slot = this.#output.begin(nowMs, FRAME_MEDIA, sourceId, layer, conferenceId, endpointId);
     if (slot < 0) return;
     Buffer.prototype.copy.call(bytes, this.#output.bytes, slot + HEADER_BYTES, offset, offset + length);
-    this.#output.finish(nowMs, session, slot, length, true);
+    const isPadded =
+      this.#padsRuns && !isRtcp(bytes, offset) && length + RUN_MULTIPLE + FRAME_OVERHEAD_BYTES <= SLOT_BYTES;
+    const paddedLength = isPadded ? padRtp(this.#output.bytes, slot + HEADER_BYTES, length, RUN_MULTIPLE) : length;
+    this.#output.finish(nowMs, session, slot, paddedLength, true);
   }
 
   /** Reliable: false when refused (too large, queue full), else it arrives once, in its sender's order. Lossy: false when it was not sent. */
@@ -272,7 +285,7 @@ export class Link {
   #handleKeys(keys: SessionKeys): void {
     const nowMs = this.#nowMs();
     this.counters.handshakes++;
-    const session = new LinkSession(nowMs, keys, this.counters);
+    const session = new LinkSession(nowMs, keys, this.counters, this.#ciphers);
     if (this.role === 'server' && this.state === 'up' && this.#sessions.current !== undefined) {
       this.#sessions.expect(session);
       return;

@@ -1,5 +1,6 @@
 import type { BridgePeer } from '../../protocol/control/spec.ts';
 import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protocol/ids.ts';
+import type { FrameCiphers } from '../../protocol/octo/aead.ts';
 import type { Want } from '../../protocol/octo/wants.ts';
 import type { DatagramPort, Peer } from '../io/datagram-port.ts';
 import type { LinkWire } from './frame-output.ts';
@@ -17,6 +18,8 @@ export interface RelayOptions {
   readonly port: DatagramPort<Link>;
   /** What shakes hands: `octoHandshakes` of `bridge/io/octo-dtls.ts`, with this bridge's certificate. */
   readonly startHandshake: StartHandshake;
+  /** What protects frames: node:crypto, or native code. */
+  readonly ciphers: FrameCiphers;
   readonly sink: RelaySink;
   /** 0 to 1, excluding 1. */
   readonly random: () => number;
@@ -183,7 +186,7 @@ export class Relay {
       this.#refresh(entry, peer);
       return entry.link;
     }
-    const { self, port, startHandshake, sink, random, nowMs: clock, log } = this.#options;
+    const { self, port, startHandshake, ciphers, sink, random, nowMs: clock, log } = this.#options;
     if (this.#entries.size >= LINKS_MAX) {
       log.warn({ peer: peerId, linksMax: LINKS_MAX }, 'too many links');
       return undefined;
@@ -195,6 +198,7 @@ export class Relay {
       peer,
       wire,
       startHandshake,
+      ciphers,
       sink,
       random,
       nowMs: clock,
@@ -245,6 +249,10 @@ class PeerWire implements LinkWire {
 
   get outgoing(): Buffer {
     return this.#port.outgoing;
+  }
+
+  get sendsRuns(): boolean {
+    return this.#port.sendsRuns;
   }
 
   reserve(): number {

@@ -19,6 +19,8 @@ export class SessionSet {
 
   /** A session both sides are known to have, or nothing better to do than to hope so. */
   install(nowMs: number, session: LinkSession): void {
+    this.previous?.close();
+    if (this.next !== session) this.next?.close();
     this.previous = this.current;
     this.#previousUntilMs = nowMs + OVERLAP_MS;
     this.current = session;
@@ -27,6 +29,7 @@ export class SessionSet {
 
   /** A session that the peer may not have yet. */
   expect(session: LinkSession): void {
+    this.next?.close();
     this.next = session;
   }
 
@@ -55,10 +58,15 @@ export class SessionSet {
   }
 
   handleTimeout(nowMs: number): void {
-    if (this.previous !== undefined && nowMs >= this.#previousUntilMs) this.previous = undefined;
+    if (this.previous === undefined || nowMs < this.#previousUntilMs) return;
+    this.previous.close();
+    this.previous = undefined;
   }
 
   clear(): void {
+    this.current?.close();
+    this.next?.close();
+    this.previous?.close();
     this.current = undefined;
     this.next = undefined;
     this.previous = undefined;

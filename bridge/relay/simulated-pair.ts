@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { BridgePeer } from '../../protocol/control/spec.ts';
 import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protocol/ids.ts';
+import { PORTABLE_FRAME_CIPHERS } from '../../protocol/octo/aead.ts';
 import type { Want } from '../../protocol/octo/wants.ts';
 import { SLOT_BYTES } from '../arena.ts';
 import type { Link } from './link.ts';
@@ -216,6 +217,7 @@ export class SimulatedBridge implements RelaySink {
   #boot(): Relay {
     const { pair } = this;
     return new Relay({
+      ciphers: PORTABLE_FRAME_CIPHERS,
       self: this.peer,
       port: this.#port,
       startHandshake: simulatedHandshakes(this.peer.fingerprint.value, pair.random),

@@ -1,5 +1,6 @@
 import { Arena, SLOT_BYTES } from '../arena.ts';
 import type { DatagramPort, Peer } from '../io/datagram-port.ts';
+import { portCounters } from '../port-counters.ts';
 import type { Link } from './link.ts';
 
 const SLOTS = 64;
@@ -8,7 +9,8 @@ const SLOTS = 64;
 export class SimulatedPort implements DatagramPort<Link> {
   readonly address = 'here';
   readonly port = 4096;
-  readonly counters = { received: 0, receivedBytes: 0, sent: 0, sentBytes: 0, sendDropped: 0, oversized: 0 };
+  readonly counters = portCounters();
+  readonly sendsRuns = false;
   readonly outgoing = new Arena(SLOTS).bytes;
   known: Peer<Link> = { address: 'nobody', port: 0, family: 'IPv4', owner: undefined };
   readonly #send: (datagram: Buffer) => void;

@@ -37,6 +37,11 @@ export class ActiveSpeakers {
     track.handleLevel(nowMs, level & 0x7f, timestamp);
   }
 
+  /** When `poll` may next have a new list. */
+  get dueMs(): number {
+    return this.#updateAtMs;
+  }
+
   removeEndpoint(endpointId: EndpointId): void {
     for (const key of this.#tracks.keys()) if (endpointOf(key) === endpointId) this.#tracks.delete(key);
   }

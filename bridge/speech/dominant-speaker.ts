@@ -35,6 +35,11 @@ export class DominantSpeaker {
     speaker.handleLevel(nowMs, 127 - (level & 0x7f));
   }
 
+  /** When `handleTimeout` decides next; -1 before its first call. */
+  get dueMs(): number {
+    return this.#decideAtMs;
+  }
+
   removeEndpoint(endpointId: EndpointId): void {
     this.#speakers.delete(endpointId);
     if (this.dominant === endpointId) this.dominant = undefined;

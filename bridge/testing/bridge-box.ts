@@ -109,9 +109,9 @@ class DirectRelay {
     this.packets[rest[3]]++;
     const [id, endpointId, sourceId, layer, bytes, offset, length] = rest;
     const copy = Buffer.from(bytes.subarray(offset, offset + length));
-    this.#peers
-      .get(link.peerId)
-      ?.intake.onRelayedPacket(this.#self.id, id, endpointId, sourceId, layer, copy, 0, length);
+    const peer = this.#peers.get(link.peerId);
+    peer?.intake.onRelayedPacket(this.#self.id, id, endpointId, sourceId, layer, copy, 0, length);
+    peer?.ingress.endBurst();
   }
 
   sendMessage(peer: BridgeId, id: ConferenceId, sender: EndpointId, isReliable: boolean, bytes: Uint8Array): boolean {
@@ -215,6 +215,7 @@ export class BridgeBox {
     datagram.copy(slot);
     const peer = { address: '127.0.0.1', port: 5_000 + id, family: 'IPv4' as const, owner: this.endpoint(id) };
     this.ingress.handleDatagram(slot, 0, datagram.length, peer);
+    this.ingress.endBurst();
   }
 }
 

@@ -1,18 +1,13 @@
 import { Arena, SLOT_BYTES } from '../arena.ts';
-import type { DatagramPort, Peer, PortCounters } from '../io/datagram-port.ts';
+import type { DatagramPort, Peer } from '../io/datagram-port.ts';
+import { portCounters } from '../port-counters.ts';
 
 /** A datagram port without a network: what is sent is kept in `sent`, newest last. */
 export class MemoryPort<Owner> implements DatagramPort<Owner> {
   readonly address = '127.0.0.1';
   readonly port = 10_000;
-  readonly counters: PortCounters = {
-    received: 0,
-    receivedBytes: 0,
-    sent: 0,
-    sentBytes: 0,
-    sendDropped: 0,
-    oversized: 0,
-  };
+  readonly counters = portCounters();
+  readonly sendsRuns = false;
   readonly sent: { readonly bytes: Buffer; readonly peer: Peer<Owner> }[] = [];
   readonly #arena = new Arena(64);
   readonly #free = Array.from({ length: 64 }, (_, slot) => slot * SLOT_BYTES);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, test } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { signServiceToken } from '../../protocol/control/service-token.ts';
 import { sampleReport } from '../store/store-contract.ts';
 import { CONTROL_SECRET, fakeRooms, type RunningApi, startApi, token } from './api.fixture.ts';
@@ -15,14 +15,14 @@ const { rooms } = fakeRooms({ summaries: [summary('other'), summary('talk')] });
 let api: RunningApi;
 let service: string;
 
-before(async () => {
-  service = `Bearer ${await signServiceToken(CONTROL_SECRET, 'b1')}`;
-});
-beforeEach(async () => {
-  await api?.app.close();
-  api = await startApi(rooms);
-});
-after(() => api.app.close());
+/** A fresh API for each test of the suite that calls this. */
+function startForEach(): void {
+  beforeEach(async () => {
+    service = `Bearer ${await signServiceToken(CONTROL_SECRET, 'b1')}`;
+    api = await startApi(rooms);
+  });
+  afterEach(() => api.app.close());
+}
 
 async function read<T>(path: string, authorization?: string): Promise<{ status: number; body: T }> {
   const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
@@ -52,6 +52,8 @@ async function join(identity: string, room: string) {
 type ErrorBody = { error: { code: string; message: string } };
 
 describe('bridge registration', () => {
+  startForEach();
+
   test('a report makes the bridge known, up and placed on', async () => {
     assert.equal((await report(sampleReport('b1'), service)).status, 204);
     assert.deepEqual(api.heard, ['up b1']);
@@ -98,6 +100,8 @@ describe('bridge registration', () => {
 });
 
 describe('the admin API', () => {
+  startForEach();
+
   test('shows bridges with their load and what was placed since', async () => {
     await report(sampleReport('b1'), service);
     await join('ann', 'talk');
@@ -166,6 +170,8 @@ describe('the admin API', () => {
 });
 
 describe('health', () => {
+  startForEach();
+
   test('a focus without a bridge is alive and not ready; with one it is ready', async () => {
     assert.deepEqual(await read('/healthz'), { status: 200, body: { status: 'ok' } });
     assert.deepEqual(await read('/readyz'), {
@@ -204,20 +210,24 @@ describe('health', () => {
   });
 });
 
-test('the OpenAPI document has the admin, control and health routes', async () => {
-  const { body } = await read<{ openapi: string; paths: Record<string, Record<string, { security?: unknown }>> }>(
-    '/v1/openapi.json',
-  );
-  assert.equal(body.openapi, '3.1.0');
-  assert.deepEqual(Object.keys(body.paths).toSorted(), [
-    '/healthz',
-    '/metrics',
-    '/readyz',
-    '/v1/bridges',
-    '/v1/bridges/{bridgeId}',
-    '/v1/placements',
-    '/v1/placements/{participant}',
-    '/v1/rooms',
-  ]);
-  assert.deepEqual(body.paths['/v1/rooms']!['get']!.security, [{ bearer: [] }]);
+describe('the OpenAPI document', () => {
+  startForEach();
+
+  test('it has the admin, control and health routes', async () => {
+    const { body } = await read<{ openapi: string; paths: Record<string, Record<string, { security?: unknown }>> }>(
+      '/v1/openapi.json',
+    );
+    assert.equal(body.openapi, '3.1.0');
+    assert.deepEqual(Object.keys(body.paths).toSorted(), [
+      '/healthz',
+      '/metrics',
+      '/readyz',
+      '/v1/bridges',
+      '/v1/bridges/{bridgeId}',
+      '/v1/placements',
+      '/v1/placements/{participant}',
+      '/v1/rooms',
+    ]);
+    assert.deepEqual(body.paths['/v1/rooms']!['get']!.security, [{ bearer: [] }]);
+  });
 });

@@ -44,6 +44,7 @@ const PlacementSchema = Type.Object({
       Type.Object({
         bridgeId: Type.String(),
         region: Type.String(),
+        host: Type.Optional(Type.String({ description: 'machine it runs on; absent when it does not say' })),
         stress: Type.Number(),
         inConference: Type.Integer(),
         rejectedBy: Type.Optional(Type.String()),

@@ -7,6 +7,7 @@ import { choose, SETTINGS, type Sketch } from './sketch.fixture.ts';
 describe('whatever the bridges are', () => {
   const sketch = fc.record({
     region: fc.constantFrom('eu', 'us-east', 'us-west', 'ap'),
+    host: fc.option(fc.constantFrom('h1', 'h2'), { nil: undefined }),
     stress: fc.double({ min: 0, max: 1, noNaN: true }),
     placed: fc.nat(30),
     inConference: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 100 })),
@@ -56,6 +57,48 @@ describe('whatever the bridges are', () => {
             candidate.inConference < SETTINGS.participants_per_bridge_max,
         );
         assert.equal(['overloaded-in-conference', 'least-loaded', 'no-bridge'].includes(rule), !isRoomLeft);
+      }),
+    );
+  });
+
+  test('nobody is placed on a new host of the region while a host of the conference has room there', () => {
+    // Fit bridges, one region of three: otherwise too few cases get as far as the question.
+    const fitSketches = sketches.map(list =>
+      list.map(bridge => ({ ...bridge, ageMs: 0, draining: false, version: '1', region: bridge.region.slice(0, 2) })),
+    );
+    fc.assert(
+      fc.property(fitSketches, list => {
+        const { bridgeId, candidates } = choose('eu', list);
+        const hosts = new Set(candidates.filter(({ inConference }) => inConference > 0).map(({ host }) => host));
+        hosts.delete(undefined);
+        const isRoomOnHost = candidates.some(
+          candidate =>
+            candidate.region === 'eu' &&
+            candidate.stress < SETTINGS.overload_stress &&
+            candidate.inConference < SETTINGS.participants_per_bridge_max &&
+            hosts.has(candidate.host),
+        );
+        if (!isRoomOnHost) return;
+        const winner = candidates.find(candidate => candidate.bridgeId === bridgeId)!;
+        assert.equal(winner.region, 'eu');
+        assert.ok(hosts.has(winner.host) || winner.inConference > 0);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('without hosts, and with every bridge on a host of its own, the answer is the same', () => {
+    fc.assert(
+      fc.property(sketches, region, (list, from) => {
+        const without = choose(
+          from,
+          list.map(({ host: _, ...bridge }) => bridge),
+        );
+        const apart = choose(
+          from,
+          list.map(bridge => ({ ...bridge, host: bridge.id })),
+        );
+        assert.deepEqual([apart.bridgeId, apart.rule], [without.bridgeId, without.rule]);
       }),
     );
   });

@@ -80,6 +80,90 @@ describe('the ladder', () => {
   });
 });
 
+describe('a conference and its host', () => {
+  const full: Sketch = { id: 'full', region: 'eu', host: 'h1', stress: 0.9, inConference: 40 };
+
+  test('when its own bridge is overloaded, a busier bridge of the same host comes before an idle one of another', () => {
+    const placement = choose('eu', [
+      full,
+      { id: 'neighbour', region: 'eu', host: 'h1', stress: 0.7 },
+      { id: 'other', region: 'eu', host: 'h2' },
+    ]);
+    assertChoice(placement, 'neighbour', 'on-host-in-region');
+    assert.deepEqual(
+      placement.candidates.map(({ host }) => host),
+      ['h1', 'h1', 'h2'],
+    );
+  });
+
+  test('the same holds when its own bridge is at the cap', () => {
+    const placement = choose('eu', [
+      { ...full, stress: 0.1, inConference: 80 },
+      { id: 'other', region: 'eu', host: 'h2' },
+      { id: 'neighbour', region: 'eu', host: 'h1', stress: 0.5 },
+    ]);
+    assertChoice(placement, 'neighbour', 'on-host-in-region');
+  });
+
+  test('its own bridge comes first while it has room, however idle the neighbours are', () => {
+    const placement = choose('eu', [
+      { ...full, stress: 0.79 },
+      { id: 'neighbour', region: 'eu', host: 'h1' },
+    ]);
+    assertChoice(placement, 'full', 'in-conference-in-region');
+  });
+
+  test('an overloaded neighbour is no place: another host of the region is', () => {
+    const placement = choose('eu', [
+      full,
+      { id: 'neighbour', region: 'eu', host: 'h1', stress: 0.8 },
+      { id: 'other', region: 'eu', host: 'h2', stress: 0.7 },
+    ]);
+    assertChoice(placement, 'other', 'in-region');
+  });
+
+  test('a neighbour in the region comes before the conference in the group, and after it comes the region', () => {
+    const east: Sketch[] = [
+      { ...full, region: 'us-east' },
+      { id: 'neighbour', region: 'us-east', host: 'h1' },
+    ];
+    const west: Sketch = { id: 'west', region: 'us-west', host: 'h3', inConference: 1 };
+    assertChoice(choose('us-east', [...east, west]), 'neighbour', 'on-host-in-region');
+    const strangers: Sketch[] = [full, { id: 'own', region: 'us-east', host: 'h2' }];
+    assertChoice(choose('us-east', [...strangers, { ...west, stress: 0.9 }]), 'own', 'in-region');
+  });
+
+  test('in the group and elsewhere, too, a neighbour comes before a bridge that shares nothing', () => {
+    const own: Sketch = { id: 'own', region: 'us-east', stress: 0.9 };
+    const group: Sketch[] = [
+      own,
+      { ...full, region: 'us-west' },
+      { id: 'a', region: 'us-west', host: 'h2' },
+      { id: 'b', region: 'us-west', host: 'h1', stress: 0.6 },
+    ];
+    assertChoice(choose('us-east', group), 'b', 'on-host-in-group');
+    const elsewhere = group.map(bridge => (bridge === own ? own : { ...bridge, region: 'ap' }));
+    assertChoice(choose('us-east', elsewhere), 'b', 'on-host-elsewhere');
+  });
+
+  test('bridges that do not say where they run are nobody’s neighbours', () => {
+    const placement = choose('eu', [
+      { id: 'full', region: 'eu', stress: 0.9, inConference: 40 },
+      { id: 'busy', region: 'eu', stress: 0.7 },
+      { id: 'idle', region: 'eu', host: 'h2' },
+    ]);
+    assertChoice(placement, 'idle', 'in-region');
+  });
+
+  test('a new conference goes by load alone', () => {
+    const placement = choose('eu', [
+      { id: 'a', region: 'eu', host: 'h1', stress: 0.2 },
+      { id: 'b', region: 'eu', host: 'h2', stress: 0.1 },
+    ]);
+    assertChoice(placement, 'b', 'in-region');
+  });
+});
+
 describe('load', () => {
   test('placements since the report count with the estimate of each', () => {
     const placement = choose('eu', [

@@ -47,6 +47,7 @@ function contender(
   return {
     bridgeId,
     region: report.peer.region,
+    host: report.host,
     version: report.version,
     isDraining: report.state === 'draining',
     reportAgeMs: view.atMs - reportedAtMs,
@@ -58,13 +59,15 @@ function contender(
 }
 
 function ruleContext(contenders: readonly Contender[], region: string, settings: PlacementSettings): RuleContext {
+  const ofConference = contenders.filter(bridge => bridge.inConference > 0);
   return {
     region,
     group: groupOf(region, settings),
     reportAgeMsMax: settings.report_age_ms_max,
     overloadStress: settings.overload_stress,
     participantsPerBridgeMax: settings.participants_per_bridge_max,
-    conferenceVersions: new Set(contenders.filter(bridge => bridge.inConference > 0).map(bridge => bridge.version)),
+    conferenceVersions: new Set(ofConference.map(bridge => bridge.version)),
+    conferenceHosts: new Set(ofConference.flatMap(({ host }) => host ?? [])),
   };
 }
 
@@ -103,8 +106,13 @@ function firstMatch(
 }
 
 function candidate(bridge: Contender, rejectedBy: string | undefined): Candidate {
-  const { bridgeId, region, stress, inConference } = bridge;
-  return rejectedBy === undefined
-    ? { bridgeId, region, stress, inConference }
-    : { bridgeId, region, stress, inConference, rejectedBy };
+  const { bridgeId, region, host, stress, inConference } = bridge;
+  return {
+    bridgeId,
+    region,
+    ...(host === undefined ? {} : { host }),
+    stress,
+    inConference,
+    ...(rejectedBy === undefined ? {} : { rejectedBy }),
+  };
 }

@@ -6,6 +6,8 @@ import type { ConferenceRecord, ParticipantRecord } from '../store/store.ts';
 export interface Candidate {
   readonly bridgeId: BridgeId;
   readonly region: string;
+  /** Its machine; absent when it does not say. */
+  readonly host?: string;
   /** Reported stress plus the estimate for what was placed since: 0 idle, 1 full. */
   readonly stress: number;
   /** Participants of the conference on it, before this one. */

@@ -67,6 +67,20 @@ test('a burst of joins to different rooms between two reports is spread evenly',
   assert.equal(onFirst.length, 10);
 });
 
+test('a meeting that grows fills the host it began on before it takes the next, and the metric says so', async () => {
+  const { store, placements, metrics } = await setUp([]);
+  const hosts = { b1: 'h1', b2: 'h2', b3: 'h1', b4: 'h2' };
+  for (const [bridgeId, host] of Object.entries(hosts)) await store.putBridge(sampleReport(bridgeId, { host }));
+  const filled: string[] = [];
+  for (let index = 0; index < 4 * CAP; index++) {
+    const result = await placements.join(join(`p${index}`));
+    assert.ok(result.kind === 'placed');
+    if (filled.at(-1) !== result.participant.bridgeId) filled.push(result.participant.bridgeId);
+  }
+  assert.deepEqual(filled, ['b1', 'b3', 'b2', 'b4']);
+  assert.match(await metrics.registry.metrics(), /joins_total\{rule="on-host-in-region",region="eu"\} 2/);
+});
+
 test('two that want the last place at once: one has it, the other is placed elsewhere', async () => {
   const { placements } = await setUp(['b1', 'b2']);
   for (let index = 0; index < CAP - 1; index++) await placements.join(join(`p${index}`));

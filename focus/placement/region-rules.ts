@@ -1,6 +1,6 @@
 /**
  * The rule set `region`: a participant goes to the least-loaded bridge of its own region, preferably one that has the conference
- * already. Filters take unfit bridges out, then the first rule with a match decides. README.md has both as tables.
+ * already, else one on the same machine as a bridge that has it. Filters take unfit bridges out, then the first rule with a match decides. README.md has both as tables.
  */
 import type { BridgeId } from '../../protocol/ids.ts';
 
@@ -8,6 +8,8 @@ import type { BridgeId } from '../../protocol/ids.ts';
 export interface Contender {
   readonly bridgeId: BridgeId;
   readonly region: string;
+  /** Name of its machine; undefined when it does not say, and then it has no neighbours. */
+  readonly host: string | undefined;
   readonly version: string;
   readonly isDraining: boolean;
   readonly reportAgeMs: number;
@@ -30,6 +32,8 @@ export interface RuleContext {
   readonly participantsPerBridgeMax: number;
   /** Software versions of the conference's bridges; empty for a new conference. */
   readonly conferenceVersions: ReadonlySet<string>;
+  /** Machines of the conference's bridges, as far as they are known. */
+  readonly conferenceHosts: ReadonlySet<string>;
 }
 
 export interface Filter {
@@ -70,6 +74,7 @@ const all =
 const isInRegion: Condition = (bridge, context) => bridge.region === context.region;
 const isInGroup: Condition = (bridge, context) => context.group.has(bridge.region);
 const hasConference: Condition = bridge => bridge.inConference > 0;
+const isOnHost: Condition = ({ host }, { conferenceHosts }) => host !== undefined && conferenceHosts.has(host);
 const isBelowCap: Condition = (bridge, context) => bridge.inConference < context.participantsPerBridgeMax;
 const hasRoom = all((bridge, context) => bridge.stress < context.overloadStress, isBelowCap);
 
@@ -85,10 +90,13 @@ export function byDistance(a: Contender, b: Contender): number {
 
 export const REGION_RULES: readonly Rule[] = [
   { name: 'in-conference-in-region', matches: all(hasRoom, hasConference, isInRegion), order: byLoad },
+  { name: 'on-host-in-region', matches: all(hasRoom, isOnHost, isInRegion), order: byLoad },
   { name: 'in-conference-in-group', matches: all(hasRoom, hasConference, isInGroup), order: byLoad },
   { name: 'in-region', matches: all(hasRoom, isInRegion), order: byLoad },
+  { name: 'on-host-in-group', matches: all(hasRoom, isOnHost, isInGroup), order: byLoad },
   { name: 'in-group', matches: all(hasRoom, isInGroup), order: byLoad },
   { name: 'in-conference-elsewhere', matches: all(hasRoom, hasConference), order: byDistance },
+  { name: 'on-host-elsewhere', matches: all(hasRoom, isOnHost), order: byDistance },
   { name: 'elsewhere', matches: hasRoom, order: byDistance },
   { name: 'overloaded-in-conference', matches: all(hasConference, isBelowCap), order: byLoad },
   { name: 'least-loaded', matches: () => true, order: byLoad },

@@ -23,10 +23,11 @@ const DISTANCES = createRegionDistances([
   { name: 'af', lat: -33.9, lon: 18.4 },
 ]);
 
-/** A bridge in a few words. Absent fields: idle, fresh, running, version 1. */
+/** A bridge in a few words. Absent fields: idle, fresh, running, version 1, no host known. */
 export interface Sketch {
   readonly id: string;
   readonly region: string;
+  readonly host?: string;
   readonly stress?: number;
   readonly placed?: number;
   readonly inConference?: number;
@@ -44,6 +45,7 @@ function record(sketch: Sketch): BridgeRecord {
     report: {
       ...sample,
       peer: { ...sample.peer, region: sketch.region },
+      ...(sketch.host === undefined ? {} : { host: sketch.host }),
       version: sketch.version ?? '1',
       state: sketch.draining === true ? 'draining' : 'running',
       load: { ...sample.load, stress: sketch.stress ?? 0 },

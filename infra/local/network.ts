@@ -135,6 +135,8 @@ function startOneBridge(
   const flags = {
     bridge_id: ports.bridgeId,
     region: ports.region,
+    // As if each region had one machine: bridges of one region are neighbours, those of two are not.
+    host: ports.region,
     development: true,
     'rtc.udp_port': ports.mediaPort,
     'octo.port': ports.octoPort,

@@ -20,6 +20,13 @@ export type Load = Static<typeof LoadSchema>;
 
 export const BridgeReportSchema = Type.Object({
   peer: BridgePeerSchema,
+  host: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 255,
+      description: 'name of the machine: bridges that say the same one are neighbours; absent: nothing is known of it',
+    }),
+  ),
   bootId: Type.String({ maxLength: 64, description: 'random, new at each start of the process' }),
   version: Type.String({ maxLength: 64, description: 'of the software' }),
   controlUrl: Type.String({ maxLength: 256, description: 'where a focus reaches this bridge: http://host:port' }),

@@ -15,7 +15,7 @@ export class ReplayWindow {
   isFresh(sequence: number): boolean {
     if (sequence > this.highest) return true;
     if (sequence < 0 || sequence <= this.highest - REPLAY_WINDOW) return false;
-    const slot = sequence % REPLAY_WINDOW;
+    const slot = sequence & (REPLAY_WINDOW - 1);
     return (this.#bits[slot >>> 5] & (1 << (slot & 31))) === 0;
   }
 
@@ -25,7 +25,7 @@ export class ReplayWindow {
       this.#clear(this.highest + 1, sequence);
       this.highest = sequence;
     }
-    const slot = sequence % REPLAY_WINDOW;
+    const slot = sequence & (REPLAY_WINDOW - 1);
     this.#bits[slot >>> 5] |= 1 << (slot & 31);
   }
 
@@ -35,7 +35,7 @@ export class ReplayWindow {
       return;
     }
     for (let sequence = from; sequence <= to; sequence++) {
-      const slot = sequence % REPLAY_WINDOW;
+      const slot = sequence & (REPLAY_WINDOW - 1);
       this.#bits[slot >>> 5] &= ~(1 << (slot & 31));
     }
   }

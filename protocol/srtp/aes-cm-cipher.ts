@@ -88,6 +88,12 @@ export class AesCmCipher implements PacketCipher {
     return length - this.rtcpTrailerBytes;
   }
 
+  /** The runtime wipes a key object's memory when it collects it. */
+  close(): void {
+    this.#rtpSalt.fill(0);
+    this.#rtcpSalt.fill(0);
+  }
+
   /** Counter mode is its own inverse. */
   #crypt(
     key: KeyObject,

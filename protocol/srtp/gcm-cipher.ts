@@ -87,6 +87,12 @@ export class GcmCipher implements PacketCipher {
     return isAuthentic ? length - this.rtcpTrailerBytes : -1;
   }
 
+  /** The runtime wipes a key object's memory when it collects it. */
+  close(): void {
+    this.#rtpSalt.fill(0);
+    this.#rtcpSalt.fill(0);
+  }
+
   /** RTP's ROC and sequence, and RTCP's two zeros and index, are both the index as 6 bytes. */
   #fillNonce(salt: Uint8Array, ssrc: number, index: number): void {
     const nonce = this.#nonce;

@@ -15,6 +15,8 @@ export interface PacketCipher {
   /** Decrypts in place and returns the plain length, or -1 when the packet is not authentic; then the bytes have not changed. */
   openRtp(bytes: Uint8Array, offset: number, headerLength: number, length: number, ssrc: number, index: number): number;
   openRtcp(bytes: Uint8Array, offset: number, length: number, ssrc: number, index: number): number;
+  /** Wipes the keys; nothing is called afterwards. */
+  close(): void;
 }
 
 /** The E flag of an SRTCP packet (RFC 3711 section 3.4): its body is encrypted. */

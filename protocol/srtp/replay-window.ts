@@ -12,7 +12,7 @@ export class ReplayWindow {
   isFresh(index: number): boolean {
     if (index > this.highest) return true;
     if (index <= this.highest - REPLAY_WINDOW) return false;
-    const bit = index % REPLAY_WINDOW;
+    const bit = index & (REPLAY_WINDOW - 1);
     return (this.#bits[bit >>> 5] & (1 << (bit & 31))) === 0;
   }
 
@@ -22,7 +22,7 @@ export class ReplayWindow {
       this.#clearBetween(this.highest + 1, index);
       this.highest = index;
     }
-    const bit = index % REPLAY_WINDOW;
+    const bit = index & (REPLAY_WINDOW - 1);
     this.#bits[bit >>> 5] |= 1 << (bit & 31);
   }
 
@@ -33,7 +33,7 @@ export class ReplayWindow {
       return;
     }
     for (let index = from; index <= to; index++) {
-      const bit = index % REPLAY_WINDOW;
+      const bit = index & (REPLAY_WINDOW - 1);
       this.#bits[bit >>> 5] &= ~(1 << (bit & 31));
     }
   }

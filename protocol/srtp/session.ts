@@ -27,6 +27,8 @@ export interface SrtpSession {
   /** Authenticates and decrypts in place and returns the plain length, or a negative code; then neither bytes nor state have changed. */
   unprotectRtp(bytes: Uint8Array, offset: number, length: number): number;
   unprotectRtcp(bytes: Uint8Array, offset: number, length: number): number;
+  /** Wipes the keys. Nothing may be called afterwards; closing twice is harmless. */
+  close(): void;
 }
 
 const RTP_INDEX_END = 2 ** 48;
@@ -34,8 +36,8 @@ const RTCP_INDEX_END = 2 ** 31;
 
 /** A session over the ciphers of its two directions. */
 export class CipherSession implements SrtpSession {
-  readonly #outgoing: PacketCipher;
-  readonly #incoming: PacketCipher;
+  #outgoing: PacketCipher;
+  #incoming: PacketCipher;
   readonly #sent = new StreamTable(OUTGOING_SSRCS_MAX, 'refuse');
   readonly #received = new StreamTable(INCOMING_SSRCS_MAX, 'evict');
   readonly #receivedReports = new StreamTable(INCOMING_SSRCS_MAX, 'evict');
@@ -105,4 +107,27 @@ export class CipherSession implements SrtpSession {
     this.#receivedReports.accept(stream, ssrc, index);
     return plainLength;
   }
+
+  close(): void {
+    this.#outgoing.close();
+    this.#incoming.close();
+    this.#outgoing = WIPED;
+    this.#incoming = WIPED;
+  }
+}
+
+/** In place of a closed session's ciphers: using one is a mistake of ours. */
+const WIPED: PacketCipher = {
+  rtpTrailerBytes: 0,
+  rtcpTrailerBytes: 0,
+  rtcpIndexFromEnd: 0,
+  sealRtp: refuse,
+  sealRtcp: refuse,
+  openRtp: refuse,
+  openRtcp: refuse,
+  close: () => {},
+};
+
+function refuse(): never {
+  throw new Error('the keys of this session have been wiped');
 }

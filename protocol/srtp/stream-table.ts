@@ -3,7 +3,8 @@ import { ReplayWindow } from './replay-window.ts';
 
 /** What one direction knows of one SSRC: the packets seen, whose highest index holds the rollover counter (index = ROC x 2^16 + sequence). */
 export interface SrtpStream {
-  readonly ssrc: number;
+  /** The SSRC as a signed number: as unsigned, every other one would be put into a box of its own for each look-up. */
+  readonly key: number;
   readonly seen: ReplayWindow;
   /** For eviction: the table's clock at the last accepted packet. */
   usedAt: number;
@@ -28,15 +29,16 @@ export class StreamTable {
   }
 
   find(ssrc: number): SrtpStream | undefined {
-    if (this.#recent !== undefined && this.#recent.ssrc === ssrc) return this.#recent;
-    const stream = this.#streams.get(ssrc);
+    const key = ssrc | 0;
+    if (this.#recent !== undefined && this.#recent.key === key) return this.#recent;
+    const stream = this.#streams.get(key);
     if (stream !== undefined) this.#recent = stream;
     return stream;
   }
 
   /** True when state for `ssrc` exists or may be made. */
   hasRoomFor(ssrc: number): boolean {
-    return this.#whenFull === 'evict' || this.#streams.size < this.#limit || this.#streams.has(ssrc);
+    return this.#whenFull === 'evict' || this.#streams.size < this.#limit || this.#streams.has(ssrc | 0);
   }
 
   /** Records an authentic packet. */
@@ -48,8 +50,8 @@ export class StreamTable {
 
   #open(ssrc: number): SrtpStream {
     if (this.#streams.size >= this.#limit) this.#evictIdlest();
-    const stream = { ssrc, seen: new ReplayWindow(), usedAt: 0 };
-    this.#streams.set(ssrc, stream);
+    const stream = { key: ssrc | 0, seen: new ReplayWindow(), usedAt: 0 };
+    this.#streams.set(stream.key, stream);
     return stream;
   }
 
@@ -59,7 +61,7 @@ export class StreamTable {
       if (idlest === undefined || stream.usedAt < idlest.usedAt) idlest = stream;
     }
     if (idlest === undefined) return;
-    this.#streams.delete(idlest.ssrc);
+    this.#streams.delete(idlest.key);
     if (this.#recent === idlest) this.#recent = undefined;
   }
 }

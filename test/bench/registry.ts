@@ -1,16 +1,35 @@
 /** The benchmarks of `npm run bench`. Each is loaded when it is asked for. */
+import type { GuardFigures } from './forward/guard.ts';
+import { type ForwardFigures, renderText } from './forward/report.ts';
+
 export interface BenchmarkOptions {
   /** A smaller run, to see whether the benchmark works; its figures are rough. */
   readonly quick: boolean;
+  /** Only these cases; empty: all. */
+  readonly cases: readonly string[];
+  /** Only this way of moving packets; undefined: all that work here. */
+  readonly datapath: 'fast' | 'portable' | undefined;
+  /** Write the figures to docs/benchmarks/ too. */
+  readonly docs: boolean;
+  /** Put the figures on record, for later runs to be held against. */
+  readonly accept: boolean;
   /** For people who wait. */
   progress(line: string): void;
 }
 
+/** Options beyond --quick and --json, which every benchmark takes. */
+export type SpecialOption = 'case' | 'datapath' | 'docs' | 'accept';
+
 export interface Benchmark {
   readonly name: string;
   readonly summary: string;
-  /** Figures by name, nested as it suits; units are in the names. */
+  readonly takes?: readonly SpecialOption[];
+  /** Figures by name, nested as it suits; units are in the names. An Error's message is for the user. */
   run(options: BenchmarkOptions): Promise<object>;
+  /** The figures as text that ends with a line break; a line per figure without it. */
+  readonly render?: (figures: object) => string;
+  /** False when the figures are a failure: the exit code is 1 then. */
+  readonly holds?: (figures: object) => boolean;
 }
 
 export const BENCHMARKS: readonly Benchmark[] = [
@@ -23,5 +42,25 @@ export const BENCHMARKS: readonly Benchmark[] = [
     name: 'projection',
     summary: 'ns to write one packet for one subscriber, beside a bare copy of it',
     run: async () => ({ cases: (await import('./projection.ts')).measureProjection() }),
+  },
+  {
+    name: 'handshakes',
+    summary: 'ms that 50 joins a second add to media, with and without the DTLS queue, and CPU per join',
+    run: async options => (await import('./handshakes.ts')).runHandshakes(options),
+  },
+  {
+    name: 'forward',
+    summary:
+      'CPU per forwarded packet, latency, loss and memory of a bridge under load, beside the least it could cost',
+    takes: ['case', 'datapath', 'docs'],
+    run: async options => (await import('./forward/run-forward.ts')).runForward(options),
+    render: figures => renderText(figures as ForwardFigures),
+  },
+  {
+    name: 'forward-guard',
+    summary: 'a minute that fails when forwarding costs a fifth more than on record, as a ratio to the floor',
+    takes: ['accept'],
+    run: async options => (await import('./forward/guard.ts')).runGuard(options),
+    holds: figures => (figures as GuardFigures).holds,
   },
 ];

@@ -1,0 +1,167 @@
+/**
+ * The heart of a measurement: rounds in which each datapath's bridge and the floor have their turn, so that what the machine does meanwhile happens to all of them.
+ */
+import type { BenchRun, DatapathName, Measured, Side } from './bench-run.ts';
+import { burstsOf, burstWaitMs } from './floor-lap.ts';
+import { capacityOf, costOf, median } from './packet-cost.ts';
+
+/** Share of a core that a bridge is given to do while its cost is measured: busy, and not yet losing anything. */
+export const BUSY_SHARE = 0.7;
+/** The generator has a core too, and about this many packets a second go through it. */
+const OUT_PPS_MAX = 300_000;
+/** In and out together, for the first look at what a bridge can do. */
+const FIRST_PPS = 6_000;
+/** A stream needs some packets to be measured at all, and no publisher is a hundred times as fast as life. */
+const SPEED_MIN = 0.02;
+const SPEED_MAX = 60;
+
+export interface Effort {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly warmUpSeconds: number;
+  readonly floorSeconds: number;
+  /** How often more is offered until a bridge is full. */
+  readonly fullAttempts: number;
+}
+
+export interface MeasureOptions {
+  readonly datapaths: readonly DatapathName[];
+  readonly effort: Effort;
+  readonly progress: (line: string) => void;
+}
+
+/** µs per packet. `total` is crypto and send: the parts that a bridge is built of. */
+export interface FloorFigures {
+  readonly packetsPerSecond: number;
+  readonly send: number;
+  readonly segmentedSend: number;
+  readonly crypto: number;
+  readonly total: number;
+  readonly segmentedTotal: number;
+  /** What packets wait for those before them in the same frame, at `total` each: latency cannot be below. */
+  readonly burstWaitMs: { readonly p50: number; readonly p99: number };
+}
+
+/** One datapath under measurement. */
+export interface Subject {
+  readonly side: Side;
+  /** Bytes per endpoint, with what it publishes. */
+  readonly endpointBytes: number;
+  /** Bytes in use before anybody was subscribed. */
+  readonly unsubscribedBytes: number;
+  /** Packets out per second of CPU, as known by now. */
+  capacityPps: number;
+  readonly rounds: Measured[];
+}
+
+export interface Rounds {
+  readonly subjects: readonly Subject[];
+  /** Null where there are no batched system calls to make it of. */
+  readonly floor: FloorFigures | null;
+}
+
+/** Connects all, warms up, and plays the rounds. Throws Error when no datapath works here. */
+export async function measureRounds(run: BenchRun, options: MeasureOptions): Promise<Rounds> {
+  const { effort, progress } = options;
+  const subjects = await openSubjects(run, options);
+  const floor = new Floor(run, progress);
+  for (let round = 0; round < effort.rounds; round++) {
+    progress(`${run.benchCase.name}: round ${round + 1} of ${effort.rounds}`);
+    for (const subject of subjects) {
+      subject.rounds.push(await run.measure(subject.side, speedFor(run, subject, BUSY_SHARE), effort.seconds));
+      subject.capacityPps = 1_000_000 / median(subject.rounds.map(({ bridges }) => costOf(bridges).totalUs));
+    }
+    const capacityPps = Math.max(...subjects.map(subject => subject.capacityPps));
+    await floor.measure(Math.min(OUT_PPS_MAX, BUSY_SHARE * capacityPps), effort.floorSeconds);
+  }
+  return { subjects, floor: floor.figures() };
+}
+
+/** How fast to play the media so that the bridge is busy for `share` of its core. */
+export function speedFor(run: BenchRun, { capacityPps }: Subject, share: number): number {
+  const pps = Math.min(OUT_PPS_MAX, capacityPps * share);
+  return Math.min(SPEED_MAX, Math.max(SPEED_MIN, pps / run.rate.outPps));
+}
+
+async function openSubjects(
+  run: BenchRun,
+  { datapaths, effort, progress }: MeasureOptions,
+): Promise<readonly Subject[]> {
+  const subjects: Subject[] = [];
+  for (const datapath of datapaths) {
+    try {
+      subjects.push(await openSubject(run, datapath, effort));
+    } catch (error) {
+      progress(`${run.benchCase.name}: not measured on ${datapath}: ${(error as Error).message.split('\n')[0]}`);
+    }
+  }
+  if (subjects.length === 0) throw new Error('no datapath works here');
+  return subjects;
+}
+
+async function openSubject(run: BenchRun, datapath: DatapathName, effort: Effort): Promise<Subject> {
+  const side = await run.start(datapath);
+  const emptyBytes = await run.usedBytes(side);
+  await run.connect(side);
+  // Publishers first, for what they take is theirs and not their subscribers'.
+  await run.measure(side, Math.min(1, FIRST_PPS / run.rate.inPps), effort.warmUpSeconds);
+  const unsubscribedBytes = await run.usedBytes(side);
+  await run.subscribe(side);
+  const subject: Subject = {
+    side,
+    endpointBytes: (unsubscribedBytes - emptyBytes) / run.endpoints,
+    unsubscribedBytes,
+    capacityPps: (FIRST_PPS * run.rate.outPps) / (run.rate.inPps + run.rate.outPps),
+    rounds: [],
+  };
+  // Twice: the first tells roughly what it can do, the second is near to what it will be asked.
+  for (const share of [1, BUSY_SHARE]) {
+    const { bridges } = await run.measure(side, speedFor(run, subject, share), effort.warmUpSeconds);
+    subject.capacityPps = capacityOf(bridges);
+  }
+  return subject;
+}
+
+const FLOOR_MODES = ['send', 'segmented', 'crypto'] as const;
+
+class Floor {
+  readonly #run: BenchRun;
+  readonly #progress: (line: string) => void;
+  readonly #costs = { send: [] as number[], segmented: [] as number[], crypto: [] as number[] };
+  #works = process.platform === 'linux';
+  #packetsPerSecond = 0;
+
+  constructor(run: BenchRun, progress: (line: string) => void) {
+    this.#run = run;
+    this.#progress = progress;
+  }
+
+  async measure(packetsPerSecond: number, seconds: number): Promise<void> {
+    this.#packetsPerSecond = packetsPerSecond;
+    for (const mode of FLOOR_MODES) {
+      if (!this.#works) return;
+      try {
+        const { packets, userUs, systemUs } = await this.#run.measureFloor(mode, packetsPerSecond, seconds);
+        this.#costs[mode].push((userUs + systemUs) / packets);
+      } catch (error) {
+        this.#works = false;
+        this.#progress(`no floor: ${(error as Error).message.split('\n')[0]}`);
+      }
+    }
+  }
+
+  figures(): FloorFigures | null {
+    if (!this.#works) return null;
+    const [send, segmentedSend, crypto] = FLOOR_MODES.map(mode => median(this.#costs[mode]));
+    const total = send + crypto;
+    return {
+      packetsPerSecond: Math.round(this.#packetsPerSecond),
+      send,
+      segmentedSend,
+      crypto,
+      total,
+      segmentedTotal: segmentedSend + crypto,
+      burstWaitMs: burstWaitMs(burstsOf(this.#run.benchCase.plan()), total),
+    };
+  }
+}
