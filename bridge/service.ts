@@ -187,6 +187,7 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
       bridge,
       secret,
       report,
+      datapath,
       events,
       metrics: bridgeMetrics({
         bridgeId: config.bridge_id,
@@ -202,6 +203,7 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
         endpointEnds,
         restarts,
         dtlsQueue,
+        datapath,
       }),
       nowMs,
       log,
@@ -217,7 +219,12 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
       report,
       log,
     });
-    const tick = setInterval(() => bridge.handleTimeout(nowMs()), TICK_MS);
+    let isOver = false;
+    const tick = () => {
+      // More is due than one turn may do: the rest after the sockets had theirs.
+      if (!isOver && bridge.handleTimeout(nowMs())) setImmediate(tick);
+    };
+    const ticking = setInterval(tick, TICK_MS);
     const reporting = setInterval(() => {
       load = measure();
       events.emit({ kind: 'report', report: report() });
@@ -260,7 +267,8 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
         registration?.close();
         clearInterval(reporting);
         await bridge.close();
-        clearInterval(tick);
+        isOver = true;
+        clearInterval(ticking);
         events.close();
         await closeAll(opened);
       },

@@ -22,6 +22,7 @@ describe('the control API', () => {
       bridge: box.bridge,
       secret: SECRET,
       report: () => ({ bootId: 'boot-1' }) as BridgeReport,
+      datapath: { name: 'portable', reason: 'no node:ffi' },
       events,
       metrics: new Registry(),
       nowMs: () => box.nowMs,
@@ -48,6 +49,11 @@ describe('the control API', () => {
       assert.equal(response.json().error.code, 'unauthorized');
     }
     assert.equal((await app.inject({ method: 'GET', url: '/healthz' })).statusCode, 200);
+  });
+
+  test('a bridge says how its packets move, and why that way', async () => {
+    const response = await send('GET', '/v1/bridge');
+    assert.deepEqual(response.json(), { bootId: 'boot-1', datapath: { name: 'portable', reason: 'no node:ffi' } });
   });
 
   test('an endpoint document is answered with the bridge side of its transport', async () => {

@@ -17,6 +17,7 @@ import {
 import { type ConferenceId, type EndpointId, parseId } from '../../protocol/ids.ts';
 import type { Bridge } from '../bridge.ts';
 import { BRIDGE_ERRORS, BridgeError } from '../errors.ts';
+import type { Datapath } from './datapath.ts';
 import type { EventStreams } from './event-streams.ts';
 
 /** A conference document of 10,000 endpoints with long identities. */
@@ -28,6 +29,8 @@ export interface ControlServerOptions {
   readonly bridge: Bridge;
   readonly secret: string;
   readonly report: () => BridgeReport;
+  /** How its packets move, and why that way. */
+  readonly datapath: Pick<Datapath, 'name' | 'reason'>;
   readonly events: EventStreams;
   readonly metrics: Registry;
   readonly nowMs: () => number;
@@ -114,7 +117,11 @@ export async function buildControlServer(options: ControlServerOptions): Promise
         options.log.info({ focus: request.query.focus }, 'a focus listens');
       },
     );
-    routes.get('/v1/bridge', { schema: { summary: 'This bridge and its load' } }, async () => options.report());
+    const { name, reason } = options.datapath;
+    routes.get('/v1/bridge', { schema: { summary: 'This bridge, its load and its datapath' } }, async () => ({
+      ...options.report(),
+      datapath: { name, reason },
+    }));
     routes.put<{ Body: { state: 'running' | 'draining' } }>(
       '/v1/bridge/state',
       {

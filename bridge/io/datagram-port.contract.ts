@@ -10,6 +10,7 @@ export type OpenPort = (options: {
   readonly address: string;
   readonly port: number;
   readonly handler: DatagramHandler<string>;
+  readonly onReceived?: () => void;
   readonly arenaSlots?: number;
 }) => Promise<DatagramPort<string>>;
 
@@ -178,6 +179,55 @@ export function describePort(name: string, open: OpenPort): void {
       assert.equal(String((await answer)[0]), 'found');
       assert.ok(port.counters.sendDropped >= 1);
       assert.equal(port.counters.sent, 1);
+    });
+
+    test('IPv6 works, where the machine has it', async context => {
+      const client = createSocket('udp6');
+      const hasIpv6 = await new Promise<boolean>(resolve => {
+        client.once('error', () => resolve(false));
+        client.bind(0, '::1', () => resolve(true));
+      });
+      context.after(() => client.close());
+      if (!hasIpv6) return context.skip('no ::1 here');
+      const heard: string[] = [];
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const port = await open({
+        address: '::1',
+        port: 0,
+        handler: (bytes, offset, length, peer) => {
+          heard.push(`${bytes.toString('latin1', offset, offset + length)} of ${peer.owner} at ${peer.address}`);
+          send(port, `you are ${peer.port}, ${peer.family}`, peer);
+          if (heard.length === 1) port.adopt(peer.address, peer.port, 'client');
+          if (heard.length === 2) resolve();
+        },
+      });
+      context.after(() => port.close());
+      for (const text of ['x', 'y']) {
+        const answer = once(client, 'message');
+        client.send(text, port.port, '::1');
+        assert.equal(String((await answer)[0]), `you are ${client.address().port}, IPv6`);
+      }
+      await promise;
+      assert.deepEqual(heard, ['x of undefined at ::1', 'y of client at ::1']);
+    });
+
+    test('the end of what arrived together is told after the handlers', async context => {
+      const events: string[] = [];
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const port = await open({
+        address: LOOPBACK,
+        port: 0,
+        handler: () => events.push('datagram'),
+        onReceived: () => {
+          events.push('end');
+          if (events.filter(event => event === 'datagram').length === 2) resolve();
+        },
+      });
+      context.after(() => port.close());
+      const client = await openClient(context);
+      for (const text of ['x', 'y']) client.send(text, port.port, LOOPBACK);
+      await promise;
+      assert.deepEqual([events[0], events.at(-1)], ['datagram', 'end']);
     });
 
     test('a taken port is the system’s own error', async context => {

@@ -6,16 +6,17 @@ import { MediaStreamTrack, RTCPeerConnection, RtpHeader, RtpPacket, useVP8 } fro
 import type { EndpointSpec } from '../../protocol/control/spec.ts';
 import { DTLS, firstByteKind, isRtcp, RTP, STUN } from '../../protocol/demux.ts';
 import { IceRegistry } from '../ice/ice-registry.ts';
+import { TEST_DATAPATH } from '../testing/datapath.ts';
 import { createCertificate } from './certificate.ts';
+import type { DatagramPort } from './datagram-port.ts';
 import { EndpointTransport } from './endpoint-transport.ts';
-import { PortablePort } from './portable-port.ts';
 import { StunResponder } from './stun-responder.ts';
 
 const PAYLOAD_TYPE = 96;
 const SSRC = 0x0a0b0c0d;
 
 interface Bridge {
-  readonly port: PortablePort<string>;
+  readonly port: DatagramPort<string>;
   readonly transport: EndpointTransport<string>;
   readonly fingerprint: string;
   readonly data: string[];
@@ -32,7 +33,7 @@ async function openBridge(context: TestContext): Promise<Bridge> {
   const wake = () => {
     for (const resolve of waiting.splice(0)) resolve();
   };
-  const port = await PortablePort.open<string>({
+  const port = await TEST_DATAPATH.openPort<string>({
     address: '127.0.0.1',
     port: 0,
     handler: (bytes, offset, length, peer) => {
@@ -54,6 +55,7 @@ async function openBridge(context: TestContext): Promise<Bridge> {
     ice: registry,
     certificate,
     nowMs: performance.now(),
+    createSrtpSession: TEST_DATAPATH.createSrtpSession,
     sink: {
       onConnected: wake,
       onFailed: assert.fail,

@@ -4,7 +4,7 @@ import { SRTP_PROFILES } from '../../protocol/srtp/profiles.ts';
 import { BINDING_ERROR, BINDING_SUCCESS } from '../../protocol/stun/constants.ts';
 import { CONSENT_MS } from '../ice/ice-agent.ts';
 import { DtlsQueue, WAITING_PER_ENDPOINT_MAX } from './dtls-queue.ts';
-import { ours, REPORT, Room, rtp, theirs } from './endpoint-transport.room.ts';
+import { ours, REPORT, Room, rtp, theirs } from './endpoint-transport.fixture.ts';
 import { DTLS_TIMEOUT_MS } from './endpoint-transport.ts';
 
 for (const profile of SRTP_PROFILES) {

@@ -62,6 +62,7 @@ function metricsOf(box: BridgeBox, options: Partial<BridgeMetricsOptions> = {}) 
     eventStreams: { size: 0 },
     endpointEnds: new Map(),
     restarts: 2,
+    datapath: { name: 'fast' },
     dtlsQueue: { length: 3, handled: 4, dropped: 5, waitMsTotal: 6_000 },
     ...options,
   });
@@ -207,6 +208,7 @@ test('ports, load, focuses, event streams and lost endpoints are told', async ()
     'focus_registered{focus="http://two"}': 0,
     event_streams: 2,
     restarts_total: 2,
+    'datapath{name="fast"}': 1,
     dtls_queue_datagrams: 3,
     dtls_queue_handled_datagrams_total: 4,
     dtls_queue_dropped_datagrams_total: 5,

@@ -4,6 +4,7 @@ import type { Bridge } from '../bridge.ts';
 import type { BridgeCounters } from '../counters.ts';
 import type { PortCounters } from '../port-counters.ts';
 import type { Relay } from '../relay/relay.ts';
+import type { Datapath } from './datapath.ts';
 import type { DtlsQueue } from './dtls-queue.ts';
 import { eventLoopDelay, watchEventLoop } from './event-loop-delay.ts';
 import { linkMetrics } from './link-metrics.ts';
@@ -30,6 +31,7 @@ export interface BridgeMetricsOptions {
   readonly endpointEnds: ReadonlyMap<string, number>;
   /** How often the pool has started this bridge again. */
   readonly restarts: number;
+  readonly datapath: Pick<Datapath, 'name'>;
   readonly dtlsQueue: Pick<DtlsQueue, 'length' | 'handled' | 'dropped' | 'waitMsTotal'>;
 }
 
@@ -58,11 +60,12 @@ export function bridgeMetrics(options: BridgeMetricsOptions): Registry {
 }
 
 function stateMetrics(families: MetricFamilies, options: BridgeMetricsOptions): void {
-  const { bridge, focuses, eventStreams, endpointEnds } = options;
+  const { bridge, focuses, eventStreams, endpointEnds, datapath } = options;
   families.gauge('endpoints', 'Endpoints on this bridge', () => bridge.endpointCount);
   families.gauge('conferences', 'Conferences that this bridge knows', () => bridge.conferences.size);
   families.gauge('sources', 'Sources that endpoints of this bridge send', () => bridge.sourceCount());
   families.gauge('draining', '1 while the bridge refuses new endpoints', () => (bridge.isDraining ? 1 : 0));
+  families.gauges('datapath', '1 for the way that packets move', ['name'], put => put({ name: datapath.name }, 1));
   families.counter('restarts', 'How often the pool has started this bridge again since the pool itself started', () => {
     return options.restarts;
   });

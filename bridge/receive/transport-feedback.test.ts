@@ -99,12 +99,12 @@ test('a packet that comes after it was told lost is told again as received', () 
 test('more than one packet can hold is told in several', () => {
   const feedback = new TransportFeedback();
   // 70 ms apart, every delta takes two bytes.
-  for (let sequence = 0; sequence < 1500; sequence++) feedback.handlePacket(sequence * 70, sequence);
+  for (let sequence = 0; sequence < 1000; sequence++) feedback.handlePacket(sequence * 70, sequence);
   const told = poll(feedback, 200_000);
-  assert.ok(told.length >= 3);
+  assert.ok(told.length >= 2);
   assert.deepEqual(
     told.flatMap(({ arrivals }) => arrivals),
-    Array.from({ length: 1500 }, (_, sequence) => sequence * 280),
+    Array.from({ length: 1000 }, (_, sequence) => sequence * 280),
   );
 });
 
@@ -112,10 +112,10 @@ test('of more than is remembered the oldest is left out', () => {
   const feedback = new TransportFeedback();
   for (let sequence = 0; sequence < 3000; sequence++) feedback.handlePacket(sequence, sequence);
   const told = poll(feedback, 3000);
-  assert.equal(told[0].base, 3000 - 2048);
+  assert.equal(told[0].base, 3000 - 1024);
   assert.deepEqual(
     told.flatMap(({ arrivals }) => arrivals),
-    Array.from({ length: 2048 }, (_, index) => (952 + index) * 4),
+    Array.from({ length: 1024 }, (_, index) => (1976 + index) * 4),
   );
 });
 

@@ -8,7 +8,7 @@ import { type Alarm, NO_ALARM } from '../timers/alarm.ts';
 /** Bytes of one feedback packet at most. */
 export const FEEDBACK_BYTES_MAX = 1200;
 /** Arrivals remembered. A power of two: it is also the mask of the ring. */
-const HISTORY_PACKETS = 2048;
+const HISTORY_PACKETS = 1024;
 /** A gap of this many packets is not reported: the counter jumped, or so much is lost that the sender has noticed. */
 const GAP_RESET = STATUSES_MAX - 24;
 /** With this much to tell, feedback leaves sooner. */

@@ -1,7 +1,7 @@
 /** The published test vectors for packet ciphers, whatever they are made of. */
 import assert from 'node:assert/strict';
 import { createCipheriv } from 'node:crypto';
-import { describe, test } from 'node:test';
+import { afterEach, describe, test } from 'node:test';
 import type { AesCmKeys } from './aes-cm-cipher.ts';
 import type { GcmKeys } from './gcm-cipher.ts';
 import type { PacketCipher } from './packet-cipher.ts';
@@ -60,9 +60,23 @@ const RTCP_SEALED = hex(`
 /** `name` says what the ciphers are made of. Each is closed after its test. */
 export function describePacketCiphers(name: string, ciphers: PacketCiphers): void {
   describe(`packet ciphers, ${name}`, () => {
-    test('the counter-mode keystream is that of RFC 3711 appendix B.2', context => {
+    const opened: PacketCipher[] = [];
+    afterEach(() => {
+      for (const cipher of opened.splice(0)) cipher.close();
+    });
+    const gcm = (direction: 'seal' | 'open') => {
+      const cipher = ciphers.gcm(GCM_KEYS, direction);
+      opened.push(cipher);
+      return cipher;
+    };
+    const aesCm = () => {
       const cipher = ciphers.aesCm(AES_CM_KEYS);
-      context.after(() => cipher.close());
+      opened.push(cipher);
+      return cipher;
+    };
+
+    test('the counter-mode keystream is that of RFC 3711 appendix B.2', () => {
+      const cipher = aesCm();
       // SSRC 0 and index 0 over zeros: what comes out behind the header is the keystream.
       const bytes = Buffer.concat([hex('800000000000000000000000'), Buffer.alloc(48), Buffer.alloc(10)]);
       assert.equal(cipher.sealRtp(bytes, 0, 12, 60, 0, 0), 70);
@@ -72,9 +86,8 @@ export function describePacketCiphers(name: string, ciphers: PacketCiphers): voi
       );
     });
 
-    test('the rollover counter is part of the counter and of what is authenticated', context => {
-      const cipher = ciphers.aesCm(AES_CM_KEYS);
-      context.after(() => cipher.close());
+    test('the rollover counter is part of the counter and of what is authenticated', () => {
+      const cipher = aesCm();
       const packet = Buffer.concat([hex('8060ffff 00000000 deadbeef'), Buffer.alloc(16), Buffer.alloc(10)]);
       const index = 3 * 0x10000 + 0xffff;
       cipher.sealRtp(packet, 0, 12, 28, 0xdeadbeef, index);
@@ -86,9 +99,8 @@ export function describePacketCiphers(name: string, ciphers: PacketCiphers): voi
       assert.equal(cipher.openRtp(packet, 0, 12, 38, 0xdeadbeef, index), 28);
     });
 
-    test('an RTP packet is sealed and opened as in RFC 7714 section 16.1', context => {
-      const [sealer, opener] = [ciphers.gcm(GCM_KEYS, 'seal'), ciphers.gcm(GCM_KEYS, 'open')];
-      context.after(() => [sealer, opener].forEach(cipher => cipher.close()));
+    test('an RTP packet is sealed and opened as in RFC 7714 section 16.1', () => {
+      const [sealer, opener] = [gcm('seal'), gcm('open')];
       const field = place(RTP_PLAIN);
       const length = sealer.sealRtp(field, 7, 12, RTP_PLAIN.length, 0x5501a0b2, 0xf17b);
       assert.deepEqual(field.subarray(7, 7 + length), RTP_SEALED);
@@ -99,9 +111,8 @@ export function describePacketCiphers(name: string, ciphers: PacketCiphers): voi
       assert.deepEqual(field.subarray(7, 7 + RTP_PLAIN.length), RTP_PLAIN);
     });
 
-    test('an RTCP packet is sealed and opened as in RFC 7714 section 17.1', context => {
-      const [sealer, opener] = [ciphers.gcm(GCM_KEYS, 'seal'), ciphers.gcm(GCM_KEYS, 'open')];
-      context.after(() => [sealer, opener].forEach(cipher => cipher.close()));
+    test('an RTCP packet is sealed and opened as in RFC 7714 section 17.1', () => {
+      const [sealer, opener] = [gcm('seal'), gcm('open')];
       const field = place(RTCP_PLAIN);
       const length = sealer.sealRtcp(field, 7, RTCP_PLAIN.length, 0x4d617273, 0x5d4);
       assert.deepEqual(field.subarray(7, 7 + length), RTCP_SEALED);
@@ -109,10 +120,9 @@ export function describePacketCiphers(name: string, ciphers: PacketCiphers): voi
       assert.deepEqual(field.subarray(7, 7 + RTCP_PLAIN.length), RTCP_PLAIN);
     });
 
-    test('an index of 48 bits is used whole', context => {
-      const [sealer, opener] = [ciphers.gcm(GCM_KEYS, 'seal'), ciphers.gcm(GCM_KEYS, 'open')];
-      const cm = ciphers.aesCm(AES_CM_KEYS);
-      context.after(() => [sealer, opener, cm].forEach(cipher => cipher.close()));
+    test('an index of 48 bits is used whole', () => {
+      const [sealer, opener] = [gcm('seal'), gcm('open')];
+      const cm = aesCm();
       for (const [seal, open, tagBytes] of [
         [sealer, opener, 16],
         [cm, cm, 10],

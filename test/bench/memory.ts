@@ -94,10 +94,7 @@ function bytesHeld(): number {
 function run(quiet: QuietBridge, publishers: readonly Publisher[], seconds: number): void {
   for (let elapsedMs = 0; elapsedMs < seconds * 1_000; elapsedMs += TURN_MS) {
     for (const publisher of publishers) publisher.send();
-    for (let tick = 0; tick < 2; tick++) {
-      quiet.nowMs += TURN_MS / 2;
-      quiet.bridge.handleTimeout(quiet.nowMs);
-    }
+    for (let tick = 0; tick < 2; tick++) quiet.tick(TURN_MS / 2);
   }
 }
 

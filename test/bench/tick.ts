@@ -49,14 +49,14 @@ function measure({ name, endpoints, publishers, hasMedia }: Shape, seconds: numb
   for (let id = 1; id <= endpoints; id++) {
     const watched = origins.filter(origin => origin !== id);
     quiet.put(id, 1, id <= publishers, watched);
-    if (id % 10 === 0) tick(quiet);
+    if (id % 10 === 0) quiet.tick(TICK_MS);
   }
   const sending = hasMedia ? origins.map(id => new Publisher(quiet, id)) : [];
   const warmUpTicks = 1_000;
   const ticks: number[] = [];
   for (let index = 0; index < warmUpTicks + (seconds * 1_000) / TICK_MS; index++) {
     if (index % 2 === 0) for (const publisher of sending) publisher.send();
-    const us = tick(quiet);
+    const us = quiet.tick(TICK_MS);
     if (index >= warmUpTicks) ticks.push(us);
   }
   return {
@@ -66,12 +66,4 @@ function measure({ name, endpoints, publishers, hasMedia }: Shape, seconds: numb
     tickUsP99: percentile(ticks, 0.99),
     tickUsMax: Math.max(...ticks),
   };
-}
-
-/** Microseconds of one tick. */
-function tick(quiet: QuietBridge): number {
-  quiet.nowMs += TICK_MS;
-  const startedMs = performance.now();
-  quiet.bridge.handleTimeout(quiet.nowMs);
-  return (performance.now() - startedMs) * 1_000;
 }

@@ -2,6 +2,7 @@
 import { SLOT_BYTES } from '../../bridge/arena.ts';
 import type { Peer } from '../../bridge/io/datagram-port.ts';
 import { FastPort } from '../../bridge/io/fast-port.ts';
+import { BRIDGE_ADDRESS, nextClientAddress } from './addresses.ts';
 import type { Chance } from './chance.ts';
 import { isMedia, isReport, isReportLike, RTP_HEADER_BYTES, writeMedia, writeReport } from './content.ts';
 import { type Hop, openHop } from './keys.ts';
@@ -23,6 +24,7 @@ export class Client implements BridgeClient {
   /** Packets that came and were not: must never be. */
   wrong = 0;
   readonly hop: Hop;
+  readonly address: string;
   readonly port: number;
   readonly #chance: Chance;
   readonly #ssrc: number;
@@ -34,7 +36,7 @@ export class Client implements BridgeClient {
     let client: Client | undefined;
     const port = await FastPort.open<string>(
       {
-        address: '127.0.0.1',
+        address: nextClientAddress(),
         port: 0,
         arenaSlots: ARENA_SLOTS,
         receivesRuns: chance.is(0.3),
@@ -49,10 +51,11 @@ export class Client implements BridgeClient {
   private constructor(chance: Chance, port: FastPort<string>, bridgePort: number) {
     this.#chance = chance;
     this.#port = port;
+    this.address = port.address;
     this.port = port.port;
     this.#ssrc = chance.below(2 ** 32);
     this.hop = openHop(chance);
-    this.#bridge = port.adopt('127.0.0.1', bridgePort, 'bridge');
+    this.#bridge = port.adopt(BRIDGE_ADDRESS, bridgePort, 'bridge');
   }
 
   /** Datagrams that have come, and that have left. */

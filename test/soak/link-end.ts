@@ -5,6 +5,7 @@ import { FastPort } from '../../bridge/io/fast-port.ts';
 import { NativeOpener, NativeSealer } from '../../bridge/io/native/octo.ts';
 import { HEADER_BYTES, TAG_BYTES } from '../../protocol/octo/header.ts';
 import { readUint32, writeUint32 } from '../../protocol/rtp/packet.ts';
+import { BRIDGE_ADDRESS } from './addresses.ts';
 import type { Chance } from './chance.ts';
 import { unsteadyCalls } from './unsteady-calls.ts';
 
@@ -36,7 +37,7 @@ export class LinkEnd {
     let end: LinkEnd | undefined;
     const port = await FastPort.open<string>(
       {
-        address: '127.0.0.1',
+        address: BRIDGE_ADDRESS,
         port: 0,
         receivesRuns: true,
         handler: (bytes, offset, length) => end?.receive(bytes, offset, length, handler),
@@ -60,7 +61,7 @@ export class LinkEnd {
   }
 
   connect(port: number): void {
-    this.#peer = this.port.adopt('127.0.0.1', port, 'the other end');
+    this.#peer = this.port.adopt(BRIDGE_ADDRESS, port, 'the other end');
   }
 
   /** Sends a packet to the other end, padded to `frameBytes` if it is shorter, so that runs form. */

@@ -3,6 +3,7 @@ import { SLOT_BYTES } from '../../bridge/arena.ts';
 import { NativeSlots } from '../../bridge/io/native/native-slots.ts';
 import { NativeSocket } from '../../bridge/io/native/native-socket.ts';
 import { ReceiveBatch } from '../../bridge/io/native/receive-batch.ts';
+import { nextClientAddress } from './addresses.ts';
 import type { Chance } from './chance.ts';
 import { isMedia, isReport, isReportLike } from './content.ts';
 import { type Hop, openHop } from './keys.ts';
@@ -17,6 +18,7 @@ export class SlowListener implements BridgeClient {
   heard = 0;
   wrong = 0;
   readonly hop: Hop;
+  readonly address: string;
   readonly port: number;
   readonly #socket: NativeSocket;
   readonly #slots = new NativeSlots(MESSAGES);
@@ -24,9 +26,9 @@ export class SlowListener implements BridgeClient {
 
   constructor(chance: Chance) {
     this.hop = openHop(chance);
-    this.#socket = NativeSocket.open('127.0.0.1', 0);
+    this.#socket = NativeSocket.open(nextClientAddress(), 0);
     this.#socket.setOption('receiveBufferBytes', BUFFER_BYTES);
-    this.port = this.#socket.name().port;
+    ({ address: this.address, port: this.port } = this.#socket.name());
     this.#batch = new ReceiveBatch({ messages: MESSAGES, memory: this.#slots.memory, bufferBytes: SLOT_BYTES });
   }
 

@@ -2,6 +2,7 @@
 import { copyBytes } from '../../bridge/forward/copy-bytes.ts';
 import type { Peer } from '../../bridge/io/datagram-port.ts';
 import { FastPort } from '../../bridge/io/fast-port.ts';
+import { BRIDGE_ADDRESS } from './addresses.ts';
 import type { Chance } from './chance.ts';
 import { isMedia, isReport, isReportLike } from './content.ts';
 import type { Hop } from './keys.ts';
@@ -13,6 +14,7 @@ const SUBSCRIBERS = 4;
 
 /** What a bridge knows of a client. */
 export interface BridgeClient {
+  readonly address: string;
   readonly port: number;
   readonly hop: Hop;
   /** Datagrams given to the bridge's port for it. */
@@ -59,7 +61,7 @@ export class SoakBridge {
     await this.#port?.close();
     this.#port = await FastPort.open<BridgeClient>(
       {
-        address: '127.0.0.1',
+        address: BRIDGE_ADDRESS,
         port: number,
         handler: (bytes, offset, length, peer) => this.#handle(bytes, offset, length, peer),
       },
@@ -78,12 +80,12 @@ export class SoakBridge {
     this.#adopt(client);
   }
 
-  /** Nothing is sent to it from now on. Its address may be another’s by then. */
+  /** Nothing is sent to it from now on. */
   leave(client: BridgeClient): void {
     const index = this.clients.indexOf(client);
     if (index >= 0) this.clients.splice(index, 1);
     const peer = this.#peers.get(client);
-    if (peer?.owner === client) this.port.release(peer);
+    if (peer !== undefined) this.port.release(peer);
     this.#peers.delete(client);
   }
 
@@ -108,7 +110,7 @@ export class SoakBridge {
   }
 
   #adopt(client: BridgeClient): void {
-    this.#peers.set(client, this.port.adopt('127.0.0.1', client.port, client));
+    this.#peers.set(client, this.port.adopt(client.address, client.port, client));
   }
 
   #handle(bytes: Buffer, offset: number, length: number, { owner }: Peer<BridgeClient>): void {

@@ -95,9 +95,9 @@ export class Soak {
         side.clients[chance.below(side.clients.length)].sendBurst();
       if (chance.is(0.1)) side.stranger.send();
       if (chance.is(0.05)) for (const listener of side.listeners) listener.listen();
-      if (side.clients.length < CLIENTS_MIN || (side.clients.length < CLIENTS_MAX && chance.is(0.004)))
+      if (side.clients.length < CLIENTS_MIN || (side.clients.length < CLIENTS_MAX && chance.is(0.012)))
         await this.#join(side);
-      if (side.clients.length > CLIENTS_MIN && chance.is(0.004)) this.#leave(side, chance.is(0.3));
+      if (side.clients.length > CLIENTS_MIN && chance.is(0.012)) this.#leave(side, chance.is(0.3));
       if (side.listeners.length < LISTENERS) this.#listen(side);
       else if (chance.is(0.001)) this.#stopListening(side, side.listeners.shift()!);
     }
@@ -226,23 +226,23 @@ export class Soak {
 }
 
 /** Every datagram that was sent to a bridge came, or is one of the kernel's drops. */
-function arrivalFaults(side: Side, drops: ReadonlyMap<number, number>): string[] {
+function arrivalFaults(side: Side, drops: ReadonlyMap<string, number>): string[] {
   const { port, departed } = side.bridge;
   const sent = departed + sentTo(side);
   const arrived = port.counters.received + port.counters.oversized;
-  const dropped = drops.get(port.port) ?? 0;
+  const dropped = dropsOf(drops, port);
   return sent === arrived + dropped
     ? []
     : [`${sent} datagrams were sent to a bridge, ${arrived} came and ${dropped} were dropped`];
 }
 
 /** Every datagram a bridge has sent to a client came, was refused by the system, or is one of the kernel's drops. */
-function deliveryFaults(side: Side, drops: ReadonlyMap<number, number>): string[] {
+function deliveryFaults(side: Side, drops: ReadonlyMap<string, number>): string[] {
   const faults: string[] = [];
   let missing = 0;
   let uncertain = 0;
   for (const client of listening(side)) {
-    const dropped = drops.get(client.port) ?? 0;
+    const dropped = dropsOf(drops, client);
     const lost = client.committed - client.received - dropped;
     if (lost < 0) faults.push(`${-lost} datagrams came to a client that were not sent to it`);
     missing += lost;
@@ -254,10 +254,10 @@ function deliveryFaults(side: Side, drops: ReadonlyMap<number, number>): string[
 }
 
 /** Every frame came or was dropped, and exactly the forged ones were rejected. */
-function linkFaults(from: LinkEnd, to: LinkEnd, drops: ReadonlyMap<number, number>): string[] {
+function linkFaults(from: LinkEnd, to: LinkEnd, drops: ReadonlyMap<string, number>): string[] {
   const { sent, sendErrors } = from.port.counters;
   const arrived = to.port.counters.received + to.port.counters.oversized;
-  const dropped = drops.get(to.port.port) ?? 0;
+  const dropped = dropsOf(drops, to.port);
   const faults: string[] = [];
   if (from.committed !== sent + sendErrors)
     faults.push(`${from.committed} frames were given to a link, ${sent} have left, ${sendErrors} were refused`);
@@ -268,6 +268,10 @@ function linkFaults(from: LinkEnd, to: LinkEnd, drops: ReadonlyMap<number, numbe
     faults.push(`${to.rejected} frames were rejected, ${from.forged} had been forged`);
   }
   return faults;
+}
+
+function dropsOf(drops: ReadonlyMap<string, number>, { address, port }: { address: string; port: number }): number {
+  return drops.get(`${address}:${port}`) ?? 0;
 }
 
 function sentTo(side: Side): number {

@@ -3,6 +3,7 @@ import { NativeMemory } from '../../bridge/io/native/native-memory.ts';
 import { NativeSocket } from '../../bridge/io/native/native-socket.ts';
 import { SendBatch } from '../../bridge/io/native/send-batch.ts';
 import { NAME_BYTES, nameBytes, writeName } from '../../bridge/io/native/socket-name.ts';
+import { BRIDGE_ADDRESS } from './addresses.ts';
 import type { Chance } from './chance.ts';
 
 const MESSAGES = 8;
@@ -13,7 +14,7 @@ export class Stranger {
   /** Datagrams sent. */
   sent = 0;
   readonly #chance: Chance;
-  readonly #socket = NativeSocket.open('127.0.0.1', 0);
+  readonly #socket = NativeSocket.open(BRIDGE_ADDRESS, 0);
   readonly #batch = new SendBatch({ messages: MESSAGES, pieces: MESSAGES });
   readonly #memory = new NativeMemory(MEMORY_BYTES);
   readonly #name = new NativeMemory(NAME_BYTES);
@@ -21,7 +22,7 @@ export class Stranger {
 
   constructor(chance: Chance, port: number) {
     this.#chance = chance;
-    writeName(this.#name.words, 0, { address: '127.0.0.1', port, family: 'IPv4' });
+    writeName(this.#name.words, 0, { address: BRIDGE_ADDRESS, port, family: 'IPv4' });
     chance.fill(this.#memory.bytes, 0, MEMORY_BYTES);
   }
 

@@ -163,6 +163,15 @@ describe('evp', { skip: NOT_HERE }, () => {
     }
   });
 
+  test('nothing is open in an empty table, whatever is asked for', () => {
+    const own = new Evp();
+    for (const bad of [...BAD_NUMBERS, 0, 1, 8]) {
+      assert.throws(() => own.closeContext(bad), RangeError, String(bad));
+      assert.throws(() => own.crypt(bad, Buffer.alloc(16), 0, 16), RangeError, String(bad));
+    }
+    assert.equal(own.contextsInUse, 0);
+  });
+
   test('the number of a closed context is refused also when its place and kind are another’s', () => {
     const closed = new Set<number>();
     for (let round = 0; round < 100; round++) {

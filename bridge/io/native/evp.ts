@@ -1,5 +1,6 @@
 /**
- * AES-128-GCM, AES-128-CTR and HMAC-SHA1 by OpenSSL's EVP and HMAC functions, on bytes that lie in native slots (in place) or anywhere else (by way of a staging slot).
+ * AES-128-GCM, AES-128-CTR and HMAC-SHA1 by OpenSSL's EVP and HMAC functions, on bytes that lie in native slots (in place) or anywhere else (by way
+ * of a staging slot).
  * Contexts are numbers: a closed one, or one of another kind, is refused before native code sees it. Not for several threads.
  */
 import { SLOT_BYTES } from '../../arena.ts';
@@ -19,8 +20,8 @@ export const CLEAR_BYTES_MAX = 1024;
 export type ContextKind = 'gcm-seal' | 'gcm-open' | 'ctr' | 'hmac-sha1';
 
 /**
- * A context's number is that of its kind (3 bits), of its place in the table (17 bits), and how often the place was used before (11 bits): the number of a closed
- * context is refused also when its place is another's.
+ * A context's number is that of its kind (3 bits), of its place in the table (17 bits), and how often the place was used before (11 bits): the
+ * number of a closed context is refused also when its place is another's.
  */
 const PLACE_SHIFT = 3;
 const USE_SHIFT = 20;
@@ -213,8 +214,8 @@ export class Evp {
 
   #context(context: number, kind: number): bigint {
     const place = placeOf(context);
-    // A number that is in the table is above FREE, and an integer.
-    if (context === FREE || this.#numbers[place] !== context || (context & KIND_MASK) !== kind)
+    // A number that is in the table is an integer; a place beyond the table has none, which `undefined` would be equal to.
+    if (!(context > FREE) || this.#numbers[place] !== context || (context & KIND_MASK) !== kind)
       throw new RangeError(`context ${context} is not open for this`);
     return this.#contexts[place];
   }

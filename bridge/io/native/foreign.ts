@@ -4,7 +4,7 @@
  *
  * Every argument is declared a pointer and passed as a BigInt made beforehand, integers too: on the 64-bit ABIs we run on both travel in the same
  * registers, and a signature of pointers only is called straight from optimised code (10 ns), where one with an integer goes through a checking wrapper
- * with a rest array (450 to 650 ns). See docs/decisions/0008.
+ * with a rest array (450 to 650 ns). See docs/decisions/0007.
  */
 import type * as Ffi from 'node:ffi';
 import { endianness } from 'node:os';
@@ -24,7 +24,6 @@ const INT_CALLS = {
   setsockopt: 5,
   sendmmsg: 4,
   recvmmsg: 5,
-  sched_setaffinity: 3,
   EVP_EncryptInit_ex: 5,
   EVP_EncryptUpdate: 5,
   EVP_EncryptFinal_ex: 3,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { loadForeign } from './foreign.ts';
 import { NOT_HERE } from './native.platform.ts';
 import { NATIVE_MEMORY_BYTES_MAX, NativeMemory } from './native-memory.ts';
 
@@ -43,6 +44,22 @@ describe('native memory', { skip: NOT_HERE }, () => {
         assert.deepEqual([words[0], words[3]], [0, 0]);
       }),
     );
+  });
+
+  test('memory across a multiple of 4 GiB is not used: the upper half of its addresses would differ', () => {
+    const foreign = loadForeign() as { addressOf(buffer: ArrayBuffer): bigint };
+    const { addressOf } = foreign;
+    const claimed = [0x1_ffff_ff80n, 0x1_0000_0000n - 192n, 0x7000_0000_0000n];
+    foreign.addressOf = () => claimed.shift()!;
+    try {
+      const memory = new NativeMemory(64);
+      assert.equal(memory.pointer(0, 0), 0x7000_0000_0040n);
+      const words = new Uint32Array(2);
+      memory.writeAddress(64, 0, words, 0);
+      assert.deepEqual([...words], [0x80, 0x7000]);
+    } finally {
+      foreign.addressOf = addressOf;
+    }
   });
 
   test('an address that would be written past the end of a structure is refused', () => {

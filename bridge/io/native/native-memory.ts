@@ -15,6 +15,7 @@ export class NativeMemory {
   /** Native byte order, as the kernel's structures have it. */
   readonly words: Uint32Array;
   readonly #address: bigint;
+  /** The address as two integers of 32 bits; the upper one is the same for every byte. */
   readonly #low: number;
   readonly #high: number;
 
@@ -24,13 +25,12 @@ export class NativeMemory {
       throw new RangeError(`native memory of ${byteLength} bytes; allowed: 1 to ${NATIVE_MEMORY_BYTES_MAX}`);
     }
     this.byteLength = Math.ceil(byteLength / 64) * 64;
-    const buffer = new ArrayBuffer(NATIVE_MARGIN_BYTES + this.byteLength + NATIVE_MARGIN_BYTES);
-    markAsUntransferable(buffer);
+    const { buffer, address } = allocate(NATIVE_MARGIN_BYTES + this.byteLength + NATIVE_MARGIN_BYTES);
     this.bytes = Buffer.from(buffer, NATIVE_MARGIN_BYTES, this.byteLength);
     this.words = new Uint32Array(buffer, NATIVE_MARGIN_BYTES, this.byteLength / 4);
-    this.#address = loadForeign().addressOf(buffer) + BigInt(NATIVE_MARGIN_BYTES);
-    this.#low = Number(this.#address & 0xffff_ffffn);
-    this.#high = Number(this.#address >> 32n);
+    this.#address = address + BigInt(NATIVE_MARGIN_BYTES);
+    this.#low = Number(BigInt.asIntN(32, this.#address));
+    this.#high = Number(BigInt.asIntN(32, this.#address >> 32n));
   }
 
   /** Pointer to `length` bytes at `offset`. Throws RangeError when they are not inside. Allocates: for set-up, and kept. */
@@ -44,9 +44,8 @@ export class NativeMemory {
     this.#check(offset, length);
     // A write past the end would be ignored, and the address of before be used.
     if ((at | 0) !== at || at < 0 || at + 2 > words.length) throw new RangeError(`word ${at} of ${words.length}`);
-    const low = this.#low + offset;
-    words[at] = low;
-    words[at + 1] = low > 0xffff_ffff ? this.#high + 1 : this.#high;
+    words[at] = this.#low + offset;
+    words[at + 1] = this.#high;
   }
 
   #check(offset: number, length: number): void {
@@ -60,6 +59,20 @@ export class NativeMemory {
     )
       return;
     throw new RangeError(`${length} bytes at ${offset} of ${this.byteLength}`);
+  }
+}
+
+/** A buffer that does not cross a multiple of 4 GiB, and its address. One that does is given back when another has been found. */
+function allocate(byteLength: number): { buffer: ArrayBuffer; address: bigint } {
+  const crossing: ArrayBuffer[] = [];
+  for (;;) {
+    const buffer = new ArrayBuffer(byteLength);
+    const address = loadForeign().addressOf(buffer);
+    if (address >> 32n === (address + BigInt(byteLength)) >> 32n) {
+      markAsUntransferable(buffer);
+      return { buffer, address };
+    }
+    crossing.push(buffer);
   }
 }
 

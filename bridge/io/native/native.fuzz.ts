@@ -1,7 +1,7 @@
 /**
  * Calls every public method of this folder's classes in random order with random arguments, most of them bad, also from inside callbacks and while an argument
- * is being converted. After each step: no margin of any native memory and no byte outside of what the call was given has changed; nothing but an Error was thrown.
- * A crash is the other thing it looks for: run by native.fuzz.test.ts in a process of its own.
+ * is being converted. After each step: no margin of any native memory and no byte outside of what the call was given has changed; nothing but an
+ * Error was thrown. A crash is the other thing it looks for: run by native.fuzz.test.ts in a process of its own.
  *
  *   node bridge/io/native/native.fuzz.ts --seed 7 --seconds 60 [--trace]     (trace: each step is written to stderr before it is done)
  */

@@ -19,10 +19,10 @@ export class Readiness {
   #isClosed = false;
 
   /**
-   * Watches `socket` for {@link READABLE}. `listener(isReadable, isWritable)` is called in the loop's poll phase, once per turn while it is so. What it throws is thrown again from
-   * a turn of Node's own: through a native frame it would end the process without a word. Promises and nextTick work that it
-   * leaves behind run right after, with an immediate. Closing the socket closes this first. Throws for a closed socket, for one that is watched already, and outside of
-   * the main thread: a worker that ends runs its loop once more, without JavaScript to call.
+   * Watches `socket` for {@link READABLE}. `listener(isReadable, isWritable)` is called in the loop's poll phase, once per turn while it is so.
+   * What it throws is thrown again from a turn of Node's own: through a native frame it would end the process without a word. Promises and nextTick
+   * work that it leaves behind run right after, with an immediate. Closing the socket closes this first. Throws for a closed socket, for one that is
+   * watched already, and outside of the main thread: a worker that ends runs its loop once more, without JavaScript to call.
    */
   constructor(
     socket: NativeSocket,

@@ -99,7 +99,10 @@ export class ReceiveBatch {
     return result;
   }
 
-  /** Bytes of a received message; of a truncated one, those that are there. Throws RangeError, as all below do, for a message that the last call did not receive. */
+  /**
+   * Bytes of a received message; of a truncated one, those that are there. Throws RangeError, as all below do, for a message that the last call did
+   * not receive.
+   */
   lengthOf(message: number): number {
     return this.#headers.words[this.#headerOf(message) + LENGTH];
   }
@@ -113,7 +116,10 @@ export class ReceiveBatch {
     return this.#headers.words[this.#headerOf(message) + CONTROL_LENGTH];
   }
 
-  /** Size of the datagrams that receive offload has put together (the last may be shorter); 0 when it is a single one. For sockets without other control messages. */
+  /**
+   * Size of the datagrams that receive offload has put together (the last may be shorter); 0 when it is a single one. For sockets without other
+   * control messages.
+   */
   segmentBytesOf(message: number): number {
     if (this.controlLengthOf(message) < OFFLOAD_CONTROL_BYTES - 4) return 0;
     const { words } = this.#controls;

@@ -151,8 +151,8 @@ export class SendBatch {
   }
 
   /**
-   * Sends messages from number `first` on. Returns how many the kernel took, at least 1, or the negative `errno` of the first: it was not taken then, and nothing after it.
-   * The batch stays as it is: call again with the rest, or {@link clear}.
+   * Sends messages from number `first` on. Returns how many the kernel took, at least 1, or the negative `errno` of the first: it was not taken
+   * then, and nothing after it. The batch stays as it is: call again with the rest, or {@link clear}.
    */
   send(socket: NativeSocket, first: number): number {
     const messages = this.#count - first;

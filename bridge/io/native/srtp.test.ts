@@ -10,20 +10,21 @@ import { NativeSlots } from './native-slots.ts';
 import { createNativeSrtpSession, NativeAesCmCipher, NativeGcmCipher } from './srtp.ts';
 
 suite('native SRTP', { skip: NOT_HERE }, () => {
-  const contextsBefore = NOT_HERE === false ? sharedEvp().contextsInUse : 0;
-  const slots = NOT_HERE === false ? new NativeSlots(3) : undefined;
+  if (NOT_HERE !== false) return;
+  const contextsBefore = sharedEvp().contextsInUse;
+  const slots = new NativeSlots(3);
   after(() => {
-    slots?.close();
+    slots.close();
     assert.equal(sharedEvp().contextsInUse, contextsBefore, 'closed sessions leave no context');
   });
 
   describeSrtpSession('native, outside of slots', createNativeSrtpSession);
   describeSrtpSession('native, in a slot', createNativeSrtpSession, () => ({
-    bytes: bytesOf(slots),
+    bytes: slots.bytes,
     offset: SLOT_BYTES,
   }));
   describeSrtpSession('native, at an odd place of a slot', createNativeSrtpSession, () => ({
-    bytes: bytesOf(slots),
+    bytes: slots.bytes,
     offset: SLOT_BYTES + 3,
   }));
   describePacketCiphers('native', {
@@ -83,8 +84,3 @@ suite('native SRTP', { skip: NOT_HERE }, () => {
     });
   }
 });
-
-function bytesOf(slots: NativeSlots | undefined): Uint8Array {
-  assert.ok(slots);
-  return slots.bytes;
-}

@@ -113,7 +113,16 @@ export class BenchRun {
     const { name, plan } = this.benchCase;
     this.#sinks ??= await this.#generator.call('sinks', { count: sinksOf(plan()) });
     this.#floor ??= this.#fork<FloorHandlers>('floor', 'floor-process.ts');
-    return this.#floor.call('run', { caseName: name, mode, seconds, packetsPerSecond, sinks: this.#sinks });
+    const straysBefore = await this.#generator.call('strays', NOTHING);
+    const result = await this.#floor.call('run', {
+      caseName: name,
+      mode,
+      seconds,
+      packetsPerSecond,
+      sinks: this.#sinks,
+    });
+    const arrived = (await this.#generator.call('strays', NOTHING)) - straysBefore;
+    return { ...result, arrivedShare: result.sent === 0 ? 1 : arrived / result.sent };
   }
 
   async close(): Promise<void> {

@@ -50,7 +50,7 @@ const LAST_N = 8;
 const SPEAKERS = 4;
 
 export const CASES: readonly ForwardCase[] = [
-  ...[50, 200, 800].map(size => webinar(size, 'gcm')),
+  ...[10, 50, 200, 800, 1_000].map(size => webinar(size, 'gcm')),
   webinar(50, 'cm'),
   ...[10, 20, 40].map(meeting),
   {

@@ -125,7 +125,7 @@ export class Generator {
   async load({ stage: name, seconds, speed, expectedPps }: LoadOptions): Promise<LoadResult> {
     const stage = this.stage(name);
     this.#sampleEvery = expectedPps > VERIFY_ALL_PPS_MAX ? CHEAP_SAMPLE_EVERY : 1;
-    this.#verification.reset();
+    this.#verification.reset(this.socket.nowUs());
     this.#gaps.clear();
     for (const [index, stream] of stage.received.entries()) stream.begin(1 + (index % this.#sampleEvery));
     this.socket.alignClocks();

@@ -31,7 +31,7 @@ const FULL_LOST_SHARE = 0.01;
 const FULL_CORES = 0.97;
 
 export const FULL_EFFORT: Effort = { rounds: 5, seconds: 3, warmUpSeconds: 3, floorSeconds: 1.5, fullAttempts: 3 };
-export const QUICK_EFFORT: Effort = { rounds: 3, seconds: 1.2, warmUpSeconds: 1, floorSeconds: 0.4, fullAttempts: 1 };
+export const QUICK_EFFORT: Effort = { rounds: 3, seconds: 1.2, warmUpSeconds: 0.8, floorSeconds: 0.4, fullAttempts: 1 };
 
 export interface DatapathFigures {
   /** While the bridge is busy: the median round. */
@@ -47,6 +47,8 @@ export interface DatapathFigures {
     readonly lostShare: number;
     /** The part of the loss that is the generator's: its own receive buffer was full. */
     readonly generatorDroppedShare: number;
+    /** Datagrams of publishers that the bridge's receive buffer had no room for, retransmissions included. */
+    readonly bridgeDropped: number;
     readonly recovered: number;
     readonly gcPauseP999Ms: number;
     readonly gcPauses: number;
@@ -162,6 +164,7 @@ async function finish(run: BenchRun, subject: Subject, effort: Effort): Promise<
       cost: costOf(middle.bridges),
       lostShare: lostShareOf(rounds),
       generatorDroppedShare: generatorDroppedShareOf(rounds),
+      bridgeDropped: sum(rounds, ({ load }) => load.bridgeDropped),
       recovered: sum(rounds, ({ load }) => load.recovered),
       gcPauseP999Ms: pauses.length === 0 ? 0 : percentile(pauses, 0.999),
       gcPauses: pauses.length,

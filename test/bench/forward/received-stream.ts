@@ -14,6 +14,8 @@ export class Verification {
   /** Not authentic, not whole, or somebody else's: by what was wrong. */
   readonly faults = new Map<PayloadFault | 'srtp' | 'rtp' | 'source', number>();
   readonly latency: LatencyHistogram;
+  /** Packets sent earlier are late by more than their way: they were lost at the end of a load, and repaired in the next. */
+  sinceUs = 0;
 
   constructor(latency: LatencyHistogram) {
     this.latency = latency;
@@ -23,7 +25,9 @@ export class Verification {
     this.faults.set(name, (this.faults.get(name) ?? 0) + 1);
   }
 
-  reset(): void {
+  /** Counts anew, from `nowUs` on. */
+  reset(nowUs: number): void {
+    this.sinceUs = nowUs;
     this.verified = 0;
     this.faults.clear();
     this.latency.reset();
@@ -76,7 +80,9 @@ export class ReceivedStream {
     if (--this.#untilSample > 0) return;
     this.#untilSample = sampleEvery;
     if (!this.#open(bytes, offset, length)) return;
-    if (this.#verify(rtp.payloadOffset, rtp.payloadLength)) this.#verification.latency.add(receivedUs - payload.sentUs);
+    const verification = this.#verification;
+    if (!this.#verify(rtp.payloadOffset, rtp.payloadLength) || payload.sentUs < verification.sinceUs) return;
+    verification.latency.add(receivedUs - payload.sentUs);
   }
 
   /** A packet of its RTX stream: always verified, for what it repairs is inside. */

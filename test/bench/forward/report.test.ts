@@ -16,6 +16,7 @@ function datapath(totalUs: number, faults: Record<string, number> = {}): Datapat
       cost: { userUs: totalUs - 3, systemUs: 3, totalUs },
       lostShare: 0,
       generatorDroppedShare: 0,
+      bridgeDropped: 0,
       recovered: 0,
       gcPauseP999Ms: 1.5,
       gcPauses: 10,
@@ -43,6 +44,7 @@ function webinar(size: number, fastUs: number, faults?: Record<string, number>):
     floor: {
       packetsPerSecond: 60_000,
       ...{ send: 3, segmentedSend: 1, crypto: 1, total: 4, segmentedTotal: 2 },
+      arrivedShare: 1,
       burstWaitMs: { p50: 0.4, p99: 0.9 },
     },
     ratios: { fastToFloor: fastUs / 4, fastToSegmentedFloor: fastUs / 2, fastToPortable: 0.2, portableToFloor: 7.5 },

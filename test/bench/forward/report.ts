@@ -30,7 +30,8 @@ export interface GrowthFigures {
 }
 
 const COLUMNS: readonly { readonly title: string; cell(figures: CaseFigures, datapath: DatapathFigures): string }[] = [
-  { title: 'out/s busy', cell: (_, { busy }) => whole(busy.outPps) },
+  { title: 'in/s', cell: (_, { busy }) => whole(busy.inPps) },
+  { title: 'out/s', cell: (_, { busy }) => whole(busy.outPps) },
   { title: 'out/s full', cell: (_, { saturated }) => whole(saturated.outPps) },
   { title: 'µs/packet', cell: (_, { busy }) => busy.cost.totalUs.toFixed(2) },
   { title: 'user', cell: (_, { busy }) => busy.cost.userUs.toFixed(2) },
@@ -84,7 +85,7 @@ export function renderMarkdown(figures: ForwardFigures): string {
 }
 
 const COLUMN_NOTES = [
-  'µs/packet: CPU of the bridge process per packet sent to a subscriber, at 70 % of what it can do (out/s busy). Floor: bare sendmmsg and encryption of as many packets',
+  'µs/packet: CPU of the bridge process per packet sent to a subscriber, at 70 % of what it can do (in/s, out/s). Floor: bare sendmmsg and encryption of as many packets',
   "of the same sizes, in turns with the bridge; segmented: the same with UDP segmentation offload. p50 and p99: from the publisher to the subscribers' sockets at half load;",
   "floor p50: what packets of one frame wait for each other at the floor's speed. GC: pause p99.9. kB: heap and buffers; of an endpoint with what it publishes. What grows once is in them too: the growth from case to case is not.",
 ].join('\n');

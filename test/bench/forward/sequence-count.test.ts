@@ -43,9 +43,11 @@ test('what is missing is asked for after a delay, not twice within the interval,
   assert.equal(count.pollMissing(900, 10, 50, 2, out), 0);
 });
 
-test('a new count goes on in the stream where the old one ended', () => {
+test('a new count goes on in the stream where the old one ended, and a gap between them is not its own', () => {
   const count = after(10, 13);
   count.reset();
-  count.handle(14, 0);
+  count.handle(17, 0);
   assert.deepEqual([count.received, count.missing.size], [1, 0]);
+  count.handle(19, 0);
+  assert.deepEqual([...count.missing.keys()], [18]);
 });

@@ -23,6 +23,7 @@ export class SequenceCount {
   /** Filled by a retransmission. */
   recovered = 0;
   readonly missing = new Map<number, Missing>();
+  #isResuming = false;
 
   /** One packet's sequence number, 16 bits. */
   handle(sequence16: number, nowMs: number): void {
@@ -32,7 +33,11 @@ export class SequenceCount {
       return;
     }
     const step = ((sequence16 - this.highest) << 16) >> 16;
-    if (step === 1) {
+    if (this.#isResuming && step > 0) {
+      this.#isResuming = false;
+      this.highest += step;
+      this.received++;
+    } else if (step === 1) {
       this.highest++;
       this.received++;
     } else if (step > 1) this.#skip(step, nowMs);
@@ -64,13 +69,14 @@ export class SequenceCount {
     return found;
   }
 
-  /** Starts counting anew; what was missing is forgotten, the place in the stream is not. */
+  /** Starts counting anew; what was missing is forgotten, the place in the stream is not. A gap before the next packet belongs to what was counted before. */
   reset(): void {
     this.received = 0;
     this.duplicates = 0;
     this.reordered = 0;
     this.recovered = 0;
     this.missing.clear();
+    this.#isResuming = this.highest >= 0;
   }
 
   #skip(step: number, nowMs: number): void {

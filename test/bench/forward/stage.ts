@@ -91,11 +91,6 @@ export class Stage {
     return this.#players.map(({ endpoint }) => endpoint);
   }
 
-  /** Subscriptions that are to have packets. */
-  get subscriptions(): number {
-    return this.#players.reduce((sum, { projections }) => sum + projections.filter(isEnabled).length, 0);
-  }
-
   /** Brings up conferences and endpoints, without subscriptions. */
   async connect(): Promise<void> {
     await this.#putConferences();
@@ -107,16 +102,14 @@ export class Stage {
     });
   }
 
-  /**
-   * Puts every endpoint's subscriptions, as planned; `change` may say otherwise for single ones.
-   */
-  async subscribe(change?: (endpoint: number, planned: PlannedSubscription) => boolean): Promise<void> {
+  /** Puts every endpoint's subscriptions; those of which `isEnabled` says so are to have packets. `endpoint` is a place in the plan. */
+  async subscribe(isEnabled: (endpoint: number, planned: PlannedSubscription) => boolean): Promise<void> {
     const changed = this.#players.filter(({ projections }) => projections.length > 0);
     await inParallel(changed, CONNECTING_MAX, async player => {
       const index = this.#players.indexOf(player);
       const projections = player.projections.map(({ planned, spec }) => ({
         ...spec,
-        enabled: change === undefined ? planned.isEnabled : change(index, planned),
+        enabled: isEnabled(index, planned),
       }));
       await this.#put(player, projections);
     });
@@ -247,10 +240,6 @@ export class Stage {
 /** Prime to the interval of key frames, so that they are spread over it. */
 const FRAMES_BETWEEN_STREAMS = 37;
 const RIDS = ['q', 'h', 'f'];
-
-function isEnabled({ planned }: Player['projections'][number]): boolean {
-  return planned.isEnabled;
-}
 
 function conferenceId(conference: number): string {
   return formatId((conference + 1) as ConferenceId);

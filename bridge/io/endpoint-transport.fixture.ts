@@ -5,11 +5,12 @@ import type { EndpointSpec } from '../../protocol/control/spec.ts';
 import { DTLS, firstByteKind, isRtcp, RTP, STUN } from '../../protocol/demux.ts';
 import { DecodeError } from '../../protocol/errors.ts';
 import { IceRegistry } from '../ice/ice-registry.ts';
+import { TEST_DATAPATH } from '../testing/datapath.ts';
 import { createCertificate } from './certificate.ts';
+import type { DatagramPort } from './datagram-port.ts';
 import { DtlsQueue } from './dtls-queue.ts';
 import { TestClient, type TestClientOptions } from './endpoint-transport.client.ts';
 import { EndpointTransport } from './endpoint-transport.ts';
-import { PortablePort } from './portable-port.ts';
 import { StunResponder } from './stun-responder.ts';
 
 export const [ours, theirs] = await Promise.all([createCertificate(), createCertificate()]);
@@ -22,7 +23,7 @@ export class Room {
   readonly rtp: Buffer[] = [];
   readonly rtcp: Buffer[] = [];
   readonly registry = new IceRegistry<EndpointTransport<Room>>(randomBytes);
-  port!: PortablePort<Room>;
+  port!: DatagramPort<Room>;
   stun!: StunResponder<Room>;
   transport!: EndpointTransport<Room>;
   client!: TestClient;
@@ -35,7 +36,7 @@ export class Room {
   ): Promise<Room> {
     const room = new Room();
     const onDrop = (reason: string) => room.#note(room.drops, reason);
-    room.port = await PortablePort.open<Room>({
+    room.port = await TEST_DATAPATH.openPort<Room>({
       address: '127.0.0.1',
       port: 0,
       handler: (bytes, offset, length, peer) => {
@@ -58,6 +59,7 @@ export class Room {
       ice: room.registry,
       certificate: ours,
       nowMs: room.nowMs,
+      createSrtpSession: TEST_DATAPATH.createSrtpSession,
       dtlsQueue,
       onDrop,
       sink: {
