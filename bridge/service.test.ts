@@ -15,6 +15,9 @@ import { nativeResources } from './testing/native-resources.ts';
 const LOOPBACK = '127.0.0.1';
 const CONFERENCE = 7 as ConferenceId;
 
+const running = new Set<RunningBridge>();
+
+/** Closed when the test ends, if it is not by then. */
 async function start(context: TestContext, bridgeId: string): Promise<RunningBridge> {
   const config = readBridgeConfig({
     yaml: '',
@@ -34,15 +37,13 @@ async function start(context: TestContext, bridgeId: string): Promise<RunningBri
     },
   });
   const bridge = await startBridge(config, pino({ level: 'silent' }));
-  let isClosed = false;
-  const { close } = bridge;
-  bridge.close = async () => {
-    if (isClosed) return;
-    isClosed = true;
-    await close.call(bridge);
-  };
-  context.after(() => bridge.close());
+  running.add(bridge);
+  context.after(() => stop(bridge));
   return bridge;
+}
+
+async function stop(bridge: RunningBridge): Promise<void> {
+  if (running.delete(bridge)) await bridge.close();
 }
 
 /** As a focus would tell the others of it. */
@@ -63,6 +64,6 @@ test('bridges that were linked and then closed leave no key and no slot behind',
     assert.ok(nativeResources().contexts >= before.contexts + 4, 'two directions on each side');
     assert.ok(nativeResources().slots >= before.slots + 8, 'two ports of each bridge');
   }
-  for (const bridge of bridges) await bridge.close();
+  for (const bridge of bridges) await stop(bridge);
   assert.deepEqual(nativeResources(), before);
 });

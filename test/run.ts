@@ -16,6 +16,15 @@ const FORCE_EXIT = '--test-force-exit';
 /** A process per file would spend more time on starting than on testing. */
 const ONE_PROCESS = '--test-isolation=none';
 
+/** What runs on the datapath that the machine has, and once more on the portable one. */
+const BOTH_DATAPATHS: readonly string[] = [
+  'bridge/io/endpoint-transport.test.ts',
+  'bridge/io/endpoint-transport.interop.test.ts',
+  'bridge/io/endpoint-transport.leaks.test.ts',
+  'bridge/io/octo-dtls.test.ts',
+  'bridge/service.test.ts',
+];
+
 interface Stage {
   readonly title: string;
   /** What cannot be trusted when this fails is not tried. */
@@ -29,6 +38,11 @@ const STAGES: readonly Stage[] = [
   { title: 'types', needs: [], run: () => runTool('tsc', ['--noEmit']) },
   { title: 'lint', needs: [], run: () => runTool('biome', ['check', '.']) },
   { title: 'unit tests', needs: [], run: () => runTests(unitTests(), UNIT_TIMEOUT_MS, [ONE_PROCESS]) },
+  {
+    title: 'portable datapath',
+    needs: ['unit tests'],
+    run: () => runTests(BOTH_DATAPATHS, UNIT_TIMEOUT_MS, [ONE_PROCESS], { CAUSEWAY_DATAPATH: 'portable' }),
+  },
   {
     title: 'end-to-end tests',
     needs: ['system parts', 'types', 'unit tests'],
@@ -97,13 +111,18 @@ function testFiles(): string[] {
     .toSorted();
 }
 
-function runTests(files: readonly string[], timeoutMs: number, options: readonly string[]): number {
+function runTests(
+  files: readonly string[],
+  timeoutMs: number,
+  options: readonly string[],
+  environment: Record<string, string> = {},
+): number {
   if (files.length === 0) {
     print('there are no test files');
     return 1;
   }
   const reporter = ['--test-reporter=spec', `--test-timeout=${timeoutMs}`];
-  return runProgram(process.execPath, ['--test', ...reporter, ...options, ...files]);
+  return runProgram(process.execPath, ['--test', ...reporter, ...options, ...files], environment);
 }
 
 /** A program of node_modules. */

@@ -32,6 +32,7 @@ export class PortablePort<Owner> implements DatagramPort<Owner> {
   #isClosed = false;
   #inFlight = 0;
   #drained: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
 
   /** Binds a socket. Rejects with the system's error as it is (EADDRINUSE, EADDRNOTAVAIL, EACCES). */
   static async open<Owner>(options: PortOptions<Owner>): Promise<PortablePort<Owner>> {
@@ -121,8 +122,12 @@ export class PortablePort<Owner> implements DatagramPort<Owner> {
   }
 
   /** Sends what is queued, then closes the socket. Nothing is received any more. */
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#isClosed = true;
     this.#socket.removeAllListeners('message');
     this.flush();

@@ -12,7 +12,8 @@ import { IceRegistry } from '../../bridge/ice/ice-registry.ts';
 import { type Certificate, createCertificate, type Fingerprint } from '../../bridge/io/certificate.ts';
 import { DtlsQueue } from '../../bridge/io/dtls-queue.ts';
 import { EndpointTransport } from '../../bridge/io/endpoint-transport.ts';
-import { PortablePort } from '../../bridge/io/portable-port.ts';
+import type { DatagramPort } from '../../bridge/io/datagram-port.ts';
+import { chooseDatapath } from '../../bridge/io/datapath.ts';
 import { StunResponder } from '../../bridge/io/stun-responder.ts';
 import { DTLS, firstByteKind, isRtcp, RTP, STUN } from '../../protocol/demux.ts';
 import { percentile } from './statistics.ts';
@@ -194,7 +195,7 @@ class EchoBridge {
   readonly #transports = new Map<object, EndpointTransport<object>>();
   /** Those that have sent media. */
   readonly #speaking = new Set<object>();
-  #port!: PortablePort<object>;
+  #port!: DatagramPort<object>;
   #stun!: StunResponder<object>;
   readonly #tick = setInterval(() => {
     for (const transport of this.#transports.values()) transport.handleTimeout(performance.now());
@@ -202,7 +203,8 @@ class EchoBridge {
 
   static async open(certificate: Certificate): Promise<EchoBridge> {
     const bridge = new EchoBridge(certificate);
-    bridge.#port = await PortablePort.open<object>({
+    const datapath = await chooseDatapath('auto', { warn: () => {} });
+    bridge.#port = await datapath.openPort<object>({
       address: '127.0.0.1',
       port: 0,
       handler: (bytes, offset, length, peer) => {

@@ -8,10 +8,10 @@ export interface Sample {
   readonly buffersBytes: number;
 }
 
-/** Samples before this share of a run are not judged: code is still being compiled, pools fill. */
+/** Samples before this share of a run are not judged: code is still being compiled, pools fill, and malloc's heap finds its size (about 150 s). */
 const WARM_UP = 0.25;
-/** Fewer are not judged at all: they are warm-up. Five minutes of a soak. */
-export const SAMPLES_MIN = 30;
+/** Fewer are not judged at all: ten minutes of a soak, so that its warm-up is longer than that. */
+export const SAMPLES_MIN = 60;
 const RSS_GROWTH_MAX = 24 * 1024 * 1024;
 /** What the collector manages: exact, up to how much lies about. */
 const HEAP_GROWTH_MAX = 6 * 1024 * 1024;

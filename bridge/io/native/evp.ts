@@ -14,8 +14,8 @@ export const GCM_TAG_BYTES = 16;
 export const GCM_NONCE_BYTES = 12;
 export const CTR_COUNTER_BYTES = 16;
 export const SHA1_BYTES = 20;
-/** Most bytes that may be authenticated in the clear: the largest RTP header is 12 + 60 + 4 + its extension. */
-export const CLEAR_BYTES_MAX = 1024;
+/** Most bytes that may be authenticated in the clear: a packet that is all header. */
+export const CLEAR_BYTES_MAX = SLOT_BYTES;
 
 export type ContextKind = 'gcm-seal' | 'gcm-open' | 'ctr' | 'hmac-sha1';
 
