@@ -38,16 +38,7 @@ export class FrameOutput {
       this.#counters.droppedFull++;
       return -1;
     }
-    writeHeader(
-      this.#wire.outgoing,
-      offset,
-      type,
-      source,
-      layer,
-      conferenceId,
-      endpointId,
-      toMicros(nowMs) % 0x100000000,
-    );
+    writeHeader(this.#wire.outgoing, offset, type, source, layer, conferenceId, endpointId, toMicros(nowMs) >>> 0);
     return offset;
   }
 

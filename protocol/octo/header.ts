@@ -94,5 +94,5 @@ export function writeHeader(
 /** Completes a header: the session's label and the low 32 bits of its sequence number (below 2^48). */
 export function writeSequence(bytes: Uint8Array, offset: number, label: number, sequence: number): void {
   bytes[offset + 1] = (bytes[offset + 1] & 0xf0) | label;
-  writeUint32(bytes, offset + 4, sequence % 0x100000000);
+  writeUint32(bytes, offset + 4, sequence >>> 0);
 }

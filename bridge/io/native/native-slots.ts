@@ -6,16 +6,16 @@ const HEAD_BYTES = 128;
 const HEADS = HEAD_BYTES / 4;
 
 /**
- * Slots of SLOT_BYTES in native memory, each with ready pointers into its beginning, so that a packet in a slot reaches native code without a BigInt
- * being made. Closed slots are not found any more by {@link NativeSlots.of}; their memory goes when nobody refers to it.
+ * Slots of SLOT_BYTES in native memory, with pointers into their beginnings, so that a packet in a slot reaches native code without a BigInt being made for it. A
+ * pointer is made when it is first asked for, and kept: most slots are used with two or three of 32. Closed slots are not found any more by {@link NativeSlots.of}; their memory goes when nobody refers to it.
  */
 export class NativeSlots {
   readonly count: number;
   readonly memory: NativeMemory;
   /** The whole memory: what identifies it. */
   readonly bytes: Buffer;
-  /** By slot and offset in it, in steps of 4 bytes. */
-  readonly #pointers: bigint[];
+  /** By slot and offset in it, in steps of 4 bytes; undefined until asked for. */
+  readonly #pointers: (bigint | undefined)[];
 
   private static readonly open: NativeSlots[] = [];
 
@@ -24,9 +24,7 @@ export class NativeSlots {
     this.count = count;
     this.memory = new NativeMemory(count * SLOT_BYTES);
     this.bytes = this.memory.bytes;
-    this.#pointers = Array.from({ length: count * HEADS }, (_, index) =>
-      this.memory.pointer(Math.floor(index / HEADS) * SLOT_BYTES + (index % HEADS) * 4, 4),
-    );
+    this.#pointers = new Array<bigint | undefined>(count * HEADS).fill(undefined);
     NativeSlots.open.push(this);
   }
 
@@ -38,15 +36,23 @@ export class NativeSlots {
   }
 
   /**
-   * Pointer to `length` bytes at `offset`, when one is ready: the offset is in the first 128 bytes of a slot and divisible by 4, and the bytes end in the same
+   * Pointer to `length` bytes at `offset`, when they may have one: the offset is in the first 128 bytes of a slot and divisible by 4, and the bytes end in the same
    * slot. Undefined otherwise; then the bytes have to be copied to where a pointer is.
    */
   readyPointer(offset: number, length: number): bigint | undefined {
     if ((offset | 0) !== offset || (length | 0) !== length || offset < 0 || length < 0) return undefined;
     const inSlot = offset & (SLOT_BYTES - 1);
     if (inSlot >= HEAD_BYTES || (inSlot & 3) !== 0 || inSlot + length > SLOT_BYTES) return undefined;
-    // A slot beyond the last has no pointer: undefined.
-    return this.#pointers[((offset - inSlot) / SLOT_BYTES) * HEADS + inSlot / 4];
+    const index = ((offset - inSlot) / SLOT_BYTES) * HEADS + inSlot / 4;
+    return this.#pointers[index] ?? this.#makePointer(index, offset);
+  }
+
+  /** Undefined for a slot beyond the last. */
+  #makePointer(index: number, offset: number): bigint | undefined {
+    if (index >= this.#pointers.length) return undefined;
+    const pointer = this.memory.pointer(offset, 4);
+    this.#pointers[index] = pointer;
+    return pointer;
   }
 
   close(): void {

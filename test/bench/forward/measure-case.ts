@@ -3,7 +3,6 @@ import { percentile } from '../statistics.ts';
 import { BenchRun, type DatapathName, type Measured } from './bench-run.ts';
 import type { ForwardCase } from './cases.ts';
 import {
-  BUSY_SHARE,
   type Effort,
   type FloorFigures,
   type MeasureOptions,
@@ -30,8 +29,22 @@ const FULL_LOST_SHARE = 0.01;
 /** All of its thread, nearly. */
 const FULL_CORES = 0.97;
 
-export const FULL_EFFORT: Effort = { rounds: 5, seconds: 3, warmUpSeconds: 3, floorSeconds: 1.5, fullAttempts: 3 };
-export const QUICK_EFFORT: Effort = { rounds: 3, seconds: 1.2, warmUpSeconds: 0.8, floorSeconds: 0.4, fullAttempts: 1 };
+export const FULL_EFFORT: Effort = {
+  rounds: 5,
+  seconds: 3,
+  warmUpSeconds: 2,
+  warmUpsMax: 8,
+  floorSeconds: 1.5,
+  fullAttempts: 3,
+};
+export const QUICK_EFFORT: Effort = {
+  rounds: 3,
+  seconds: 1,
+  warmUpSeconds: 0.8,
+  warmUpsMax: 4,
+  floorSeconds: 0.4,
+  fullAttempts: 1,
+};
 
 export interface DatapathFigures {
   /** While the bridge is busy: the median round. */
@@ -156,7 +169,7 @@ async function finish(run: BenchRun, subject: Subject, effort: Effort): Promise<
   const pauses = rounds.flatMap(({ bridges }) => bridges.flatMap(({ gcPausesMs }) => gcPausesMs));
   return {
     busy: {
-      speed: speedFor(run, subject, BUSY_SHARE),
+      speed: subject.busySpeed,
       inPps: Math.round(sum(middle.bridges, ({ rtpIn }) => rtpIn) / middle.load.seconds),
       outPps: Math.round(outOf(middle.bridges) / middle.load.seconds),
       cores: coresOf(middle),

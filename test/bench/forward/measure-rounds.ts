@@ -3,10 +3,10 @@
  */
 import type { BenchRun, DatapathName, Measured, Side } from './bench-run.ts';
 import { burstsOf, burstWaitMs } from './floor-lap.ts';
-import { capacityOf, costOf, median } from './packet-cost.ts';
+import { capacityOf, coresOf, costOf, median } from './packet-cost.ts';
 
 /** Share of a core that a bridge is given to do while its cost is measured: busy, and not yet losing anything. */
-export const BUSY_SHARE = 0.7;
+const BUSY_SHARE = 0.7;
 /** The generator has a core too, and about this many packets a second go through it. */
 const OUT_PPS_MAX = 300_000;
 /** In and out together, for the first look at what a bridge can do. */
@@ -19,7 +19,11 @@ export interface Effort {
   readonly rounds: number;
   readonly seconds: number;
   readonly warmUpSeconds: number;
+  /** Loads, at the most, until it is known at which speed the bridge is busy. */
+  readonly warmUpsMax: number;
   readonly floorSeconds: number;
+  /** Packets a second to subscribers at which costs are taken; without it, whatever keeps the bridge busy. */
+  readonly offeredPps?: Readonly<Record<DatapathName, number>>;
   /** How often more is offered until a bridge is full. */
   readonly fullAttempts: number;
 }
@@ -51,6 +55,8 @@ export interface Subject {
   readonly endpointBytes: number;
   /** Bytes in use before anybody was subscribed. */
   readonly unsubscribedBytes: number;
+  /** How fast its media is played in the rounds. */
+  busySpeed: number;
   /** Packets out per second of CPU, as known by now. */
   capacityPps: number;
   readonly rounds: Measured[];
@@ -70,11 +76,13 @@ export async function measureRounds(run: BenchRun, options: MeasureOptions): Pro
   for (let round = 0; round < effort.rounds; round++) {
     progress(`${run.benchCase.name}: round ${round + 1} of ${effort.rounds}`);
     for (const subject of subjects) {
-      subject.rounds.push(await run.measure(subject.side, speedFor(run, subject, BUSY_SHARE), effort.seconds));
-      subject.capacityPps = 1_000_000 / median(subject.rounds.map(({ bridges }) => costOf(bridges).totalUs));
+      subject.rounds.push(await run.measure(subject.side, subject.busySpeed, effort.seconds));
     }
-    const capacityPps = Math.max(...subjects.map(subject => subject.capacityPps));
-    await floor.measure(Math.min(OUT_PPS_MAX, BUSY_SHARE * capacityPps), effort.floorSeconds);
+    const speed = Math.max(...subjects.map(({ busySpeed }) => busySpeed));
+    await floor.measure(Math.min(OUT_PPS_MAX, speed * run.rate.outPps), effort.floorSeconds);
+  }
+  for (const subject of subjects) {
+    subject.capacityPps = 1_000_000 / median(subject.rounds.map(({ bridges }) => costOf(bridges).totalUs));
   }
   return { subjects, floor: floor.figures() };
 }
@@ -82,7 +90,11 @@ export async function measureRounds(run: BenchRun, options: MeasureOptions): Pro
 /** How fast to play the media so that the bridge is busy for `share` of its core. */
 export function speedFor(run: BenchRun, { capacityPps }: Subject, share: number): number {
   const pps = Math.min(OUT_PPS_MAX, capacityPps * share);
-  return Math.min(SPEED_MAX, Math.max(SPEED_MIN, pps / run.rate.outPps));
+  return boundSpeed(pps / run.rate.outPps);
+}
+
+function boundSpeed(speed: number): number {
+  return Math.min(SPEED_MAX, Math.max(SPEED_MIN, speed));
 }
 
 async function openSubjects(
@@ -113,6 +125,7 @@ async function openSubject(run: BenchRun, datapath: DatapathName, effort: Effort
     side,
     endpointBytes: (unsubscribedBytes - emptyBytes) / run.endpoints,
     unsubscribedBytes,
+    busySpeed: 0,
     capacityPps: (FIRST_PPS * run.rate.outPps) / (run.rate.inPps + run.rate.outPps),
     rounds: [],
   };
@@ -120,20 +133,31 @@ async function openSubject(run: BenchRun, datapath: DatapathName, effort: Effort
   return subject;
 }
 
-/** Loads again and again, each time with what the last one says is right, until that is about what it was: code that is new costs many times what it will. */
-async function warmUp(run: BenchRun, subject: Subject, effort: Effort): Promise<void> {
-  for (let attempt = 1; attempt <= WARM_UPS_MAX; attempt++) {
-    const before = subject.capacityPps;
-    const { bridges } = await run.measure(subject.side, speedFor(run, subject, BUSY_SHARE), effort.warmUpSeconds);
-    subject.capacityPps = capacityOf(bridges);
-    if (attempt >= WARM_UPS_MIN && subject.capacityPps < before * WARM_GAIN_MAX) return;
+/**
+ * Finds the speed at which the bridge is busy, load by load: code that is new costs many times what it will, and a bridge that is busier spends less on each
+ * packet. From then on the speed stays, for costs at different speeds do not compare.
+ */
+async function warmUp(
+  run: BenchRun,
+  subject: Subject,
+  { warmUpSeconds, warmUpsMax, offeredPps }: Effort,
+): Promise<void> {
+  const fixedPps = offeredPps?.[subject.side.datapath];
+  subject.busySpeed = boundSpeed((fixedPps ?? subject.capacityPps) / run.rate.outPps);
+  for (let attempt = 1; attempt <= warmUpsMax; attempt++) {
+    const measured = await run.measure(subject.side, subject.busySpeed, warmUpSeconds);
+    subject.capacityPps = capacityOf(measured.bridges);
+    if (fixedPps !== undefined && attempt === WARM_UPS_MIN) return;
+    const missing = BUSY_SHARE / coresOf(measured);
+    if (attempt >= WARM_UPS_MIN && missing > 1 / BUSY_TOLERANCE && missing < BUSY_TOLERANCE) return;
+    const speed = subject.busySpeed * Math.min(STEP_MAX, Math.max(1 / STEP_MAX, missing));
+    if (fixedPps === undefined) subject.busySpeed = boundSpeed(Math.min(speed, OUT_PPS_MAX / run.rate.outPps));
   }
 }
 
 const WARM_UPS_MIN = 2;
-const WARM_UPS_MAX = 6;
-/** Warm enough: a further load shows hardly more capacity than the one before. */
-const WARM_GAIN_MAX = 1.25;
+const BUSY_TOLERANCE = 1.2;
+const STEP_MAX = 2.5;
 
 const FLOOR_MODES = ['send', 'segmented', 'crypto'] as const;
 
