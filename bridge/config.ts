@@ -116,8 +116,9 @@ export const BridgeConfigSchema = Type.Object(
         }),
         packets_per_second: Type.Integer({
           minimum: 1_000,
-          default: 50_000,
-          description: 'packets in and out, links included, at which the bridge calls itself full',
+          default: 150_000,
+          description:
+            'packets in and out, links included, at which the bridge calls itself full; a core of a server does more on the fast datapath, and cpu tells where it does less',
         }),
         endpoints: Type.Integer({
           minimum: 1,
