@@ -5,6 +5,8 @@ import type { Logger } from 'pino';
 import packageJson from '../package.json' with { type: 'json' };
 import type { BridgeReport } from '../protocol/control/events.ts';
 import type { BridgePeer } from '../protocol/control/spec.ts';
+import { firstByteKind, RTP } from '../protocol/demux.ts';
+import { isMediaFrame } from '../protocol/octo/header.ts';
 import { Bridge } from './bridge.ts';
 import type { BridgeConfig } from './config.ts';
 import { BridgeCounters } from './counters.ts';
@@ -70,6 +72,7 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
       port: config.rtc.udp_port,
       handler: (bytes, offset, length, peer) => ingress?.handleDatagram(bytes, offset, length, peer),
       onReceived: () => ingress?.endBurst(),
+      isSynchronous: firstByte => firstByteKind(firstByte) === RTP,
       log,
     });
     opened.push(mediaPort);
@@ -79,6 +82,7 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
       receivesRuns: true,
       handler: (bytes, offset, length, peer) => relay?.handleDatagram(nowMs(), bytes, offset, length, peer),
       onReceived: () => ingress?.endBurst(),
+      isSynchronous: isMediaFrame,
       log,
     });
     opened.push(octoPort);

@@ -282,6 +282,30 @@ suite('fast port', { skip: NOT_HERE }, () => {
     await port.close();
     assert.equal(NativeSlots['open'].length, before);
   });
+
+  test('what handlers queue runs at once, unless all datagrams of a turn were said to queue nothing', async context => {
+    const asked: number[] = [];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const port = await FastPort.open({
+      address: LOOPBACK,
+      port: 0,
+      isSynchronous: firstByte => {
+        asked.push(firstByte);
+        return firstByte === 0x80;
+      },
+      handler: (bytes, offset) => {
+        if (bytes[offset] === 0x01) queueMicrotask(resolve);
+      },
+    });
+    context.after(() => port.close());
+    const client = createSocket('udp4');
+    context.after(() => client.close());
+    client.send(Buffer.of(0x80), port.port, LOOPBACK);
+    client.send(Buffer.of(0x80), port.port, LOOPBACK);
+    client.send(Buffer.of(0x01), port.port, LOOPBACK);
+    await promise;
+    assert.equal(asked.at(-1), 0x01);
+  });
 });
 
 /** Sends datagrams of any size, which no port does. */

@@ -63,6 +63,8 @@ export class FastPort<Owner> implements DatagramPort<Owner> {
   /** Names lent to strangers since the queue was empty. */
   #lent = 0;
   #isReceiving = false;
+  /** Something was received whose handling may have queued promises (`PortOptions.isSynchronous`). */
+  #leavesWork = false;
   #isTurnDue = false;
   #isClosed = false;
   #closing: Promise<void> | undefined;
@@ -185,8 +187,11 @@ export class FastPort<Owner> implements DatagramPort<Owner> {
     this.#incoming.close();
   }
 
-  #handleReady(isReadable: boolean, isWritable: boolean): void {
+  /** True when no work for Node is left behind. */
+  #handleReady(isReadable: boolean, isWritable: boolean): boolean {
+    this.#leavesWork = false;
     if (isWritable && this.#queue.isBlocked) {
+      this.#leavesWork = true;
       this.#queue.unblock();
       this.flush();
       if (!this.#queue.isBlocked) {
@@ -194,9 +199,10 @@ export class FastPort<Owner> implements DatagramPort<Owner> {
         this.#drained?.();
       }
     }
-    if (!isReadable || this.#isClosed) return;
+    if (!isReadable || this.#isClosed) return false;
     this.#receive();
     if (!this.#isClosed) this.flush();
+    return !this.#leavesWork;
   }
 
   /** Receives and handles datagrams until there are no more, or this turn has done its share. */
@@ -264,7 +270,10 @@ export class FastPort<Owner> implements DatagramPort<Owner> {
   #handle(offset: number, length: number, peer: Peer<Owner>): void {
     this.counters.received++;
     this.counters.receivedBytes += length;
-    this.#options.handler(this.#incoming.bytes, offset, length, peer);
+    const { bytes } = this.#incoming;
+    // Asked before the handler decrypts in place.
+    if (!this.#leavesWork) this.#leavesWork = this.#options.isSynchronous?.(bytes[offset]) !== true;
+    this.#options.handler(bytes, offset, length, peer);
   }
 
   /** A name of its own for the stranger at the cursor, until the queue is empty; -1 when there are none left. */

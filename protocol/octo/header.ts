@@ -91,6 +91,11 @@ export function writeHeader(
   writeUint32(bytes, offset + 16, sendTime);
 }
 
+/** True for the first byte of a frame that says it carries media. Nothing is authenticated by that. */
+export function isMediaFrame(firstByte: number): boolean {
+  return firstByte === (0xc0 | (OCTO_VERSION << 4) | FRAME_MEDIA);
+}
+
 /** Completes a header: the session's label and the low 32 bits of its sequence number (below 2^48). */
 export function writeSequence(bytes: Uint8Array, offset: number, label: number, sequence: number): void {
   bytes[offset + 1] = (bytes[offset + 1] & 0xf0) | label;

@@ -5,7 +5,15 @@ import { DecodeError } from '../errors.ts';
 import type { EndpointId, SourceId } from '../ids.ts';
 import { PORTABLE_FRAME_CIPHERS } from './aead.ts';
 import { describeFrameCiphers } from './frame-ciphers.contract.ts';
-import { FRAME_OVERHEAD_BYTES, FrameHeader, PAYLOAD_BYTES_MAX, writeHeader } from './header.ts';
+import {
+  FRAME_CLOSE,
+  FRAME_MEDIA,
+  FRAME_OVERHEAD_BYTES,
+  FrameHeader,
+  isMediaFrame,
+  PAYLOAD_BYTES_MAX,
+  writeHeader,
+} from './header.ts';
 import {
   decodeLossy,
   decodeReliable,
@@ -207,4 +215,12 @@ test('the replay window takes every number once, as a set would, within its widt
       },
     ),
   );
+});
+
+test('the first byte of a frame says whether it carries media', () => {
+  const bytes = new Uint8Array(FRAME_OVERHEAD_BYTES);
+  for (let type = FRAME_MEDIA; type <= FRAME_CLOSE; type++) {
+    writeHeader(bytes, 0, type, 0, 0, 1, 2, 3);
+    assert.equal(isMediaFrame(bytes[0]), type === FRAME_MEDIA);
+  }
 });

@@ -26,6 +26,36 @@ const PROGRAM_START = `
 `;
 
 describe('readiness', { skip: NOT_HERE }, () => {
+  test('a listener that leaves no work behind spares the loop a turn, and one that does not say so does not', async context => {
+    const socket = openNative(context);
+    let callBack: ((status: number, events: number) => void) | undefined;
+    const foreign = {
+      ...loadForeign(),
+      pollCallback: (callback: typeof callBack) => {
+        callBack = callback;
+        return 1n;
+      },
+      releaseCallback: () => {},
+      uv_poll_init: () => 0,
+      uv_poll_start: () => 0,
+      uv_poll_stop: () => 0,
+      uv_close: () => 0n,
+    };
+    let outcome: unknown;
+    const readiness = new Readiness(socket, () => outcome, foreign);
+    context.after(() => readiness.close());
+    const turnsAsked = (returned: unknown) => {
+      outcome = returned;
+      const before = immediates();
+      callBack?.(0, READABLE);
+      return immediates() - before;
+    };
+    assert.equal(turnsAsked(true), 0);
+    assert.equal(turnsAsked(undefined), 1);
+    assert.equal(turnsAsked(false), 1);
+    await nextTurn();
+  });
+
   test('a listener is told of a datagram, again until it is read, and not after', async context => {
     const socket = openNative(context);
     const batch = receiver(1, 64);
@@ -245,4 +275,9 @@ async function run(
   const [output, errors] = [text(child.stdout), text(child.stderr)];
   const [code] = await once(child, 'close');
   return { code, output: await output, errors: await errors };
+}
+
+/** Immediates that wait. */
+function immediates(): number {
+  return process.getActiveResourcesInfo().filter(resource => resource === 'Immediate').length;
 }

@@ -10,6 +10,9 @@ const NO_CALLBACK = 0n;
 export const READABLE = 1;
 export const WRITABLE = 2;
 
+/** Returns true when it has left no promise or nextTick work behind: the loop is then spared the turn that would run it. */
+export type ReadinessListener = (isReadable: boolean, isWritable: boolean) => unknown;
+
 export class Readiness {
   readonly #foreign: Foreign;
   readonly #socket: NativeSocket;
@@ -21,14 +24,10 @@ export class Readiness {
   /**
    * Watches `socket` for {@link READABLE}. `listener(isReadable, isWritable)` is called in the loop's poll phase, once per turn while it is so.
    * What it throws is thrown again from a turn of Node's own: through a native frame it would end the process without a word. Promises and nextTick
-   * work that it leaves behind run right after, with an immediate. Closing the socket closes this first. Throws for a closed socket, for one that is
+   * work that it leaves behind run right after, with an immediate, unless it says that there is none. Closing the socket closes this first. Throws for a closed socket, for one that is
    * watched already, and outside of the main thread: a worker that ends runs its loop once more, without JavaScript to call.
    */
-  constructor(
-    socket: NativeSocket,
-    listener: (isReadable: boolean, isWritable: boolean) => void,
-    foreign: Foreign = loadForeign(),
-  ) {
+  constructor(socket: NativeSocket, listener: ReadinessListener, foreign: Foreign = loadForeign()) {
     if (!isMainThread) throw new Error('sockets are watched in the main thread only');
     if (typeof listener !== 'function') throw new TypeError(`the listener is no function: ${listener}`);
     this.#foreign = foreign;
@@ -69,17 +68,18 @@ export class Readiness {
   }
 
   /** Nothing may be thrown out of here. */
-  #handleEvents(status: number, events: number, listener: (isReadable: boolean, isWritable: boolean) => void): void {
+  #handleEvents(status: number, events: number, listener: ReadinessListener): void {
     if (this.#isClosed) return;
+    let isDone = false;
     try {
       // An error is told by the next receive or send.
-      listener(status < 0 || (events & READABLE) !== 0, status < 0 || (events & WRITABLE) !== 0);
+      isDone = listener(status < 0 || (events & READABLE) !== 0, status < 0 || (events & WRITABLE) !== 0) === true;
     } catch (error) {
       setImmediate(() => {
         throw error;
       });
     }
-    setImmediate(runQueuedWork);
+    if (!isDone) setImmediate(runQueuedWork);
   }
 
   /**
