@@ -41,7 +41,7 @@ export const BridgeConfigSchema = Type.Object(
     datapath: Type.Union([Type.Literal('auto'), Type.Literal('fast'), Type.Literal('portable')], {
       default: 'auto',
       description:
-        'how packets move: fast is batched system calls and native crypto (Linux), portable works anywhere at about three times the CPU; auto: fast where it works',
+        'how packets move: fast is batched system calls and native crypto (Linux), portable works anywhere at about five times the CPU; auto: fast where it works',
     }),
     rtc: Type.Object(
       {

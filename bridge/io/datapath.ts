@@ -65,7 +65,7 @@ export async function chooseDatapath(
       throw new Error(`datapath is fast, and that does not work here: ${reason}`, { cause: error });
     log.warn(
       { reason },
-      'packets go the portable way, at about three times the CPU: the fast datapath does not work here',
+      'packets go the portable way, at about five times the CPU: the fast datapath does not work here',
     );
     return portableDatapath(reason);
   }
