@@ -16,3 +16,7 @@ test('benchmarks have names of their own', () => {
   assert.equal(new Set(names).size, names.length);
   for (const name of ['join', 'projection', 'forward', 'forward-guard']) assert.ok(names.includes(name), name);
 });
+
+test('what was not measured has no line', () => {
+  assert.equal(renderFigures({ joins: 0, joinMs: undefined }), 'joins  0\n');
+});
