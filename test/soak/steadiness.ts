@@ -1,6 +1,7 @@
 /** Whether memory stays flat: samples taken at rest, with the same number of clients, after a collection. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { percentile } from '../bench/statistics.ts';
 
 export interface Sample {
   readonly rssBytes: number;
@@ -25,7 +26,10 @@ export function takeSample(): Sample {
   return { rssBytes: rss, heapBytes: heapUsed, buffersBytes: arrayBuffers };
 }
 
-/** What has grown, in words; empty when nothing has. The lowest of the first half is compared with the lowest of the second: a peak is no leak. */
+/**
+ * What has grown, in words; empty when nothing has. The middle of the first half is compared with the middle of the second: a peak is no leak, and a
+ * moment in which malloc gave memory back is no measure of what came before it.
+ */
 export function growth(samples: readonly Sample[]): string[] {
   const judged = samples.slice(Math.floor(samples.length * WARM_UP));
   const half = Math.floor(judged.length / 2);
@@ -36,7 +40,7 @@ export function growth(samples: readonly Sample[]): string[] {
     ['the heap', ({ heapBytes }: Sample) => heapBytes, HEAP_GROWTH_MAX],
     ['buffers', ({ buffersBytes }: Sample) => buffersBytes, BUFFERS_GROWTH_MAX],
   ] as const) {
-    const [early, late] = [judged.slice(0, half), judged.slice(half)].map(part => Math.min(...part.map(of)));
+    const [early, late] = [judged.slice(0, half), judged.slice(half)].map(part => percentile(part.map(of), 0.5));
     if (late - early > most) grown.push(`${name} grew from ${megabytes(early)} to ${megabytes(late)} MB`);
   }
   return grown;
