@@ -161,7 +161,8 @@ export class Ingress {
     bytes[offset] &= ~0x20;
     const ownLength = length - rtp.paddingLength;
     this.#counters.relayedIn++;
-    if (rtp.ssrc !== layer.ssrc) this.endBurst();
+    // The layer may begin anew, and forget what has not been forwarded yet.
+    if (rtp.ssrc !== layer.ssrc || layer.isInOldRun) this.endBurst();
     const sequence = layer.extend(rtp.ssrc, rtp.sequence);
     const slot = layer.history.offsetFor(sequence);
     if (slot < 0) return this.#counters.drop('history-old');

@@ -188,6 +188,11 @@ export class Layer implements ProjectionLayer {
     return this.#extender.extend(sequence16);
   }
 
+  /** The last packet was far behind: a run of them makes {@link extend} begin the layer anew. */
+  get isInOldRun(): boolean {
+    return this.#oldRun > 0;
+  }
+
   /** Another SSRC now feeds this layer: its numbers do not follow the old ones. */
   restart(ssrc: number): void {
     if (this.ssrc !== 0) this.history.clear();
