@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { mock, type TestContext, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { RTCDataChannel, RTCDataChannelParameters, type RTCDtlsTransport, RTCSctpTransport } from 'werift';
 import {
   DataChannels,
@@ -46,7 +48,6 @@ async function call(context: TestContext, isLost: (packet: Buffer) => boolean = 
   };
   const client = new RTCSctpTransport(5000);
   client.setDtlsTransport(shim as unknown as RTCDtlsTransport);
-  channels.start();
   await client.start(5000);
   context.after(() => {
     channels.close();
@@ -220,3 +221,33 @@ test('hostile SCTP neither hangs nor throws', async context => {
   assert.equal(String(heard), 'alive');
   assert.equal(drops.length, 4);
 });
+
+test('one association that ends leaves the others as they are', async context => {
+  const ended = await call(context);
+  const other = await call(context);
+  ended.open('_reliable');
+  const { channel } = other.open('_reliable');
+  await Promise.all([ended.settle(), other.settle()]);
+  ended.channels.close();
+  await ended.settle();
+  channel.send(Buffer.from('still here'));
+  await other.settle();
+  assert.deepEqual(other.events, ['open reliable', 'reliable still here']);
+});
+
+test('a client without data channels costs no association', () => {
+  const sink = { send() {}, onOpen() {}, onMessage() {}, onClosed() {}, onDrop() {} };
+  const count = 200;
+  const before = heapUsed();
+  const idle = Array.from({ length: count }, () => new DataChannels(sink));
+  const each = (heapUsed() - before) / count;
+  // An association is several thousand bytes.
+  assert.ok(each < 1_000, `${each} bytes`);
+  for (const channels of idle) channels.close();
+});
+
+function heapUsed(): number {
+  setFlagsFromString('--expose-gc');
+  for (let times = 0; times < 3; times++) runInNewContext('gc')();
+  return process.memoryUsage().heapUsed;
+}

@@ -44,7 +44,8 @@ const LABELS: ReadonlyMap<string, DataKind> = new Map([
 
 export class DataChannels {
   readonly #sink: DataSink;
-  readonly #association: SctpAssociation;
+  /** Made with the client's first packet: with ICE-lite we are never the one to begin, and not every client has data. */
+  #association: SctpAssociation | undefined;
   readonly #streamOf: { [Kind in DataKind]: number | undefined } = { reliable: undefined, lossy: undefined };
   readonly #kindOf = new Map<number, DataKind>();
   #waiting: Buffer[] = [];
@@ -53,23 +54,13 @@ export class DataChannels {
 
   constructor(sink: DataSink) {
     this.#sink = sink;
-    this.#association = new SctpAssociation({
-      send: packet => sink.send(packet),
-      onOpen: () => {},
-      onMessage: (streamId, ppid, bytes) => this.#handleMessage(streamId, ppid, bytes),
-      onReset: streamIds => this.#handleReset(streamIds),
-      onClosed: reason => this.#end(reason),
-      onDrop: reason => sink.onDrop(reason),
-    });
-  }
-
-  start(): void {
-    this.#association.start();
   }
 
   /** Handles what came in one DTLS record, of which it takes ownership. Never throws. */
   handlePacket(packet: Buffer): void {
-    if (!this.#isOver) this.#association.handlePacket(packet);
+    if (this.#isOver) return;
+    this.#association ??= this.#associate();
+    this.#association.handlePacket(packet);
   }
 
   isOpen(kind: DataKind): boolean {
@@ -86,11 +77,11 @@ export class DataChannels {
     const streamId = this.#streamOf[kind];
     if (kind === 'lossy') {
       if (streamId === undefined) return this.#drop('data-lossy-closed');
-      if (this.#association.queuedBytes > LOSSY_QUEUED_BYTES_MAX) return this.#drop('data-lossy-busy');
+      if (this.#queuedBytes > LOSSY_QUEUED_BYTES_MAX) return this.#drop('data-lossy-busy');
       this.#transmit(streamId, Buffer.from(bytes), kind);
       return true;
     }
-    if (this.#association.queuedBytes + this.#waitingBytes + bytes.length > WAITING_BYTES_MAX) return this.#overflow();
+    if (this.#queuedBytes + this.#waitingBytes + bytes.length > WAITING_BYTES_MAX) return this.#overflow();
     if (streamId !== undefined) {
       this.#transmit(streamId, Buffer.from(bytes), kind);
       return true;
@@ -104,7 +95,24 @@ export class DataChannels {
   close(): void {
     this.#isOver = true;
     this.#forgetWaiting();
-    this.#association.close();
+    this.#association?.close();
+  }
+
+  get #queuedBytes(): number {
+    return this.#association?.queuedBytes ?? 0;
+  }
+
+  #associate(): SctpAssociation {
+    const sink = this.#sink;
+    const association = new SctpAssociation({
+      send: packet => sink.send(packet),
+      onMessage: (streamId, ppid, bytes) => this.#handleMessage(streamId, ppid, bytes),
+      onReset: streamIds => this.#handleReset(streamIds),
+      onClosed: reason => this.#end(reason),
+      onDrop: reason => sink.onDrop(reason),
+    });
+    association.start();
+    return association;
   }
 
   #handleMessage(streamId: number, ppid: number, bytes: Buffer): void {
@@ -125,7 +133,7 @@ export class DataChannels {
       const message = decodeDcep(bytes);
       if (message === 'ack') return;
       // Every channel is acknowledged, or the client would hold its messages back; those that we have no use for are counted and dropped.
-      this.#association.send(streamId, PPID_DCEP, encodeDcepAck(), 'reliable');
+      this.#association?.send(streamId, PPID_DCEP, encodeDcepAck(), 'reliable');
       const kind = LABELS.get(message.label);
       if (kind === undefined) this.#drop('data-unknown-label');
       else this.#open(streamId, kind);
@@ -159,8 +167,8 @@ export class DataChannels {
 
   /** SCTP has no empty messages: a byte with an identifier of its own stands for one (RFC 8831 section 6.6). */
   #transmit(streamId: number, bytes: Buffer, kind: DataKind): void {
-    if (bytes.length === 0) this.#association.send(streamId, PPID_BINARY_EMPTY, Buffer.of(0), kind);
-    else this.#association.send(streamId, PPID_BINARY, bytes, kind);
+    if (bytes.length === 0) this.#association?.send(streamId, PPID_BINARY_EMPTY, Buffer.of(0), kind);
+    else this.#association?.send(streamId, PPID_BINARY, bytes, kind);
   }
 
   #overflow(): false {

@@ -19,7 +19,7 @@ import {
 } from './dtls-hello.ts';
 import type { HandshakeMessage } from './dtls-inbox.ts';
 import { createKeyAgreement, isNamedGroup } from './dtls-key-agreement.ts';
-import { masterSecretOf, type Randoms, verifyDataOf, writeKeysOf } from './dtls-keys.ts';
+import { kept, masterSecretOf, type Randoms, verifyDataOf, writeKeysOf } from './dtls-keys.ts';
 import {
   CERTIFICATE,
   CERTIFICATE_REQUEST,
@@ -104,7 +104,7 @@ export class DtlsClientSide implements HandshakeSide {
     if (hello.cipherSuite !== TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256) return fail('dtls-handshake');
     if (srtpProfiles.length > 0 && this.srtpProfile === undefined) return fail('dtls-no-srtp');
     this.#hasExtendedMasterSecret = hello.hasExtendedMasterSecret;
-    this.#randoms = { client: this.#random, server: hello.random };
+    this.#randoms = { client: this.#random, server: kept(hello.random) };
     this.expected = [CERTIFICATE];
     return WAIT;
   }

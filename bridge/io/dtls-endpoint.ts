@@ -58,13 +58,22 @@ const REPEATS_MAX = 10;
 const ALERT_WARNING = 1;
 const CLOSE_NOTIFY = 0;
 
+/** What nobody needs any more when both sides are proven. */
+interface Handshake {
+  readonly inbox: HandshakeInbox;
+  readonly side: HandshakeSide;
+  /** An encrypted Finished that came before the messages it follows. */
+  early: DtlsRecord | undefined;
+}
+
 export class DtlsEndpoint {
   readonly #options: DtlsOptions;
-  readonly #inbox = new HandshakeInbox();
   readonly #writer = new DtlsWriter();
-  readonly #side: HandshakeSide;
-  /** An encrypted Finished that came before the messages it follows. */
-  #early: DtlsRecord | undefined;
+  /** Until it is done, or the association has ended. */
+  #handshake: Handshake | undefined;
+  /** From then on. */
+  #secrets: Secrets | undefined;
+  #srtpProfile: SrtpProfile | undefined;
   #state: 'new' | 'connecting' | 'connected' | 'over' = 'new';
   #session: DtlsSession | undefined;
   #datagrams = 0;
@@ -76,10 +85,11 @@ export class DtlsEndpoint {
 
   constructor(options: DtlsOptions) {
     this.#options = options;
-    this.#side =
+    const side =
       options.role === 'server'
         ? new DtlsServerSide(options, this.#writer, options.isAddressValidated !== true)
         : new DtlsClientSide(options, this.#writer);
+    this.#handshake = { inbox: new HandshakeInbox(), side, early: undefined };
   }
 
   get isConnected(): boolean {
@@ -88,7 +98,7 @@ export class DtlsEndpoint {
 
   /** The agreed SRTP profile. Only when connected. */
   get srtpProfile(): SrtpProfile | undefined {
-    return this.#side.srtpProfile;
+    return this.#srtpProfile;
   }
 
   /** How many flights have been sent, repetitions not counted. */
@@ -98,9 +108,9 @@ export class DtlsEndpoint {
 
   /** Begins: a client says hello, a server waits. */
   start(): void {
-    if (this.#state !== 'new') return;
+    if (this.#state !== 'new' || this.#handshake === undefined) return;
     this.#state = 'connecting';
-    this.#take(this.#side.start());
+    this.#take(this.#handshake, this.#handshake.side.start());
   }
 
   /** Handles one datagram, of which it takes ownership. Never throws. */
@@ -141,7 +151,8 @@ export class DtlsEndpoint {
 
   /** `length` bytes of keying material for `label`, without context (RFC 5705). Only when connected. */
   exportKeyingMaterial(label: string, length: number): Buffer {
-    const { master, randoms } = this.#secrets();
+    if (this.#secrets === undefined) throw new Error('DTLS keys were asked for before there were any');
+    const { master, randoms } = this.#secrets;
     return exportMaterial(master, randoms, label, length);
   }
 
@@ -165,9 +176,11 @@ export class DtlsEndpoint {
 
   #handleRecord(record: DtlsRecord): void {
     if (this.#state === 'over') return;
+    const handshake = this.#handshake;
     if (this.#session !== undefined) this.#handleSessionRecord(this.#session, record);
-    else if (record.type === HANDSHAKE && record.epoch === 0) this.#handleFlight(record);
-    else if (record.type === HANDSHAKE && record.epoch === SEALED_EPOCH) this.#handleFinished(record);
+    else if (handshake === undefined || record.type !== HANDSHAKE) return;
+    else if (record.epoch === 0) this.#handleFlight(handshake, record);
+    else if (record.epoch === SEALED_EPOCH) this.#handleFinished(handshake, record);
     // Alerts in plain text are anybody's; ChangeCipherSpec says nothing that the epoch does not.
   }
 
@@ -188,55 +201,44 @@ export class DtlsEndpoint {
     }
   }
 
-  #handleFlight(record: DtlsRecord): void {
+  #handleFlight(handshake: Handshake, record: DtlsRecord): void {
+    const { inbox, side } = handshake;
     for (const fragment of decodeHandshake(record.fragment)) {
       const { messageSequence, offset } = fragment;
-      const isRepeated = messageSequence === this.#answered && messageSequence === this.#inbox.next - 1;
+      const isRepeated = messageSequence === this.#answered && messageSequence === inbox.next - 1;
       if (isRepeated && offset === 0) this.repeat();
-      this.#inbox.add(fragment);
+      inbox.add(fragment);
     }
-    for (let message = this.#inbox.peek(); message !== undefined; message = this.#inbox.peek()) {
-      if (message.type === FINISHED || !this.#side.expected.includes(message.type)) {
-        this.#inbox.reject();
+    for (let message = inbox.peek(); message !== undefined; message = inbox.peek()) {
+      if (message.type === FINISHED || !side.expected.includes(message.type)) {
+        inbox.reject();
         throw new DecodeError('dtls-unexpected');
       }
-      this.#take(this.#deliver(message));
+      this.#take(handshake, deliver(handshake, message));
       if (this.#state === 'over') return;
     }
-    if (this.#early !== undefined) this.#handleFinished(this.#early);
-  }
-
-  /** A malformed message leaves its place to another one. */
-  #deliver(message: HandshakeMessage): HandshakeStep {
-    try {
-      const step = this.#side.handle(message);
-      this.#inbox.advance();
-      return step;
-    } catch (error) {
-      this.#inbox.reject();
-      throw error;
-    }
+    if (handshake.early !== undefined) this.#handleFinished(handshake, handshake.early);
   }
 
   /** The Finished message, the first under the new keys. Proves that both sides have seen the same handshake. */
-  #handleFinished(record: DtlsRecord): void {
+  #handleFinished(handshake: Handshake, record: DtlsRecord): void {
     const { cipher } = this.#writer;
-    const isReady = cipher !== undefined && this.#side.expected.includes(FINISHED);
-    this.#early = isReady ? undefined : record;
+    const isReady = cipher !== undefined && handshake.side.expected.includes(FINISHED);
+    handshake.early = isReady ? undefined : record;
     if (!isReady) return;
     const [finished] = decodeHandshake(cipher.open(record));
     if (finished?.type !== FINISHED) throw new DecodeError('dtls-unexpected');
-    this.#take(this.#side.handle(finished));
+    this.#take(handshake, handshake.side.handle(finished));
   }
 
-  #take(step: HandshakeStep): void {
+  #take(handshake: Handshake, step: HandshakeStep): void {
     if (step.kind === 'fail') this.#fail(step.reason);
-    else if (step.kind === 'answer') this.#sendFlight();
-    else if (step.kind === 'done') this.#finish();
+    else if (step.kind === 'answer') this.#sendFlight(handshake.inbox);
+    else if (step.kind === 'done') this.#finish(handshake.side);
   }
 
-  #sendFlight(): void {
-    this.#answered = this.#inbox.next - 1;
+  #sendFlight(inbox: HandshakeInbox): void {
+    this.#answered = inbox.next - 1;
     this.#flights++;
     this.#repeats = 0;
     this.#await(REPEAT_MS_MIN);
@@ -254,10 +256,12 @@ export class DtlsEndpoint {
     this.repeat();
   }
 
-  #finish(): void {
+  #finish({ secrets, srtpProfile }: HandshakeSide): void {
     const { cipher } = this.#writer;
-    if (cipher === undefined) return this.#fail('dtls-handshake');
-    clearTimeout(this.#timer);
+    if (cipher === undefined || secrets === undefined) return this.#fail('dtls-handshake');
+    this.#forgetHandshake();
+    this.#secrets = secrets;
+    this.#srtpProfile = srtpProfile;
     this.#session = new DtlsSession(cipher);
     this.#state = 'connected';
     if (this.#options.role === 'server') {
@@ -265,13 +269,6 @@ export class DtlsEndpoint {
       this.repeat();
     }
     this.#options.sink.onConnected();
-  }
-
-  #secrets(): Secrets {
-    const { secrets } = this.#side;
-    if (secrets === undefined || this.#state !== 'connected')
-      throw new Error('DTLS keys were asked for before there were any');
-    return secrets;
   }
 
   #fail(reason: string): void {
@@ -285,9 +282,30 @@ export class DtlsEndpoint {
   }
 
   #end(): void {
+    const secrets = this.#secrets ?? this.#handshake?.side.secrets;
     this.#state = 'over';
-    clearTimeout(this.#timer);
-    this.#side.secrets?.master.fill(0);
+    this.#forgetHandshake();
+    this.#secrets = undefined;
+    secrets?.master.fill(0);
     this.#writer.cipher?.wipe();
+  }
+
+  /** Keys that are agreed upon, certificates, messages: a client stays for hours after them. */
+  #forgetHandshake(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#handshake = undefined;
+  }
+}
+
+/** A malformed message leaves its place to another one. */
+function deliver({ inbox, side }: Handshake, message: HandshakeMessage): HandshakeStep {
+  try {
+    const step = side.handle(message);
+    inbox.advance();
+    return step;
+  } catch (error) {
+    inbox.reject();
+    throw error;
   }
 }

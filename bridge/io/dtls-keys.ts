@@ -16,7 +16,7 @@ export interface WriteKeys {
 }
 
 export interface Randoms {
-  /** 32 bytes each. */
+  /** 32 bytes each, {@link kept}. */
   readonly client: Buffer;
   readonly server: Buffer;
 }
@@ -50,14 +50,24 @@ export function exportMaterial(master: Buffer, randoms: Randoms, label: string, 
   return prf(master, label, Buffer.concat([randoms.client, randoms.server]), length);
 }
 
-/** The pseudo-random function (RFC 5246 section 5), `length` bytes of it. */
+/** The pseudo-random function (RFC 5246 section 5), `length` bytes of it, in memory of their own. */
 export function prf(secret: Buffer, label: string, seed: Buffer, length: number): Buffer {
   const labelled = Buffer.concat([Buffer.from(label, 'ascii'), seed]);
-  const parts: Buffer[] = [];
+  const output = Buffer.allocUnsafeSlow(length);
   let chained: Buffer = labelled;
   for (let made = 0; made < length; made += 32) {
     chained = createHmac('sha256', secret).update(chained).digest();
-    parts.push(createHmac('sha256', secret).update(chained).update(labelled).digest());
+    createHmac('sha256', secret).update(chained).update(labelled).digest().copy(output, made);
   }
-  return Buffer.concat(parts, length);
+  return output;
+}
+
+/**
+ * A copy in memory of its own, for what is kept as long as the session. Node cuts small buffers from a slab of 64 KiB that everybody shares: a piece that
+ * is kept keeps all of it.
+ */
+export function kept(bytes: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
 }

@@ -27,7 +27,7 @@ import {
   type NamedGroup,
   SECP256R1,
 } from './dtls-key-agreement.ts';
-import { masterSecretOf, type Randoms, verifyDataOf, writeKeysOf } from './dtls-keys.ts';
+import { kept, masterSecretOf, type Randoms, verifyDataOf, writeKeysOf } from './dtls-keys.ts';
 import {
   CERTIFICATE,
   CERTIFICATE_REQUEST,
@@ -93,7 +93,7 @@ export class DtlsServerSide implements HandshakeSide {
     if (srtpProfiles.length > 0 && this.srtpProfile === undefined) return fail('dtls-no-srtp');
 
     this.#hasExtendedMasterSecret = hello.hasExtendedMasterSecret;
-    this.#randoms = { client: hello.random, server: randomBytes(32) };
+    this.#randoms = { client: kept(hello.random), server: randomBytes(32) };
     this.#agreement = createKeyAgreement(group);
     this.#writer.heard(message.type, message.messageSequence, message.body);
     this.#writeFlight(hello, this.#randoms, this.#agreement);

@@ -251,7 +251,6 @@ export class EndpointTransport<Owner> {
     if (this.#dtls === undefined || profile === undefined) return this.#finish('dtls-no-srtp');
     const keys = this.#dtls.srtpKeys(MASTER_KEY_BYTES, masterSaltBytes(profile));
     this.#srtp = (this.#options.createSrtpSession ?? createSrtpSession)(profile, keys);
-    this.#data.start();
     this.#options.sink.onConnected();
   }
 

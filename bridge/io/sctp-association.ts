@@ -2,7 +2,7 @@
  * One SCTP association over DTLS (RFC 8831), by werift, which keeps its own timers. Around it: packets are checked before it sees them, what it holds
  * has limits, and its partial reliability, which gives up the wrong message, is replaced (`sctp-lossy.ts`).
  */
-import { type RTCDtlsTransport, RTCSctpTransport } from 'werift';
+import { Event, type RTCDtlsTransport, RTCSctpTransport } from 'werift';
 import { checkSctpPacket } from '../../protocol/datachannel/sctp-packet.ts';
 import { DecodeError } from '../../protocol/errors.ts';
 import { expiryOfLossy, mendPartialReliability } from './sctp-lossy.ts';
@@ -12,7 +12,6 @@ type Sctp = RTCSctpTransport['sctp'];
 export interface SctpSink {
   /** Gives up ownership of `packet`. */
   send(packet: Buffer): void;
-  onOpen(): void;
   /** `bytes` belong to the receiver of the call. */
   onMessage(streamId: number, ppid: number, bytes: Buffer): void;
   /** The peer has reset these streams. */
@@ -32,11 +31,20 @@ const OVERRUN_BYTES_MAX = 256 * 1024;
 /** TSNs received ahead of a missing one; werift's work per packet grows with them. */
 const MISORDERED_MAX = 2048;
 
+/** In place of werift's events that nobody listens to: each is a dozen closures, and an association has four of them. */
+const UNHEARD = new Event<never>();
+
 /** werift's private parts that are read here. */
 interface SctpParts {
   handleData(packet: Buffer): Promise<void>;
   readonly advertisedRwnd: number;
   readonly sackMisOrdered: ReadonlySet<number>;
+}
+
+/** And those that are replaced. */
+interface UnheardParts {
+  onDataChannel: Event<never>;
+  eventDisposer: unknown[];
 }
 
 export class SctpAssociation {
@@ -53,12 +61,16 @@ export class SctpAssociation {
     // Channels are ours (`data-channels.ts`): werift's are not to see anything.
     this.#sctp.onReceive.allUnsubscribe();
     this.#sctp.onReconfigStreams.allUnsubscribe();
-    this.#sctp.stateChanged.connected.allUnsubscribe();
-    this.#sctp.stateChanged.closed.allUnsubscribe();
+    const closed = this.#sctp.stateChanged.closed;
+    closed.allUnsubscribe();
+    const { stateChanged } = this.#sctp as unknown as { stateChanged: Record<string, unknown> };
+    for (const state of ['new', 'connecting', 'connected']) stateChanged[state] = UNHEARD;
+    const parts = this.#transport as unknown as UnheardParts;
+    parts.onDataChannel = UNHEARD;
+    parts.eventDisposer = [];
     this.#sctp.onReceive.subscribe((streamId, ppid, bytes) => this.#isOver || sink.onMessage(streamId, ppid, bytes));
     this.#sctp.onReconfigStreams.subscribe(streamIds => this.#isOver || sink.onReset(streamIds));
-    this.#sctp.stateChanged.connected.subscribe(() => this.#isOver || sink.onOpen());
-    this.#sctp.stateChanged.closed.subscribe(() => this.#finish('sctp-closed'));
+    closed.subscribe(() => this.#finish('sctp-closed'));
   }
 
   /** Waits for the client to begin: with ICE-lite we are never the one. */

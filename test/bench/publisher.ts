@@ -1,6 +1,5 @@
 /** What a client sends while its camera and microphone are on, 20 ms at a time: Opus, and VP8 in three layers of together 1.7 Mbit/s. */
 import { writeUint16, writeUint32 } from '../../protocol/rtp/packet.ts';
-import type { QuietBridge } from './quiet-bridge.ts';
 
 /** Bits per second of the layers: what libwebrtc gives 720p in three encodings. */
 const LAYER_BPS = [150_000, 450_000, 1_100_000];
@@ -12,16 +11,22 @@ const OPUS_BYTES = 100;
 /** As `endpointSpec` numbers them: opus, vp8; mid, rid, transport-wide sequence, audio level. */
 const [PT_OPUS, PT_VP8, ID_MID, ID_RID, ID_TRANSPORT, ID_LEVEL] = [109, 120, 4, 10, 3, 1];
 
+/** Where its packets go: a bridge, or what encrypts them first. */
+export interface PublisherSink {
+  /** `packet` is the publisher's again after the call. */
+  receive(id: number, packet: Buffer): void;
+}
+
 export class Publisher {
   readonly id: number;
-  readonly #quiet: QuietBridge;
+  readonly #sink: PublisherSink;
   readonly #bytes = Buffer.alloc(1_500);
   readonly #sequences = [0, 0, 0, 0];
   #transportSequence = 0;
   #turns = 0;
 
-  constructor(quiet: QuietBridge, id: number) {
-    this.#quiet = quiet;
+  constructor(sink: PublisherSink, id: number) {
+    this.#sink = sink;
     this.id = id;
   }
 
@@ -78,7 +83,7 @@ export class Publisher {
     writeUint32(bytes, 8, this.id * 8 + stream + 1);
     writeUint32(bytes, 12, 0xbede0000 | ((position - 16) / 4));
     if (payload !== undefined) for (const [index, byte] of payload.entries()) bytes[position + index] = byte;
-    this.#quiet.receive(this.id, bytes.subarray(0, position + payloadBytes));
+    this.#sink.receive(this.id, bytes.subarray(0, position + payloadBytes));
   }
 }
 

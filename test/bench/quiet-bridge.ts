@@ -1,10 +1,10 @@
-/** For benchmarks of the bridge's own work: a whole bridge in memory whose clients are silent listeners. Nothing is encrypted, kept or sent. */
+/** For benchmarks of the bridge's own work: a whole bridge in memory. Its clients are silent listeners for whom nothing is encrypted, kept or sent, or others. */
 import { Bridge } from '../../bridge/bridge.ts';
 import { BridgeCounters } from '../../bridge/counters.ts';
 import { Egress } from '../../bridge/egress.ts';
 import type { Endpoint } from '../../bridge/endpoint.ts';
 import { Ingress } from '../../bridge/ingress.ts';
-import type { Peer } from '../../bridge/io/datagram-port.ts';
+import type { DatagramPort, Peer } from '../../bridge/io/datagram-port.ts';
 import type { EndpointTransport, EndpointTransportSink } from '../../bridge/io/endpoint-transport.ts';
 import type { Relay } from '../../bridge/relay/relay.ts';
 import { RtcpEgress } from '../../bridge/rtcp-egress.ts';
@@ -12,21 +12,51 @@ import { RtcpIngress } from '../../bridge/rtcp-ingress.ts';
 import { CONFERENCE, endpointSpec } from '../../bridge/testing/bridge-box.ts';
 import { MemoryPort } from '../../bridge/testing/memory-port.ts';
 import { AUDIO, projection, VIDEO } from '../../bridge/testing/vocabulary.ts';
+import type { EndpointSpec } from '../../protocol/control/spec.ts';
 import type { EndpointId } from '../../protocol/ids.ts';
-import type { SrtpSession } from '../../protocol/srtp/session.ts';
 
-/** Gives up what it is told to send. With a session it encrypts first, so that the session's memory is there. */
+/** The clients of a bridge: what its transports are, and where their datagrams come from. */
+export interface Clients {
+  readonly port: DatagramPort<Endpoint>;
+  open(owner: Endpoint, sink: EndpointTransportSink, nowMs: number): EndpointTransport<Endpoint>;
+  /** Where the datagrams of endpoint `id` come from. */
+  peerOf(id: number): Peer<Endpoint>;
+  /** The endpoint has been put for the first time. */
+  handleOpened(endpoint: Endpoint): void;
+  handleStun(nowMs: number, bytes: Buffer, offset: number, length: number, peer: Peer<Endpoint>): void;
+}
+
+/** They are connected from the beginning. */
+class SilentClients implements Clients {
+  readonly port = new MemoryPort<Endpoint>();
+  readonly #sinks = new Map<Endpoint, EndpointTransportSink>();
+  readonly #peers = new Map<number, Peer<Endpoint>>();
+
+  open(owner: Endpoint, sink: EndpointTransportSink): EndpointTransport<Endpoint> {
+    this.#sinks.set(owner, sink);
+    return new SilentTransport(this.port) as unknown as EndpointTransport<Endpoint>;
+  }
+
+  handleOpened(endpoint: Endpoint): void {
+    this.#peers.set(endpoint.id, this.port.adopt('127.0.0.1', 5_000, endpoint));
+    this.#sinks.get(endpoint)!.onConnected();
+  }
+
+  peerOf(id: number): Peer<Endpoint> {
+    return this.#peers.get(id)!;
+  }
+
+  handleStun(): void {}
+}
+
+/** Gives up what it is told to send. */
 class SilentTransport {
   readonly local = { ufrag: 'ufrag', password: 'password-of-22-letters', setup: 'passive' as const };
   heardMs = 0;
-  readonly sink: EndpointTransportSink;
   readonly #port: MemoryPort<Endpoint>;
-  readonly #srtp: SrtpSession | undefined;
 
-  constructor(port: MemoryPort<Endpoint>, sink: EndpointTransportSink, srtp: SrtpSession | undefined) {
+  constructor(port: MemoryPort<Endpoint>) {
     this.#port = port;
-    this.sink = sink;
-    this.#srtp = srtp;
   }
 
   setRemote(): void {}
@@ -41,18 +71,15 @@ class SilentTransport {
     return this.unprotectRtp(nowMs, bytes, offset, length);
   }
 
-  sendRtp(slot: number, length: number): void {
-    this.#srtp?.protectRtp(this.#port.outgoing, slot, length);
+  sendRtp(slot: number): void {
     this.#port.cancel(slot);
   }
 
-  resendRtp(slot: number, length: number): void {
-    this.#srtp?.protectRtpAgain(this.#port.outgoing, slot, length);
+  resendRtp(slot: number): void {
     this.#port.cancel(slot);
   }
 
-  sendRtcp(slot: number, length: number): void {
-    this.#srtp?.protectRtcp(this.#port.outgoing, slot, length);
+  sendRtcp(slot: number): void {
     this.#port.cancel(slot);
   }
 
@@ -63,24 +90,18 @@ class SilentTransport {
   close(): void {}
 }
 
-export interface QuietBridgeOptions {
-  /** The SRTP session of each endpoint; none when left out. */
-  readonly createSession?: () => SrtpSession;
-}
-
 export class QuietBridge {
   nowMs = 1_000;
   readonly bridge: Bridge;
   readonly counters = new BridgeCounters();
+  readonly #clients: Clients;
   readonly #ingress: Ingress;
-  readonly #transports = new Map<Endpoint, SilentTransport>();
-  readonly #peers = new Map<number, Peer<Endpoint>>();
   readonly #slot = Buffer.alloc(2_048);
 
-  constructor(options: QuietBridgeOptions = {}) {
-    const port = new MemoryPort<Endpoint>();
+  constructor(clients: Clients = new SilentClients()) {
+    this.#clients = clients;
     const relay = { handleTimeout() {}, snapshot: () => [], linksOf: () => [], removeConference() {} };
-    const egress = new Egress(port, relay as unknown as Relay, this.counters);
+    const egress = new Egress(clients.port, relay as unknown as Relay, this.counters);
     let random = 1;
     this.bridge = new Bridge({
       bridgeId: 'quiet',
@@ -90,13 +111,9 @@ export class QuietBridge {
       conferencesMax: 10_000,
       relay: relay as unknown as Relay,
       egress,
-      rtcp: new RtcpEgress(port, 1, this.counters),
+      rtcp: new RtcpEgress(clients.port, 1, this.counters),
       counters: this.counters,
-      openTransport: (owner, sink) => {
-        const transport = new SilentTransport(port, sink, options.createSession?.());
-        this.#transports.set(owner, transport);
-        return transport as unknown as EndpointTransport<Endpoint>;
-      },
+      openTransport: (owner, sink) => clients.open(owner, sink, this.nowMs),
       emit: () => {},
       nowMs: () => this.nowMs,
       randomUint32: () => (random++ * 2_654_435_761) % 0x1_0000_0000,
@@ -104,27 +121,35 @@ export class QuietBridge {
     this.#ingress = new Ingress({
       egress,
       rtcp: new RtcpIngress(egress, this.counters),
-      handleStun: () => {},
+      handleStun: (nowMs, bytes, offset, length, peer) => clients.handleStun(nowMs, bytes, offset, length, peer),
       conferences: this.bridge.conferences,
       counters: this.counters,
       nowMs: () => this.nowMs,
     });
   }
 
-  /** A connected endpoint that may send audio and three layers of video, and watches and hears `origins`. Put again, it watches others. */
-  put(id: number, version: number, publishes: boolean, origins: readonly number[], temporalMax = 3): void {
+  /**
+   * An endpoint that may send audio and three layers of video, and watches and hears `origins`. Put again, it watches others. `remote` is the
+   * client's side of the transport.
+   */
+  put(
+    id: number,
+    version: number,
+    publishes: boolean,
+    origins: readonly number[],
+    temporalMax = 3,
+    remote: Partial<Pick<EndpointSpec, 'ice' | 'dtls'>> = {},
+  ): void {
     const projections = origins.flatMap((origin, index) =>
       [AUDIO, VIDEO].map(source => {
         const ssrc = 0x10000 + index * 4 + source.sourceId * 2;
         return projection(origin, source, { ssrc, rtxSsrc: source === VIDEO ? ssrc + 1 : null, temporalMax });
       }),
     );
-    const sources = publishes ? [AUDIO, VIDEO] : [];
-    this.bridge.putEndpoint(this.nowMs, CONFERENCE, id as EndpointId, endpointSpec({ version, sources, projections }));
-    if (this.#peers.has(id)) return;
-    const endpoint = this.endpoint(id);
-    this.#peers.set(id, { address: '127.0.0.1', port: 5_000, family: 'IPv4', owner: endpoint });
-    this.#transports.get(endpoint)!.sink.onConnected();
+    const spec = endpointSpec({ version, sources: publishes ? [AUDIO, VIDEO] : [], projections, ...remote });
+    const isNew = this.bridge.conferences.get(CONFERENCE)?.endpoints.has(id as EndpointId) !== true;
+    this.bridge.putEndpoint(this.nowMs, CONFERENCE, id as EndpointId, spec);
+    if (isNew) this.#clients.handleOpened(this.endpoint(id));
   }
 
   /** Lets `ms` pass, and does all that is due then. What was received before has gone out. Returns the microseconds that the bridge took for it. */
@@ -136,6 +161,10 @@ export class QuietBridge {
     return (performance.now() - startedMs) * 1_000;
   }
 
+  get endpoints(): Iterable<Endpoint> {
+    return this.bridge.conferences.get(CONFERENCE)?.endpoints.values() ?? [];
+  }
+
   endpoint(id: number): Endpoint {
     return this.bridge.conferences.get(CONFERENCE)!.endpoints.get(id as EndpointId)!;
   }
@@ -143,6 +172,6 @@ export class QuietBridge {
   /** A datagram of endpoint `id`; forwarded with those that follow it. */
   receive(id: number, datagram: Buffer): void {
     datagram.copy(this.#slot);
-    this.#ingress.handleDatagram(this.#slot, 0, datagram.length, this.#peers.get(id)!);
+    this.#ingress.handleDatagram(this.#slot, 0, datagram.length, this.#clients.peerOf(id));
   }
 }

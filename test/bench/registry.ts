@@ -50,7 +50,7 @@ export const BENCHMARKS: readonly Benchmark[] = [
   },
   {
     name: 'memory',
-    summary: 'kB per endpoint and per further subscription, without DTLS and SCTP',
+    summary: 'kB per whole endpoint, by part, and per further subscription',
     run: async options => (await import('./memory.ts')).runMemory(options),
   },
   {
