@@ -86,7 +86,7 @@ export class Egress {
         return;
       }
       const packet = this.#burst[index];
-      const length = projection.project(packet.arrivedMs, packet, layers, outgoing, slot);
+      const length = projection.project(packet, layers, outgoing, slot);
       if (length === 0) continue;
       transport.sendRtp(slot, this.#padded(slot, length));
       this.#counters.rtpOut++;
@@ -130,7 +130,7 @@ export class Egress {
         this.#counters.drop('egress-full');
         break;
       }
-      const length = projection.project(packet.arrivedMs, packet, source.layers, this.#port.outgoing, slot);
+      const length = projection.project(packet, source.layers, this.#port.outgoing, slot);
       if (length === 0) {
         this.#port.cancel(slot);
         continue;

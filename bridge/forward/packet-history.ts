@@ -6,7 +6,7 @@ export const HISTORY_AGE_MS_MAX = 15_000;
 
 /** Memory that the first packet takes. */
 export const HISTORY_BYTES_MIN = 8 * 1024;
-/** It grows by an eighth, in chunks of this: what is in a chunk is given up together. */
+/** It grows in chunks of this: what is in a chunk is given up together. */
 export const HISTORY_CHUNK_BYTES = 2 * 1024;
 
 /** Packets and bytes kept of one layer at the most, whatever the time. */
@@ -24,8 +24,8 @@ const NOTICED_AFTER_MS = 100;
 const KEPT_MS_MIN = 300;
 const KEPT_MS_MAX = 1_000;
 
-/** Packets that the index has room for at first. A power of two, as all its sizes: they are masks. */
-const INDEX_PACKETS = 64;
+/** Packets that the index has room for at first: an audio layer's. A power of two, as all its sizes: they are masks. */
+const INDEX_PACKETS = 16;
 /** A turn of the ring that took this many times the kept time has memory to spare. */
 const SLOW_TURN = 4;
 
@@ -79,7 +79,7 @@ export class PacketHistory {
    */
   offsetFor(sequence: number): number {
     if (sequence <= this.highest - this.packetsMax || this.isHeld(sequence)) return -1;
-    if (this.bytes.length === 0) this.grow();
+    if (this.bytes.length === 0) this.resize(HISTORY_BYTES_MIN);
     if (this.reach() !== this.chunk) this.enter();
     if (this.bytes.length - this.head < HISTORY_PACKET_BYTES_MAX) this.turn();
     return this.head;
@@ -158,13 +158,10 @@ export class PacketHistory {
     const chunk = this.reach();
     const chunks = this.chunkMs.length;
     const isAhead = chunk === chunks || chunk !== chunkOf(this.head);
-    if (isAhead && this.bytes.length < this.bytesMax && this.isYoung(chunk % chunks)) this.grow();
+    const oldestMs = this.chunkMs[chunk % chunks];
+    const heldMs = oldestMs < 0 ? this.keptMs : this.newestMs - oldestMs;
+    if (isAhead && this.bytes.length < this.bytesMax && heldMs < this.keptMs) this.grow(heldMs);
     this.chunk = this.reach();
-  }
-
-  private isYoung(chunk: number): boolean {
-    const ms = this.chunkMs[chunk];
-    return ms >= 0 && this.newestMs - ms < this.keptMs;
   }
 
   /** The end of the ring: on from its start, or into a smaller one. */
@@ -175,10 +172,15 @@ export class PacketHistory {
     this.turnMs = NEVER;
   }
 
-  private grow(): void {
+  /**
+   * To what holds the kept time, going by the time it holds now, but by a sixteenth at least and by a half at the most: that time may be of a burst. Rings left
+   * behind are not free: V8 marks and compacts the whole heap for each 64 MiB of them.
+   */
+  private grow(heldMs: number): void {
     const size = this.bytes.length;
-    const step = Math.max(1, Math.floor(size / 8 / HISTORY_CHUNK_BYTES));
-    this.resize(Math.min(this.bytesMax, Math.max(HISTORY_BYTES_MIN, size + step * HISTORY_CHUNK_BYTES)));
+    const needed = (size * this.keptMs) / Math.max(1, heldMs);
+    const step = Math.min(size / 2, Math.max(size / 16, needed - size));
+    this.resize(Math.min(this.bytesMax, size + Math.ceil(step / HISTORY_CHUNK_BYTES) * HISTORY_CHUNK_BYTES));
   }
 
   /** Into a ring of twice what came within the kept time, when that is at most half of this one. */
@@ -257,13 +259,15 @@ class PacketIndex {
   readonly arrivals: Float64Array;
   readonly lengths: Uint16Array;
 
+  /** All in one buffer: one more would cost as much as six packets do. The widest come first, so that each lies aligned. */
   constructor(packets: number) {
+    const bytes = new ArrayBuffer(packets * (3 * 8 + 4 + 2));
     this.packets = packets;
-    this.sequences = new Float64Array(packets).fill(NEVER);
-    this.positions = new Float64Array(packets);
-    this.offsets = new Uint32Array(packets);
-    this.arrivals = new Float64Array(packets);
-    this.lengths = new Uint16Array(packets);
+    this.sequences = new Float64Array(bytes, 0, packets).fill(NEVER);
+    this.positions = new Float64Array(bytes, packets * 8, packets);
+    this.arrivals = new Float64Array(bytes, packets * 16, packets);
+    this.offsets = new Uint32Array(bytes, packets * 24, packets);
+    this.lengths = new Uint16Array(bytes, packets * 28, packets);
   }
 
   take(narrow: PacketIndex): void {

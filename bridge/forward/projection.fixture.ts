@@ -102,7 +102,7 @@ export class ProjectionBench {
     packet.arrivedMs = nowMs;
     const { payloadType, payloadOffset, payloadLength } = packet.rtp;
     describePayload(payloadType, history.bytes, payloadOffset, payloadLength, packet);
-    const length = this.projection.project(nowMs, packet, this.layers, this.out, 8);
+    const length = this.projection.project(packet, this.layers, this.out, 8);
     if (length === 0) return undefined;
     const sent = readSent(nowMs, this.out.slice(8, 8 + length));
     this.sent.push(sent);

@@ -145,19 +145,14 @@ export class Projection {
 
   /**
    * Writes the packet as the subscriber gets it at `out[outOffset]`, where a slot of SLOT_BYTES must be free; returns its length, 0 when
-   * it is not for them. `nowMs` is its arrival. `packet.rtp` must have passed `describePayload`.
+   * it is not for them. Now is the packet's arrival: a time of its own among the arguments would be a number on the heap for every call.
+   * `packet.rtp` must have passed `describePayload`.
    */
-  project(
-    nowMs: number,
-    packet: MediaPacket,
-    layers: readonly ProjectionLayer[],
-    out: Uint8Array,
-    outOffset: number,
-  ): number {
+  project(packet: MediaPacket, layers: readonly ProjectionLayer[], out: Uint8Array, outOffset: number): number {
     if (!this.layerSwitch.isEnabled) return 0;
     const payloadType = packet.rtp.payloadType;
     if (this.writer.sentPayloadType(payloadType) < 0) return this.refuseCodec();
-    if (this.isCodecMissing) this.acceptCodec(nowMs);
+    if (this.isCodecMissing) this.acceptCodec(packet.arrivedMs);
     const layer = packet.layer;
     const sequence = packet.sequence;
     const generation = layers[layer].history.generation;
@@ -166,13 +161,13 @@ export class Projection {
       const ahead = sequence - segment.sequences.highest;
       const isSameStream = generation === segment.generation && (!this.isVideo || payloadType === segment.payloadType);
       if (isSameStream && ahead > 0 && ahead <= GAP_PACKETS_MAX) {
-        return this.projectNext(nowMs, packet, layers, out, outOffset);
+        return this.projectNext(packet, layers, out, outOffset);
       }
-      if (!isSameStream || ahead > GAP_PACKETS_MAX) this.end(nowMs);
+      if (!isSameStream || ahead > GAP_PACKETS_MAX) this.end(packet.arrivedMs);
     }
     if (segment.owns(layer, generation, sequence)) return this.projectLate(segment, packet, out, outOffset);
     if (this.previous.owns(layer, generation, sequence)) return this.projectLate(this.previous, packet, out, outOffset);
-    if (this.mayBegin(packet, layers)) return this.begin(nowMs, packet, layers, false, out, outOffset);
+    if (this.mayBegin(packet, layers)) return this.begin(packet, layers, false, out, outOffset);
     return 0;
   }
 
@@ -265,7 +260,6 @@ export class Projection {
 
   /** The next packet of the layer being forwarded, or one a small gap ahead. */
   private projectNext(
-    nowMs: number,
     packet: MediaPacket,
     layers: readonly ProjectionLayer[],
     out: Uint8Array,
@@ -281,7 +275,7 @@ export class Projection {
     if (rtp.payloadType === PT_VP8) {
       descriptor.decode(rtp.bytes, rtp.payloadOffset, rtp.payloadLength);
       if (packet.startsKeyFrame && !segment.vp8.isNext(descriptor, GAP_PACKETS_MAX)) {
-        return this.begin(nowMs, packet, layers, true, out, outOffset);
+        return this.begin(packet, layers, true, out, outOffset);
       }
       if (!this.temporal.accepts(packet)) {
         segment.sequences.remove(sequence);
@@ -292,17 +286,18 @@ export class Projection {
       segment.vp8.keep(descriptor);
       picture = segment.vp8.pictureOf(descriptor);
     }
-    const timestampOut = this.nextTimestamp(nowMs, sequence, rtp.timestamp);
+    const timestampOut = this.nextTimestamp(packet, sequence, rtp.timestamp);
     const sequenceOut = segment.sequences.keep(sequence);
     return this.writer.write(segment, rtp, sequenceOut, timestampOut, descriptor, picture, false, out, outOffset);
   }
 
-  private nextTimestamp(nowMs: number, sequence: number, timestamp: number): number {
+  private nextTimestamp(packet: MediaPacket, sequence: number, timestamp: number): number {
     const { timeline, segment } = this;
     if (timeline.isNewest(timestamp)) {
-      timeline.hear(nowMs);
+      timeline.hear(packet.arrivedMs);
       return segment.timestampOf(sequence, timestamp);
     }
+    const nowMs = packet.arrivedMs;
     if (!timeline.isContinued(timestamp, nowMs)) {
       segment.shiftTimestamps(sequence, timeline.join(timestamp, nowMs, false, undefined, undefined));
       this.wantsSenderReport = true;
@@ -331,7 +326,6 @@ export class Projection {
 
   /** Begins a run with this packet. `follows`: it is the next of the same stream, and what is missing before it keeps its place. */
   private begin(
-    nowMs: number,
     packet: MediaPacket,
     layers: readonly ProjectionLayer[],
     follows: boolean,
@@ -339,6 +333,7 @@ export class Projection {
     outOffset: number,
   ): number {
     const { rtp, layer, sequence } = packet;
+    const nowMs = packet.arrivedMs;
     const ended = this.segment;
     const generation = layers[layer].history.generation;
     if (follows) ended.sequences.keep(sequence - 1);

@@ -80,13 +80,14 @@ function measure(media: Case): ProjectionCost {
     history.commit(sequence, media.bytes.length, index);
     packet.rtp.decode(history.bytes, offset, media.bytes.length);
     packet.sequence = sequence;
+    packet.arrivedMs = index;
     const { payloadType, payloadOffset, payloadLength } = packet.rtp;
     describePayload(payloadType, history.bytes, payloadOffset, payloadLength, packet);
 
     const heapBefore = process.memoryUsage().heapUsed;
     const started = process.hrtime.bigint();
     for (let i = 0; i < SUBSCRIBERS; i++) {
-      const length = projections[i].project(index, packet, layers, out, slot * SLOT_BYTES);
+      const length = projections[i].project(packet, layers, out, slot * SLOT_BYTES);
       if (length === 0) throw new Error('the packet was not forwarded');
       slot = (slot + 1) % OUT_SLOTS;
     }

@@ -1,0 +1,13 @@
+import { setFlagsFromString } from 'node:v8';
+
+/**
+ * How far the old generation may outgrow what was alive after its last collection, in percent, before V8 collects it again. By itself V8 leaves a heap of 40 MB that does not
+ * grow so little room that the young generation's reserve uses it up: it then marks and compacts the whole heap again and again, 10 to 30 ms each, for nothing. A bridge
+ * allocates little that lasts, so with this room it does not come to that while it forwards.
+ */
+const GROWTH_PERCENT = 200;
+
+/** Sets it for this process. Takes effect with the next full collection. */
+export function giveHeapRoom(): void {
+  setFlagsFromString(`--heap-growing-percent=${GROWTH_PERCENT}`);
+}
