@@ -1,10 +1,11 @@
 /** The processes of one case: the load generator, the bridges of each datapath, and the floor; and single measurements on them. */
 import { fileURLToPath } from 'node:url';
-import type { ForwardCase } from './cases.ts';
+import { type ForwardCase, REHEARSAL } from './cases.ts';
 import { sinksOf } from './floor-lap.ts';
 import type { LoadResult } from './generator.ts';
 import type { BridgeHandlers, BridgeSnapshot } from './io/bridge-process.ts';
 import { Child } from './io/child.ts';
+import { canPlace, type Place } from './io/cores.ts';
 import type { FloorHandlers, FloorMode } from './io/floor-process.ts';
 import type { GeneratorHandlers } from './io/generator-process.ts';
 import type { BridgeAddress } from './stage.ts';
@@ -61,24 +62,36 @@ export class BenchRun {
       0,
     );
     this.#progress = progress;
-    this.#generator = this.#fork<GeneratorHandlers>('generator', 'generator-process.ts');
+    this.#generator = this.#fork<GeneratorHandlers>('generator', 'generator-process.ts', 'others');
   }
 
   describeGenerator() {
     return this.#generator.call('describe', NOTHING);
   }
 
-  /** Starts the bridges of a datapath. Rejects when it does not work here. */
+  /** Starts the bridges of a datapath. The first is the one that is measured. Rejects when it does not work here. */
   async start(datapath: DatapathName): Promise<Side> {
     const bridges = Array.from({ length: this.benchCase.plan().bridges }, (_, index) =>
-      this.#fork<BridgeHandlers>(`${datapath} bridge ${index + 1}`, 'bridge-process.ts', {
-        CAUSEWAY_DATAPATH: datapath,
-      }),
+      this.#fork<BridgeHandlers>(
+        `${datapath} bridge ${index + 1}`,
+        'bridge-process.ts',
+        index === 0 ? 'measured' : 'others',
+        { CAUSEWAY_DATAPATH: datapath },
+      ),
     );
     const addresses = await Promise.all(
       bridges.map((bridge, index) => bridge.call('start', { bridgeId: `${datapath}-${index + 1}` })),
     );
     return { datapath, bridges, addresses };
+  }
+
+  /** Has a few endpoints come, talk and leave: what a bridge takes once, however many there are, it has then taken. */
+  async rehearse({ datapath, addresses }: Side, seconds: number): Promise<void> {
+    const stage = `${datapath} rehearsal`;
+    await this.#generator.call('connect', { stage, caseName: REHEARSAL.name, bridges: addresses });
+    await this.#generator.call('subscribe', { stage, without: [] });
+    await this.#generator.call('load', { stage, seconds, speed: 1, expectedPps: 1, spins: false });
+    await this.#generator.call('leave', { stage });
   }
 
   /** Connects all endpoints of the case, without subscriptions. */
@@ -99,11 +112,18 @@ export class BenchRun {
     return used.reduce((sum, { usedBytes }) => sum + usedBytes, 0);
   }
 
+  /** Lets the bridges put away what connecting and warming up has left. */
+  async settle({ bridges }: Side): Promise<void> {
+    await Promise.all(bridges.map(bridge => bridge.call('settle', NOTHING)));
+  }
+
   /** Plays the media at `speed` times its own for `seconds`, and says what that cost. */
   async measure(side: Side, speed: number, seconds: number): Promise<Measured> {
     const before = await snapshots(side.bridges, 'counted');
     const expectedPps = this.rate.outPps * speed;
-    const load = await this.#generator.call('load', { stage: side.datapath, seconds, speed, expectedPps });
+    // With more than one bridge the generator is not alone on its cores.
+    const spins = canPlace && side.bridges.length === 1;
+    const load = await this.#generator.call('load', { stage: side.datapath, seconds, speed, expectedPps, spins });
     const after = await snapshots(side.bridges, 'cpu');
     return { load, bridges: after.map((snapshot, index) => useBetween(before[index], snapshot)) };
   }
@@ -112,7 +132,7 @@ export class BenchRun {
   async measureFloor(mode: FloorMode, packetsPerSecond: number, seconds: number) {
     const { name, plan } = this.benchCase;
     this.#sinks ??= await this.#generator.call('sinks', { count: sinksOf(plan()) });
-    this.#floor ??= this.#fork<FloorHandlers>('floor', 'floor-process.ts');
+    this.#floor ??= this.#fork<FloorHandlers>('floor', 'floor-process.ts', 'measured');
     const straysBefore = await this.#generator.call('strays', NOTHING);
     const result = await this.#floor.call('run', {
       caseName: name,
@@ -133,9 +153,11 @@ export class BenchRun {
   #fork<H extends BridgeHandlers | FloorHandlers | GeneratorHandlers>(
     name: string,
     file: string,
+    place: Place,
     env: Record<string, string> = {},
   ): Child<H> {
-    const child = new Child<H>(name, fileURLToPath(new URL(`io/${file}`, import.meta.url)), this.#progress, env);
+    const path = fileURLToPath(new URL(`io/${file}`, import.meta.url));
+    const child = new Child<H>(name, path, place, this.#progress, env);
     this.#children.push(child as unknown as Child<never>);
     return child;
   }

@@ -73,6 +73,22 @@ export const CASES: readonly ForwardCase[] = [
   },
 ];
 
+/** No case: what a bridge does for the first time takes memory that it takes once (`BenchRun.rehearse`). Its conference is none of the cases'. */
+export const REHEARSAL: ForwardCase = {
+  name: 'rehearsal',
+  summary: 'three all to all, with simulcast',
+  srtp: 'gcm',
+  plan: () => ({
+    bridges: 1,
+    endpoints: repeat(3, self => {
+      const others = repeat(3, index => index).filter(index => index !== self);
+      const subscriptions = others.flatMap(index => [audioOf(index), videoOf(index, 2)]);
+      return endpoint([microphone(SPEECH), simulcastCamera()], subscriptions, 0, REHEARSAL_CONFERENCE);
+    }),
+  }),
+};
+const REHEARSAL_CONFERENCE = 100_000;
+
 function webinar(size: number, srtp: 'gcm' | 'cm'): ForwardCase {
   return {
     name: srtp === 'gcm' ? `webinar-${size}` : `webinar-${size}-cm`,
@@ -131,8 +147,8 @@ function rooms(count: number): BenchPlan {
 }
 
 /**
- * The last two endpoints are on the other bridges, the one before them on the first: each of these three can be given all cameras, or none, so that the cost of one
- * more link, or of one more client, is what changes between rounds.
+ * The last two endpoints are on the other bridges, the two before them on the first: each of these four can be given all cameras, or none, so that the cost of two
+ * links, or of two clients, is what changes between rounds.
  */
 function relay(cameras: number): BenchPlan {
   const all = repeat(cameras, index => videoOf(index, 0));
@@ -140,6 +156,7 @@ function relay(cameras: number): BenchPlan {
     bridges: 3,
     endpoints: [
       ...repeat(cameras, () => endpoint([camera()], [])),
+      endpoint([], all, 0),
       endpoint([], all, 0),
       endpoint([], all, 1),
       endpoint([], all, 2),

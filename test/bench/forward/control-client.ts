@@ -26,6 +26,10 @@ export class ControlClient {
     await this.#call('PUT', `/v1/conferences/${id}`, spec);
   }
 
+  async deleteConference(id: string): Promise<void> {
+    await this.#call('DELETE', `/v1/conferences/${id}`);
+  }
+
   async putEndpoint(conferenceId: string, id: string, spec: EndpointSpec): Promise<Transport> {
     return (await this.#call('PUT', `/v1/conferences/${conferenceId}/endpoints/${id}`, spec)) as Transport;
   }

@@ -93,6 +93,7 @@ export class GeneratorEndpoint {
   }
 
   close(): void {
+    this.srtp = undefined;
     this.#dtls?.close();
     this.#socket.flush();
   }

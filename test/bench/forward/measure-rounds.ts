@@ -115,6 +115,7 @@ async function openSubjects(
 
 async function openSubject(run: BenchRun, datapath: DatapathName, effort: Effort): Promise<Subject> {
   const side = await run.start(datapath);
+  await run.rehearse(side, effort.warmUpSeconds);
   const emptyBytes = await run.usedBytes(side);
   await run.connect(side);
   // Publishers first, for what they take is theirs and not their subscribers'.
@@ -130,6 +131,7 @@ async function openSubject(run: BenchRun, datapath: DatapathName, effort: Effort
     rounds: [],
   };
   await warmUp(run, subject, effort);
+  await run.settle(side);
   return subject;
 }
 
@@ -161,7 +163,8 @@ const STEP_MAX = 2.5;
 
 const FLOOR_MODES = ['send', 'segmented', 'crypto'] as const;
 
-class Floor {
+/** The floor of one case, a turn at a time. */
+export class Floor {
   readonly #run: BenchRun;
   readonly #progress: (line: string) => void;
   readonly #costs = { send: [] as number[], segmented: [] as number[], crypto: [] as number[] };
@@ -174,6 +177,7 @@ class Floor {
     this.#progress = progress;
   }
 
+  /** A turn of each mode. Says once, as progress, when there is nothing to make it of. */
   async measure(packetsPerSecond: number, seconds: number): Promise<void> {
     this.#packetsPerSecond = packetsPerSecond;
     for (const mode of FLOOR_MODES) {

@@ -115,6 +115,15 @@ export class Stage {
     });
   }
 
+  /** Ends its conferences on all bridges. */
+  async leave(): Promise<void> {
+    this.close();
+    const conferences = new Set(this.#options.plan.endpoints.map(({ conference }) => conference));
+    for (const control of this.#controls) {
+      for (const conference of conferences) await control.deleteConference(conferenceId(conference));
+    }
+  }
+
   close(): void {
     for (const { endpoint } of this.#players) endpoint.close();
   }

@@ -1,6 +1,7 @@
 /** A process of a benchmark, and calls to it: one request, one answer, over the channel that node:child_process opens. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { type Place, placement } from './cores.ts';
 
 /** What a child process answers to, by name. Arguments and results are what structured clone can carry. */
 // biome-ignore lint/suspicious/noExplicitAny: each handler has its own arguments, and Child.call's caller names them by the same type
@@ -27,11 +28,19 @@ export class Child<H extends Handlers> {
   readonly #waiting = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>();
   #nextId = 1;
 
-  /** `file` is the module to run. Output of the child goes to stderr. */
-  constructor(name: string, file: string, progress: (line: string) => void, env: Record<string, string> = {}) {
+  /** `file` is the module to run, on `place`. Output of the child goes to stderr. */
+  constructor(
+    name: string,
+    file: string,
+    place: Place,
+    progress: (line: string) => void,
+    env: Record<string, string> = {},
+  ) {
     this.name = name;
+    const [execPath, ...execArgv] = [...placement(place), process.execPath, ...FLAGS];
     this.#process = fork(file, [], {
-      execArgv: FLAGS,
+      execPath,
+      execArgv,
       serialization: 'advanced',
       stdio: ['ignore', 2, 2, 'ipc'],
       env: { ...process.env, ...env },

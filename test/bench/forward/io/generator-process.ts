@@ -1,5 +1,5 @@
 /** The process of the load generator. */
-import { CASES } from '../cases.ts';
+import { CASES, REHEARSAL } from '../cases.ts';
 import { Generator, type LoadOptions } from '../generator.ts';
 import type { BridgeAddress } from '../stage.ts';
 import { serve, tellProgress } from './child.ts';
@@ -12,7 +12,7 @@ const handlers = {
 
   /** Connects a case's endpoints, without subscriptions. */
   connect: ({ stage, caseName, bridges }: { stage: string; caseName: string; bridges: readonly BridgeAddress[] }) => {
-    const found = CASES.find(({ name }) => name === caseName);
+    const found = [...CASES, REHEARSAL].find(({ name }) => name === caseName);
     if (found === undefined) throw new Error(`no case "${caseName}"`);
     return generator.connect(stage, found, bridges);
   },
@@ -20,6 +20,8 @@ const handlers = {
   /** Puts all subscriptions; of the endpoints in `without`, none is enabled. */
   subscribe: ({ stage, without }: { stage: string; without: readonly number[] }) =>
     generator.stage(stage).subscribe((endpoint, { isEnabled }) => isEnabled && !without.includes(endpoint)),
+
+  leave: ({ stage }: { stage: string }) => generator.leave(stage),
 
   load: (options: LoadOptions) => generator.load(options),
 
