@@ -21,7 +21,7 @@ import { chooseDatapath } from './io/datapath.ts';
 import { DtlsQueue } from './io/dtls-queue.ts';
 import { EndpointTransport } from './io/endpoint-transport.ts';
 import { EventStreams } from './io/event-streams.ts';
-import { giveHeapRoom } from './io/heap-growth.ts';
+import { keepPausesShort } from './io/gc-pauses.ts';
 import { bridgeMetrics, endKey } from './io/metrics.ts';
 import { octoHandshakes } from './io/octo-dtls.ts';
 import { REPORT_PERIOD_MS, Registration } from './io/registration.ts';
@@ -53,7 +53,7 @@ export interface RunningBridge {
  * stays open then. `restarts`: how often the pool has started this bridge again, for its metrics; 0 alone.
  */
 export async function startBridge(config: BridgeConfig, log: Logger, restarts = 0): Promise<RunningBridge> {
-  giveHeapRoom();
+  keepPausesShort();
   const startedMs = performance.now();
   const nowMs = () => performance.now() - startedMs;
   const { secret } = config.control;

@@ -7,7 +7,14 @@ import { setFlagsFromString } from 'node:v8';
  */
 const GROWTH_PERCENT = 200;
 
-/** Sets it for this process. Takes effect with the next full collection. */
-export function giveHeapRoom(): void {
+/**
+ * The young generation does not grow: a megabyte of it, every second or so under load, is collected in half a millisecond. With 16 MB and more V8 comes by less often, for
+ * longer, and when many have joined meanwhile, for tens of milliseconds.
+ */
+const YOUNG_GROWTH_FACTOR = 1;
+
+/** Sets both for this process. They take effect with the next collections. */
+export function keepPausesShort(): void {
   setFlagsFromString(`--heap-growing-percent=${GROWTH_PERCENT}`);
+  setFlagsFromString(`--semi-space-growth-factor=${YOUNG_GROWTH_FACTOR}`);
 }
