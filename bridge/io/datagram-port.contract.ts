@@ -115,6 +115,26 @@ export function describePort(name: string, open: OpenPort): void {
       assert.equal(peer.owner, undefined);
     });
 
+    test('a released peer is sent what was queued before, and nothing afterwards', async context => {
+      const port = await openPort(context, open, () => {});
+      const client = await openClient(context);
+      const heard: string[] = [];
+      const { promise, resolve } = Promise.withResolvers<void>();
+      client.on('message', bytes => {
+        heard.push(String(bytes));
+        if (String(bytes) === 'adopted again') resolve();
+      });
+      const adopt = () => port.adopt(LOOPBACK, client.address().port, 'client');
+      const peer = adopt();
+      send(port, 'before', peer);
+      port.release(peer);
+      send(port, 'afterwards', peer);
+      send(port, 'adopted again', adopt());
+      await promise;
+      assert.deepEqual(heard, ['before', 'adopted again']);
+      assert.equal(port.counters.sendDropped, 1);
+    });
+
     test('what is queued leaves by itself, in order, by the end of the turn', async context => {
       const port = await openPort(context, open, () => {});
       const client = await openClient(context);

@@ -50,7 +50,7 @@ export interface DatagramPort<Owner> {
   readonly sendsRuns: boolean;
   /** The offset in `outgoing` of a free slot, or -1 when all are on their way out (counted: drop the packet). */
   reserve(): number;
-  /** Queues `length` bytes of a reserved slot for `peer`. Leaves with the next flush. */
+  /** Queues `length` bytes of a reserved slot for `peer`. Leaves with the next flush; for a peer that was released it is dropped and counted. */
   commit(offset: number, length: number, peer: Peer<Owner>): void;
   /** Gives a reserved slot back unused. */
   cancel(offset: number): void;

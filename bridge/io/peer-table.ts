@@ -43,16 +43,18 @@ export class PeerTable<Owner> {
     const known = ports?.get(peer.port);
     if (ports === undefined || known !== peer) return;
     known.owner = undefined;
+    known.isReleased = true;
     ports.delete(peer.port);
     if (ports.size === 0) this.#byAddress.delete(peer.address);
   }
 }
 
-class KnownPeer<Owner> implements Peer<Owner> {
+export class KnownPeer<Owner> implements Peer<Owner> {
   address: string;
   port: number;
   readonly family: Family;
   owner: Owner | undefined = undefined;
+  isReleased = false;
 
   constructor(address: string, port: number, family: Family) {
     this.address = address;

@@ -5,7 +5,7 @@ import { SLOT_BYTES } from '../arena.ts';
 import { type PortCounters, portCounters } from '../port-counters.ts';
 import type { DatagramHandler, DatagramPort, Peer, PortOptions } from './datagram-port.ts';
 import { OutgoingSlots } from './outgoing-slots.ts';
-import { PeerTable } from './peer-table.ts';
+import { type KnownPeer, PeerTable } from './peer-table.ts';
 import { SOCKET_BUFFER_BYTES, warnOfSmallBuffers } from './socket-buffers.ts';
 
 /** Queued datagrams that start a flush before the turn ends, so that the kernel drains while the burst is still being written. */
@@ -80,6 +80,10 @@ export class PortablePort<Owner> implements DatagramPort<Owner> {
   }
 
   commit(offset: number, length: number, peer: Peer<Owner>): void {
+    if ((peer as KnownPeer<Owner>).isReleased) {
+      this.counters.sendDropped++;
+      return this.cancel(offset);
+    }
     this.#slots.queue(offset, length, peer.address, peer.port);
     if (this.#slots.queued >= FLUSH_EARLY) this.flush();
     else if (!this.#isFlushDue) {
