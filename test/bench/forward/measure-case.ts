@@ -2,6 +2,7 @@
 import { percentile } from '../statistics.ts';
 import { BenchRun, type DatapathName, type Measured } from './bench-run.ts';
 import type { ForwardCase } from './cases.ts';
+import { processorTime, stolenShareSince } from './io/stolen-time.ts';
 import {
   type Effort,
   type FloorFigures,
@@ -101,6 +102,8 @@ export interface CaseFigures {
   readonly portable: DatapathFigures | null;
   readonly floor: FloorFigures | null;
   readonly ratios: Ratios;
+  /** Share of the processors' time that other machines on the same host had meanwhile; null where the kernel does not tell. Pauses and the tail of latencies are theirs too. */
+  readonly stolenShare: number | null;
 }
 
 export interface Ratios {
@@ -113,6 +116,7 @@ export interface Ratios {
 /** Measures one case; processes of its own, which have ended when this returns. */
 export async function measureCase(benchCase: ForwardCase, options: MeasureOptions): Promise<CaseFigures> {
   const run = new BenchRun(benchCase, options.progress);
+  const timeBefore = processorTime();
   try {
     const { subjects, floor } = await measureRounds(run, options);
     const figures = new Map<DatapathName, DatapathFigures>();
@@ -128,6 +132,7 @@ export async function measureCase(benchCase: ForwardCase, options: MeasureOption
       portable: figures.get('portable') ?? null,
       floor,
       ratios: ratiosOf(subjects, floor),
+      stolenShare: stolenShareSince(timeBefore),
     };
   } finally {
     await run.close();

@@ -48,6 +48,7 @@ function webinar(size: number, fastUs: number, faults?: Record<string, number>):
       burstWaitMs: { p50: 0.4, p99: 0.9 },
     },
     ratios: { fastToFloor: fastUs / 4, fastToSegmentedFloor: fastUs / 2, fastToPortable: 0.2, portableToFloor: 7.5 },
+    stolenShare: 0.02,
   };
 }
 

@@ -24,6 +24,8 @@ export interface GrowthFigures {
   /** CPU per packet at `to` over that at `from`. */
   readonly costFast: number | null;
   readonly costPortable: number | null;
+  /** The floor's: as many keys and addresses, and nothing else. */
+  readonly costFloor: number | null;
   /** Of one more endpoint with its two subscriptions. */
   readonly kbPerEndpointFast: number | null;
   readonly kbPerEndpointPortable: number | null;
@@ -48,6 +50,7 @@ const COLUMNS: readonly { readonly title: string; cell(figures: CaseFigures, dat
   { title: 'GC ms', cell: (_, { busy }) => busy.gcPauseP999Ms.toFixed(1) },
   { title: 'lost', cell: (_, { busy }) => percent(busy.lostShare) },
   { title: 'by generator', cell: (_, { busy }) => percent(busy.generatorDroppedShare) },
+  { title: 'stolen', cell: ({ stolenShare }) => (stolenShare === null ? '-' : percent(stolenShare)) },
   { title: 'kB/endpoint', cell: (_, { memory }) => memory.kbPerEndpoint.toFixed(0) },
   { title: 'kB/subscr.', cell: (_, { memory }) => memory.kbPerSubscription.toFixed(1) },
 ];
@@ -87,7 +90,7 @@ export function renderMarkdown(figures: ForwardFigures): string {
 const COLUMN_NOTES = [
   'µs/packet: CPU of the bridge process per packet sent to a subscriber, at 70 % of what it can do (in/s, out/s). Floor: bare sendmmsg and encryption of as many packets',
   "of the same sizes, in turns with the bridge; segmented: the same with UDP segmentation offload. p50 and p99: from the publisher to the subscribers' sockets at half load;",
-  "floor p50: what packets of one frame wait for each other at the floor's speed. GC: pause p99.9. kB: heap and buffers; of an endpoint with what it publishes. What grows once is in them too: the growth from case to case is not.",
+  "floor p50: what packets of one frame wait for each other at the floor's speed. GC: pause p99.9. Stolen: the share of the processors' time that other machines on the same host had. kB: heap and buffers; of an endpoint with what it publishes.",
 ].join('\n');
 
 function describeRun({ machine, generator, cases }: ForwardFigures): string {
@@ -125,9 +128,13 @@ function growthLines({ from, to, ...growth }: GrowthFigures): string[] {
       : [
           `${name}: from ${from} to ${to} subscribers the CPU per packet changes by ${signedPercent(cost - 1)}; one more of them takes ${kb.toFixed(0)} kB.`,
         ];
+  const { costFloor } = growth;
   return [
     ...line('fast', growth.costFast, growth.kbPerEndpointFast),
     ...line('portable', growth.costPortable, growth.kbPerEndpointPortable),
+    ...(costFloor === null
+      ? []
+      : [`floor: ${signedPercent(costFloor - 1)}: more keys and addresses than the caches hold.`]),
   ];
 }
 

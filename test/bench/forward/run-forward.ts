@@ -61,6 +61,7 @@ export function growthOf(cases: readonly CaseFigures[]): GrowthFigures | null {
     to: large.endpoints - 1,
     costFast: cost('fast'),
     costPortable: cost('portable'),
+    costFloor: small.floor === null || large.floor === null ? null : large.floor.total / small.floor.total,
     kbPerEndpointFast: kb('fast'),
     kbPerEndpointPortable: kb('portable'),
   };
