@@ -181,3 +181,24 @@ test('a stream that begins leaves no more behind than three times what it ends u
   // And it has not taken more than it needs: 300 ms of them, and an eighth.
   assert.ok(ring.length < 1.4 * ((300 / 3.52) * 1_100), `${ring.length} bytes`);
 });
+
+test('a pause costs no memory that has to be taken again after it', () => {
+  const history = new PacketHistory('video');
+  let nowMs = 0;
+  let sequence = 0;
+  const rings = new Set<Buffer>();
+  const play = (seconds: number) => {
+    for (const untilMs = nowMs + seconds * 1_000; nowMs < untilMs; nowMs += 3.52) {
+      put(history, ++sequence, 1_100, nowMs);
+      rings.add(history.bytes);
+    }
+  };
+  play(5);
+  rings.clear();
+  // Wherever in the ring the pause falls.
+  for (let pause = 0; pause < 30; pause++) {
+    nowMs += 5_000;
+    play(2 + pause / 100);
+  }
+  assert.equal(rings.size, 1);
+});

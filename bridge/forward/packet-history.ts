@@ -99,8 +99,9 @@ export class PacketHistory {
     this.written += length;
     this.head += length;
     this.chunkMs[chunkOf(this.head - 1)] = nowMs;
+    // A pause says nothing about the rate that was before it, and will be again: the turn counts from its end.
+    if (this.turnMs < 0 || nowMs - this.newestMs > this.keptMs) this.turnMs = nowMs;
     this.newestMs = nowMs;
-    if (this.turnMs < 0) this.turnMs = nowMs;
     if (sequence > this.highest) this.highest = sequence;
   }
 
