@@ -28,6 +28,8 @@ const KEPT_MS_MAX = 1_000;
 const INDEX_PACKETS = 16;
 /** A turn of the ring that took this many times the kept time has memory to spare. */
 const SLOW_TURN = 4;
+/** Longer than between two packets of a stream that goes on: silence suppression and shared screens send several a second, or one. */
+const PAUSE_MS_MIN = 2_000;
 
 const NEVER = -1;
 
@@ -100,7 +102,7 @@ export class PacketHistory {
     this.head += length;
     this.chunkMs[chunkOf(this.head - 1)] = nowMs;
     // A pause says nothing about the rate that was before it, and will be again: the turn counts from its end.
-    if (this.turnMs < 0 || nowMs - this.newestMs > this.keptMs) this.turnMs = nowMs;
+    if (this.turnMs < 0 || nowMs - this.newestMs > PAUSE_MS_MIN) this.turnMs = nowMs;
     this.newestMs = nowMs;
     if (sequence > this.highest) this.highest = sequence;
   }
