@@ -3,12 +3,14 @@
  * wants its layer. `DatagramPort` sends it all in one flush at the end of the turn.
  */
 import type { ConferenceId } from '../protocol/ids.ts';
+import { readUint32 } from '../protocol/rtp/packet.ts';
 import { padRtp } from '../protocol/rtp/padding.ts';
 import type { BridgeCounters } from './counters.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { DatagramPort } from './io/datagram-port.ts';
 import { MediaPacket } from './media-packet.ts';
 import type { Link } from './relay/link.ts';
+import { CLASS_AUDIO, CLASS_KEY_FRAME, CLASS_VIDEO, type MediaClass } from './relay/media-class.ts';
 import type { Relay } from './relay/relay.ts';
 import type { Layer, Source } from './source.ts';
 import type { Subscription } from './subscription.ts';
@@ -22,6 +24,9 @@ const RUN_PACKET_BYTES_MIN = 500;
 
 /** Packets forwarded together. They stay in their layer's history meanwhile, which holds more of the largest. */
 const BURST_MAX = 16;
+
+/** RFC 3550 section 5.1. */
+const RTP_TIMESTAMP_OFFSET = 4;
 
 export class Egress {
   readonly #port: DatagramPort<Endpoint>;
@@ -96,8 +101,10 @@ export class Egress {
   }
 
   #relayPacket(source: Source, packet: MediaPacket): void {
-    const { links } = source.layers[packet.layer];
+    const layer = source.layers[packet.layer];
+    const { links } = layer;
     const { rtp } = packet;
+    const mediaClass = links.length === 0 ? CLASS_VIDEO : classOf(layer, rtp.timestamp);
     for (let index = 0; index < links.length; index++) {
       this.#relay.sendPacket(
         links[index],
@@ -105,6 +112,7 @@ export class Egress {
         source.endpointId,
         source.sourceId,
         packet.layer,
+        mediaClass,
         rtp.bytes,
         rtp.offset,
         rtp.length,
@@ -152,7 +160,8 @@ export class Egress {
       const offset = layer.history.offsetOf(sequence);
       if (offset < 0) continue;
       const length = layer.history.lengthOf(sequence);
-      this.#relay.sendPacket(link, conferenceId, endpointId, sourceId, layer.index, bytes, offset, length);
+      const mediaClass = classOf(layer, readUint32(bytes, offset + RTP_TIMESTAMP_OFFSET));
+      this.#relay.sendPacket(link, conferenceId, endpointId, sourceId, layer.index, mediaClass, bytes, offset, length);
       this.#counters.relayedOut++;
     }
     return true;
@@ -197,7 +206,12 @@ export class Egress {
   relaySenderReport(conferenceId: ConferenceId, layer: Layer, bytes: Uint8Array, offset: number, length: number): void {
     const { endpointId, sourceId } = layer.source;
     for (const link of layer.links) {
-      this.#relay.sendPacket(link, conferenceId, endpointId, sourceId, layer.index, bytes, offset, length);
+      this.#relay.sendPacket(link, conferenceId, endpointId, sourceId, layer.index, CLASS_AUDIO, bytes, offset, length);
     }
   }
+}
+
+function classOf({ source, keyFrameTimestamp }: Layer, timestamp: number): MediaClass {
+  if (source.kind === 'audio') return CLASS_AUDIO;
+  return timestamp === keyFrameTimestamp ? CLASS_KEY_FRAME : CLASS_VIDEO;
 }

@@ -180,7 +180,9 @@ export class Ingress {
     source.payloadType = packet.rtp.payloadType;
     layer.count(nowMs, length, packet.startsFrame);
     if (packet.audioLevel >= 0) conference.handleAudioLevel(nowMs, source, packet.audioLevel, packet.rtp.timestamp);
-    if (packet.startsKeyFrame && source.kind === 'video') layer.handleKeyFrame(nowMs, sequence);
+    if (packet.startsKeyFrame && source.kind === 'video') {
+      layer.handleKeyFrame(nowMs, sequence, packet.rtp.timestamp);
+    }
     this.#options.egress.append();
   }
 }

@@ -137,6 +137,8 @@ export class Layer implements ProjectionLayer {
   /** SSRC at the origin, 0 before the first packet. */
   ssrc = 0;
   lastPacketMs = Number.NEGATIVE_INFINITY;
+  /** RTP timestamp of the newest key frame, -1 before the first: packets that bear it are its parts. */
+  keyFrameTimestamp = -1;
   readonly #report = { ntpSeconds: 0, ntpFraction: 0, rtpTimestamp: 0, arrivedMs: 0 };
   readonly #extender = new Extender16();
   #oldRun = 0;
@@ -198,6 +200,7 @@ export class Layer implements ProjectionLayer {
     if (this.ssrc !== 0) this.history.clear();
     this.ssrc = ssrc;
     this.senderReport = undefined;
+    this.keyFrameTimestamp = -1;
     this.#extender.highest = -1;
     this.#oldRun = 0;
   }
@@ -224,8 +227,9 @@ export class Layer implements ProjectionLayer {
   }
 
   /** The first packet of a key frame has come: whoever waits for one has it. */
-  handleKeyFrame(nowMs: number, sequence: number): void {
+  handleKeyFrame(nowMs: number, sequence: number, timestamp: number): void {
     this.keyFrames.handleKeyFrame(nowMs);
+    this.keyFrameTimestamp = timestamp;
     this.#keyFrameMs = nowMs;
     this.#keyFrameSequence = sequence;
     this.#keyFrameGeneration = this.history.generation;

@@ -7,6 +7,7 @@ import type { LinkRole, SessionKeys } from '../../protocol/octo/keys.ts';
 import { RtpPacket } from '../../protocol/rtp/packet.ts';
 import type { Handshake } from '../relay/handshake.ts';
 import type { Link } from '../relay/link.ts';
+import { CLASS_VIDEO } from '../relay/media-class.ts';
 import { Relay } from '../relay/relay.ts';
 import type { RelaySink } from '../relay/relay-sink.ts';
 import { TEST_DATAPATH } from '../testing/datapath.ts';
@@ -251,7 +252,7 @@ test('two bridges on real sockets: up without waiting for a timer, then everythi
   const link = a.relay.linkTo('b' as BridgeId);
   assert.ok(link);
   const packet = Buffer.concat([Buffer.from('806f00010000000200000003', 'hex'), Buffer.from('a packet')]);
-  a.relay.sendPacket(link, CONFERENCE, ALICE, CAMERA, 1, packet, 0, packet.length);
+  a.relay.sendPacket(link, CONFERENCE, ALICE, CAMERA, 1, CLASS_VIDEO, packet, 0, packet.length);
   a.relay.sendMessage('b' as BridgeId, CONFERENCE, ALICE, true, Buffer.from('hello'));
   a.relay.sendMessage('b' as BridgeId, CONFERENCE, ALICE, false, Buffer.from('hi'));
   b.relay.setWanted(CONFERENCE, 'a' as BridgeId, [{ endpointId: ALICE, sourceId: CAMERA, layerMask: 1 }]);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protocol/ids.ts';
 import type { LinkCounters } from './link-counters.ts';
+import { CLASS_VIDEO } from './media-class.ts';
 import { SimulatedPair } from './simulated-pair.ts';
 
 const CONFERENCE = 1 as ConferenceId;
@@ -23,7 +24,7 @@ function withTraffic(): { pair: SimulatedPair; captured: readonly Buffer[] } {
   pair.run(300);
   const { link } = pair.a;
   assert.ok(link);
-  pair.a.relay.sendPacket(link, CONFERENCE, ALICE, CAMERA, 0, Buffer.alloc(60, 0x80), 0, 60);
+  pair.a.relay.sendPacket(link, CONFERENCE, ALICE, CAMERA, 0, CLASS_VIDEO, Buffer.alloc(60, 0x80), 0, 60);
   pair.a.relay.sendMessage(B, CONFERENCE, ALICE, true, Buffer.from('reliable'));
   pair.a.relay.sendMessage(B, CONFERENCE, ALICE, false, Buffer.from('lossy'));
   pair.a.relay.setWanted(CONFERENCE, B, [{ endpointId: ALICE, sourceId: CAMERA, layerMask: 1 }]);
@@ -108,7 +109,7 @@ test('a stranger with the right address cannot take an established link down', (
   assert.ok((pair.b.link?.counters.handshakesFailed ?? 0) <= 21, 'and is only listened to ten times a second');
   const { link } = pair.a;
   assert.ok(link);
-  pair.a.relay.sendPacket(link, CONFERENCE, ALICE, CAMERA, 0, Buffer.alloc(60, 0x80), 0, 60);
+  pair.a.relay.sendPacket(link, CONFERENCE, ALICE, CAMERA, 0, CLASS_VIDEO, Buffer.alloc(60, 0x80), 0, 60);
   pair.run(100);
   assert.equal(pair.b.packets.length, 2);
 });
@@ -137,8 +138,8 @@ test('an authentic frame against the specification is dropped and counted', () =
   const { pair } = withTraffic();
   const { link } = pair.a;
   assert.ok(link);
-  pair.a.relay.sendPacket(link, CONFERENCE, ALICE, CAMERA, 9, Buffer.alloc(60, 0x80), 0, 60);
-  pair.a.relay.sendPacket(link, CONFERENCE, 0 as EndpointId, CAMERA, 0, Buffer.alloc(60, 0x80), 0, 60);
+  pair.a.relay.sendPacket(link, CONFERENCE, ALICE, CAMERA, 9, CLASS_VIDEO, Buffer.alloc(60, 0x80), 0, 60);
+  pair.a.relay.sendPacket(link, CONFERENCE, 0 as EndpointId, CAMERA, 0, CLASS_VIDEO, Buffer.alloc(60, 0x80), 0, 60);
   pair.run(100);
   assert.equal(pair.b.link?.counters.violations, 2);
   assert.equal(pair.b.packets.length, 1);
@@ -154,7 +155,7 @@ function withFreshDatagram(pair: SimulatedPair): Buffer {
   };
   const { link } = pair.a;
   assert.ok(link);
-  pair.a.relay.sendPacket(link, CONFERENCE, ALICE, CAMERA, 0, Buffer.alloc(60, 0x80), 0, 60);
+  pair.a.relay.sendPacket(link, CONFERENCE, ALICE, CAMERA, 0, CLASS_VIDEO, Buffer.alloc(60, 0x80), 0, 60);
   assert.ok(fresh);
   return fresh;
 }

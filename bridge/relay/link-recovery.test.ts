@@ -10,6 +10,7 @@ import { createLinkCounters } from './link-counters.ts';
 import { LinkSession } from './link-session.ts';
 import { LossRecovery, REORDER_MS } from './loss-recovery.ts';
 import { LossReports } from './loss-reports.ts';
+import { CLASS_VIDEO } from './media-class.ts';
 import { SimulatedPair, seededRandom } from './simulated-pair.ts';
 
 const CONFERENCE = 1 as ConferenceId;
@@ -29,7 +30,7 @@ function stream(pair: SimulatedPair, packets: number, perTick: number): Map<numb
       assert.ok(link);
       bytes.writeUInt32BE(sentMs.size);
       sentMs.set(sentMs.size, pair.nowMs);
-      pair.a.relay.sendPacket(link, CONFERENCE, ALICE, CAMERA, 0, bytes, 0, bytes.length);
+      pair.a.relay.sendPacket(link, CONFERENCE, ALICE, CAMERA, 0, CLASS_VIDEO, bytes, 0, bytes.length);
     }
     pair.run(10);
   }

@@ -32,6 +32,7 @@ import { LinkDialogue } from './link-dialogue.ts';
 import { LinkMeter } from './link-meter.ts';
 import { LinkSession } from './link-session.ts';
 import { LossReports } from './loss-reports.ts';
+import type { MediaClass } from './media-class.ts';
 import type { LinkStateName, RelaySink } from './relay-sink.ts';
 import { SessionSet } from './session-set.ts';
 
@@ -72,6 +73,10 @@ export class Link {
   readonly meter = new LinkMeter();
   readonly dialogue: LinkDialogue;
   state: LinkStateName = 'connecting';
+  /** What the path to the peer can take, bit/s with headers and tags; Infinity while nothing has shown a limit. */
+  sendBudgetBps = Number.POSITIVE_INFINITY;
+  /** What everything that the peer wants would take, bit/s; set by whoever decides what is sent. 0 while nothing is held back. */
+  demandBps = 0;
   readonly #sink: RelaySink;
   readonly #ciphers: FrameCiphers;
   readonly #padsRuns: boolean;
@@ -143,6 +148,7 @@ export class Link {
     endpointId: EndpointId,
     sourceId: SourceId,
     layer: number,
+    _mediaClass: MediaClass,
     bytes: Uint8Array,
     offset: number,
     length: number,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protocol/ids.ts';
 import type { Want } from '../../protocol/octo/wants.ts';
+import { CLASS_VIDEO } from './media-class.ts';
 import { SimulatedPair } from './simulated-pair.ts';
 
 const CONFERENCE = 0x4d2 as ConferenceId;
@@ -29,7 +30,7 @@ function sendPacket(
 ): void {
   const link = pair.a.link;
   assert.ok(link);
-  pair.a.relay.sendPacket(link, conferenceId, ALICE, CAMERA, 2, bytes, 0, bytes.length);
+  pair.a.relay.sendPacket(link, conferenceId, ALICE, CAMERA, 2, CLASS_VIDEO, bytes, 0, bytes.length);
 }
 
 test('a link is up one handshake after both bridges know of the conference, whichever knows first', () => {
@@ -254,7 +255,7 @@ test('keys change each hour and no packet is lost over it', () => {
     sendPacket(pair, CONFERENCE, bytes);
     const link = pair.b.link;
     assert.ok(link);
-    pair.b.relay.sendPacket(link, CONFERENCE, ALICE, CAMERA, 0, bytes, 0, bytes.length);
+    pair.b.relay.sendPacket(link, CONFERENCE, ALICE, CAMERA, 0, CLASS_VIDEO, bytes, 0, bytes.length);
   });
   pair.run(300);
   assert.equal(pair.a.link?.counters.handshakes, before + 1);
@@ -280,7 +281,7 @@ test('a lost last flight holds up nothing while keys change', () => {
     const bytes = Buffer.alloc(40);
     bytes.writeUInt32BE(sentMs.length);
     sentMs.push(pair.nowMs);
-    pair.b.relay.sendPacket(link, CONFERENCE, ALICE, CAMERA, 0, bytes, 0, bytes.length);
+    pair.b.relay.sendPacket(link, CONFERENCE, ALICE, CAMERA, 0, CLASS_VIDEO, bytes, 0, bytes.length);
   });
   pair.run(300);
   assert.equal(isLost, true);

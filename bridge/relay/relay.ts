@@ -7,6 +7,7 @@ import type { LinkWire } from './frame-output.ts';
 import type { StartHandshake } from './handshake.ts';
 import { Link } from './link.ts';
 import type { LinkCounters } from './link-counters.ts';
+import type { MediaClass } from './media-class.ts';
 import type { LinkStateName, RelaySink } from './relay-sink.ts';
 
 /** Bridges that one bridge may have links to. More are refused, and logged: each costs about a megabyte. */
@@ -118,11 +119,22 @@ export class Relay {
     endpointId: EndpointId,
     sourceId: SourceId,
     layer: number,
+    mediaClass: MediaClass,
     bytes: Uint8Array,
     offset: number,
     length: number,
   ): void {
-    link.sendPacket(this.#options.nowMs(), conferenceId, endpointId, sourceId, layer, bytes, offset, length);
+    link.sendPacket(
+      this.#options.nowMs(),
+      conferenceId,
+      endpointId,
+      sourceId,
+      layer,
+      mediaClass,
+      bytes,
+      offset,
+      length,
+    );
   }
 
   /** Up to MESSAGE_BYTES_MAX. Reliable: true means that it is delivered once, in order, unless the peer's process ends. Lossy: true means sent. */

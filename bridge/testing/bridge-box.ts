@@ -11,6 +11,7 @@ import type { Endpoint } from '../endpoint.ts';
 import { Ingress } from '../ingress.ts';
 import type { EndpointTransport, EndpointTransportSink } from '../io/endpoint-transport.ts';
 import type { Link } from '../relay/link.ts';
+import type { MediaClass } from '../relay/media-class.ts';
 import type { Relay } from '../relay/relay.ts';
 import { RelayIntake } from '../relay-intake.ts';
 import { RtcpEgress } from '../rtcp-egress.ts';
@@ -105,9 +106,12 @@ class DirectRelay {
     return true;
   }
 
-  sendPacket(link: Link, ...rest: [ConferenceId, EndpointId, SourceId, number, Uint8Array, number, number]): void {
+  sendPacket(
+    link: Link,
+    ...rest: [ConferenceId, EndpointId, SourceId, number, MediaClass, Uint8Array, number, number]
+  ): void {
     this.packets[rest[3]]++;
-    const [id, endpointId, sourceId, layer, bytes, offset, length] = rest;
+    const [id, endpointId, sourceId, layer, _class, bytes, offset, length] = rest;
     const copy = Buffer.from(bytes.subarray(offset, offset + length));
     const peer = this.#peers.get(link.peerId);
     peer?.intake.onRelayedPacket(this.#self.id, id, endpointId, sourceId, layer, copy, 0, length);

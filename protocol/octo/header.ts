@@ -32,6 +32,11 @@ export const FRAME_NACK = 0x7;
 export const FRAME_PING = 0x8;
 export const FRAME_PONG = 0x9;
 export const FRAME_CLOSE = 0xa;
+export const FRAME_FEC = 0xb;
+export const FRAME_REPORT = 0xc;
+export const FRAME_WITHHELD = 0xd;
+export const FRAME_WITHHELD_ACK = 0xe;
+export const FRAME_PROBE = 0xf;
 
 /** A cursor over one frame header; `decode` fills it and allocates nothing. */
 export class FrameHeader {
