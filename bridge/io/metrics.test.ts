@@ -41,6 +41,8 @@ function link(bridgeId: string, fields: Partial<LinkSnapshot>): LinkSnapshot {
     clockOffsetMs: null,
     lossIn: 0,
     lossOut: 0,
+    residualIn: 0,
+    reorderMs: 3,
     conferences: 1,
     messagesQueued: 0,
     ...createLinkCounters(),

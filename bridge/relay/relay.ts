@@ -38,6 +38,9 @@ export interface LinkSnapshot extends Readonly<LinkCounters> {
   readonly clockOffsetMs: number | null;
   readonly lossIn: number;
   readonly lossOut: number;
+  /** After recovery: frames that were given up. */
+  readonly residualIn: number;
+  readonly reorderMs: number;
   readonly conferences: number;
   readonly messagesQueued: number;
 }
@@ -176,6 +179,8 @@ export class Relay {
       clockOffsetMs: link.meter.clockOffsetMs,
       lossIn: link.meter.lossIn,
       lossOut: link.meter.lossOut,
+      residualIn: link.meter.residualIn,
+      reorderMs: link.reorderMs,
       conferences: link.dialogue.conferenceCount,
       messagesQueued: link.dialogue.queued,
       ...link.counters,
@@ -236,6 +241,8 @@ export class Relay {
 
   #leave(nowMs: number, conferenceId: ConferenceId, link: Link): void {
     link.dialogue.removeConference(nowMs, conferenceId);
+    // The peer is to stop sending at once.
+    link.flush(nowMs);
     const entry = this.#entries.get(link.peerId);
     if (entry !== undefined && link.dialogue.conferenceCount === 0) this.#end(nowMs, entry);
   }
