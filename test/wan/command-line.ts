@@ -1,7 +1,8 @@
 /** What `npm run wan` is told, and its help. Pure: the caller reads files. */
 import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
-import type { Address, PathPlan } from './io/udp-proxy.ts';
+import type { Address } from './io/sockets.ts';
+import type { PathPlan } from './io/udp-proxy.ts';
 import { SEED_MAX } from './path-model.ts';
 import { changeSettings, DEFAULT_SETTINGS, type PathSettings, SettingsError } from './path-settings.ts';
 import { applyChange, readSchedule, type ScheduledChange } from './schedule.ts';

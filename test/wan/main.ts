@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { type Command, readCommandLine, UsageError, usage } from './command-line.ts';
 import { playSchedule } from './io/play-schedule.ts';
-import { type Address, UdpProxy } from './io/udp-proxy.ts';
+import type { Address } from './io/sockets.ts';
+import { UdpProxy } from './io/udp-proxy.ts';
 import { type DirectionCounters, renderProgress, renderTable } from './render-counters.ts';
 import { DIRECTIONS } from './schedule.ts';
 
