@@ -25,6 +25,8 @@ const COUNTERS: Readonly<Record<keyof LinkCounters, readonly [name: string, help
     'dropped_messages',
     'Data messages received and dropped: conference not shared in time, or incomplete',
   ],
+  messagesGivenUp: ['given_up_messages', 'Reliable data messages dropped because the peer had been away for too long'],
+  fragmentsRepeated: ['repeated_fragments', 'Fragments of reliable data messages sent again'],
   handshakes: ['handshakes', 'Handshakes completed'],
   handshakesFailed: ['failed_handshakes', 'Handshakes failed'],
   droppedDown: ['dropped_down_packets', 'Media dropped while the link was not up'],
@@ -52,6 +54,13 @@ const LEVELS: Readonly<Record<Level, readonly [name: string, help: string]>> = {
   reorderMs: ['reorder_ms', 'How long a missing frame is taken to be late, not lost'],
   conferences: ['conferences', 'Conferences that span this bridge and the peer'],
   messagesQueued: ['queued_messages', 'Data messages that wait to be sent'],
+  messagesQueuedBytes: ['queued_messages_bytes', 'Bytes of data messages that wait to be sent'],
+  messagesUnfinishedBytes: [
+    'unfinished_messages_bytes',
+    'Bytes of data messages received that are not whole or not in order yet',
+  ],
+  sendersHeldByPeer: ['senders_held_by_peer', 'Senders here whose messages the peer lets wait'],
+  sendersHeldHere: ['senders_held_here', "Senders of the peer's whose messages this bridge lets wait"],
 };
 
 /** One series per link, by the other bridge's name; a link made anew counts from 0. */

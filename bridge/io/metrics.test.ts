@@ -45,6 +45,10 @@ function link(bridgeId: string, fields: Partial<LinkSnapshot>): LinkSnapshot {
     reorderMs: 3,
     conferences: 1,
     messagesQueued: 0,
+    messagesQueuedBytes: 0,
+    messagesUnfinishedBytes: 0,
+    sendersHeldByPeer: 0,
+    sendersHeldHere: 0,
     ...createLinkCounters(),
     ...fields,
   };

@@ -30,6 +30,10 @@ export interface LinkCounters {
   messagesAbandoned: number;
   /** Reliable ones for a conference that was not shared in time, and lossy ones that came in part. */
   messagesDropped: number;
+  /** Reliable ones to a peer that had been away for too long. */
+  messagesGivenUp: number;
+  /** Fragments of reliable messages sent again. */
+  fragmentsRepeated: number;
   handshakes: number;
   handshakesFailed: number;
   /** Media offered while the link was not up. */
@@ -74,6 +78,8 @@ export function createLinkCounters(): LinkCounters {
     messagesRefused: 0,
     messagesAbandoned: 0,
     messagesDropped: 0,
+    messagesGivenUp: 0,
+    fragmentsRepeated: 0,
     handshakes: 0,
     handshakesFailed: 0,
     droppedDown: 0,

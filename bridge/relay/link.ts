@@ -48,6 +48,11 @@ const DEAF_MS = 400;
 const FORGET_MS = 60_000;
 /** Frames that were given up are told of together, so often at most. */
 const LOSS_INTERVAL_MS = 50;
+/**
+ * A peer that has been away for this long counts as gone: reliable messages to it are dropped, and those who send them go on. As long as a client's own bridge waits
+ * for a client that has fallen silent; a link that is cut for less loses nothing.
+ */
+export const GONE_MS = 30_000;
 /** A peer that has closed the link has a reason: its focus will tell ours soon. */
 const CLOSED_PAUSE_MS = 500;
 
@@ -98,6 +103,8 @@ export class Link {
   /** What had been given up when the sink was told last, and when it may be told again. */
   #givenUpTold = 0;
   #lossDueMs = 0;
+  /** Since when it is not up. */
+  #downMs: number;
 
   constructor(options: LinkOptions) {
     const { selfId, peer, sink, nowMs } = options;
@@ -108,6 +115,7 @@ export class Link {
     this.#ciphers = options.ciphers;
     this.#padsRuns = options.wire.sendsRuns;
     this.#nowMs = nowMs;
+    this.#downMs = nowMs();
     this.#incarnation = 1 + Math.floor(options.random() * 0xffffffff);
     this.#output = new FrameOutput(nowMs(), options.wire, this.counters);
     this.#reports = new LossReports(this.#output, this.counters);
@@ -184,7 +192,15 @@ export class Link {
     this.#output.finish(nowMs, session, slot, paddedLength, true, mediaClass);
   }
 
-  /** Reliable: false when refused (too large, queue full), else it arrives once, in its sender's order. Lossy: false when it was not sent. */
+  /** True when the peer has been away for so long that reliable messages to it are dropped. */
+  isGone(nowMs: number): boolean {
+    return this.state !== 'up' && nowMs - this.#downMs >= GONE_MS;
+  }
+
+  /**
+   * Reliable: false when refused (too large, queue full, peer gone), else it arrives once, in its sender's order, unless the peer ends or stays away. Lossy: false
+   * when it was not sent.
+   */
   sendMessage(
     nowMs: number,
     conferenceId: ConferenceId,
@@ -194,6 +210,10 @@ export class Link {
   ): boolean {
     const session = this.state === 'up' ? this.#sessions.current : undefined;
     let isAccepted = false;
+    if (isReliable && this.isGone(nowMs)) {
+      this.counters.messagesGivenUp++;
+      return false;
+    }
     if (isReliable) {
       isAccepted = this.dialogue.enqueue(conferenceId, endpointId, bytes);
       if (isAccepted && session !== undefined) this.dialogue.flush(nowMs, session, this.meter.rttOrAssumedMs);
@@ -242,7 +262,9 @@ export class Link {
       if (previous !== undefined) this.#reports.handleTimeout(nowMs, previous);
       this.#tail.handleTimeout(nowMs, previous, this.#reports.timing, this.#output);
     }
-    this.dialogue.handleTimeout(nowMs, this.state === 'up' ? session : undefined, this.meter.rttOrAssumedMs);
+    if (this.isGone(nowMs)) this.counters.messagesGivenUp += this.dialogue.dropWaiting();
+    const { rttOrAssumedMs } = this.meter;
+    this.dialogue.handleTimeout(nowMs, this.state === 'up' ? session : undefined, rttOrAssumedMs, this.sendBudgetBps);
     this.#tellLoss(nowMs);
   }
 
@@ -344,6 +366,7 @@ export class Link {
 
   #setState(state: LinkStateName): void {
     if (this.state === state) return;
+    if (this.state === 'up') this.#downMs = this.#nowMs();
     this.state = state;
     if (state === 'up') this.#givenUpTold = this.counters.givenUp;
     this.#sink.onLinkState(this.peerId, state);
