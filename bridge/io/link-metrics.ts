@@ -55,6 +55,7 @@ const LEVELS: Readonly<Record<Level, readonly [name: string, help: string]>> = {
   conferences: ['conferences', 'Conferences that span this bridge and the peer'],
   messagesQueued: ['queued_messages', 'Data messages that wait to be sent'],
   messagesQueuedBytes: ['queued_messages_bytes', 'Bytes of data messages that wait to be sent'],
+  messagesUnderWay: ['fragments_under_way', 'Fragments of data messages sent and not acknowledged'],
   messagesUnfinishedBytes: [
     'unfinished_messages_bytes',
     'Bytes of data messages received that are not whole or not in order yet',

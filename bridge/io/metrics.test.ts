@@ -46,6 +46,7 @@ function link(bridgeId: string, fields: Partial<LinkSnapshot>): LinkSnapshot {
     conferences: 1,
     messagesQueued: 0,
     messagesQueuedBytes: 0,
+    messagesUnderWay: 0,
     messagesUnfinishedBytes: 0,
     sendersHeldByPeer: 0,
     sendersHeldHere: 0,

@@ -75,6 +75,11 @@ export class LinkDialogue {
     return this.#messagesOut.queued;
   }
 
+  /** Fragments of reliable messages that are sent and not acknowledged. */
+  get underWay(): number {
+    return this.#messagesOut.underWay;
+  }
+
   get queuedBytes(): number {
     return this.#messagesOut.queuedBytes;
   }

@@ -46,6 +46,8 @@ export interface LinkSnapshot extends Readonly<LinkCounters> {
   /** Reliable messages that have not been sent whole. */
   readonly messagesQueued: number;
   readonly messagesQueuedBytes: number;
+  /** Fragments sent and not acknowledged. */
+  readonly messagesUnderWay: number;
   readonly messagesUnfinishedBytes: number;
   readonly sendersHeldByPeer: number;
   readonly sendersHeldHere: number;
@@ -223,6 +225,7 @@ export class Relay {
       conferences: link.dialogue.conferenceCount,
       messagesQueued: link.dialogue.queued,
       messagesQueuedBytes: link.dialogue.queuedBytes,
+      messagesUnderWay: link.dialogue.underWay,
       messagesUnfinishedBytes: link.dialogue.unfinishedBytes,
       sendersHeldByPeer: link.dialogue.heldByPeer(nowMs),
       sendersHeldHere: link.dialogue.heldHere,
