@@ -4,11 +4,15 @@ import { availableParallelism, cpus, loadavg, release } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { BenchmarkOptions } from '../registry.ts';
 import { BURST_LOSS } from './cases/burst-loss.ts';
+import { CUT } from './cases/cut.ts';
 import { RANDOM_LOSS } from './cases/random-loss.ts';
+import { RATE_DROP } from './cases/rate-drop.ts';
+import { REGIONS } from './cases/regions.ts';
+import { RESTART } from './cases/restart.ts';
 import type { LinkCase } from './link-case.ts';
 import { type LinkFigures, type MeasuredCase, renderMarkdown } from './report.ts';
 
-export const CASES: readonly LinkCase[] = [RANDOM_LOSS, BURST_LOSS];
+export const CASES: readonly LinkCase[] = [RANDOM_LOSS, BURST_LOSS, REGIONS, CUT, RESTART, RATE_DROP];
 
 /** One network for all: its luck is the same in every run, as far as the traffic is. */
 const SEED = 20_261;
