@@ -14,6 +14,12 @@ const COUNTERS: Readonly<Record<keyof LinkCounters, readonly [name: string, help
   notRetransmitted: ['not_retransmitted_packets', 'Repeats refused: gone, or over the budget'],
   recovered: ['recovered_packets', 'Frames that came after they were asked for'],
   givenUp: ['given_up_packets', 'Frames that never came in time'],
+  fecSent: ['fec_out_packets', 'Parity frames sent'],
+  fecBytesOut: ['fec_out_bytes', 'Bytes of parity frames sent, header and tag included, UDP and IP not'],
+  fecHeldBack: ['fec_held_back_packets', 'Parity frames not sent: the share, or the path, had no room'],
+  fecReceived: ['fec_in_packets', 'Parity frames received'],
+  fecRecovered: ['fec_recovered_packets', 'Frames repaired by parity'],
+  fecUseless: ['fec_useless_packets', 'Parity frames that repaired nothing: nothing was missing, or too much'],
   messagesIn: ['in_messages', 'Data messages received'],
   messagesOut: ['out_messages', 'Data messages sent'],
   messagesRefused: ['refused_messages', 'Data messages refused: too large, or the queue is full'],
@@ -38,13 +44,17 @@ const COUNTERS: Readonly<Record<keyof LinkCounters, readonly [name: string, help
   keyFrameRequestsMerged: ['merged_key_frame_requests', 'Key-frame requests that an earlier one stood for'],
 };
 
-type Level = Exclude<keyof LinkSnapshot, keyof LinkCounters | 'bridgeId' | 'region' | 'state'>;
+type Level = Exclude<keyof LinkSnapshot, keyof LinkCounters | 'bridgeId' | 'region' | 'state' | 'fec'>;
 
 const LEVELS: Readonly<Record<Level, readonly [name: string, help: string]>> = {
   rttMs: ['rtt_ms', 'Round trip to the peer; absent until it is measured'],
   clockOffsetMs: ['clock_offset_ms', "The peer's clock ahead of this bridge's; absent until it is measured"],
   lossIn: ['loss_in_ratio', 'Share of frames from the peer that were lost, before recovery'],
   lossOut: ['loss_out_ratio', 'Share of frames to the peer that were lost, before recovery'],
+  burstLengthOut: [
+    'burst_length_out',
+    'Frames to the peer lost in a row, mean of the last ten seconds; 1 without loss',
+  ],
   conferences: ['conferences', 'Conferences that span this bridge and the peer'],
   messagesQueued: ['queued_messages', 'Data messages that wait to be sent'],
 };
@@ -62,6 +72,9 @@ export function linkMetrics(families: MetricFamilies, links: () => readonly Link
       }
     });
   }
+  families.gauges('link_fec_ratio', 'Share of the bytes to the peer that is parity', ['peer', 'class'], put => {
+    for (const link of links()) for (const fec of link.fec) put({ peer: link.bridgeId, class: fec.class }, fec.share);
+  });
   for (const [field, [name, help]] of Object.entries(COUNTERS) as [keyof LinkCounters, readonly [string, string]][]) {
     families.counters(`link_${name}`, help, ['peer'], put => {
       for (const link of links()) put({ peer: link.bridgeId }, link[field]);

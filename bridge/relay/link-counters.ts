@@ -16,6 +16,16 @@ export interface LinkCounters {
   recovered: number;
   /** Frames that never came in time. */
   givenUp: number;
+  /** FEC frames, and their bytes. */
+  fecSent: number;
+  fecBytesOut: number;
+  /** FEC frames not sent because the share, or the path, had no room for them. */
+  fecHeldBack: number;
+  fecReceived: number;
+  /** Frames repaired by them. */
+  fecRecovered: number;
+  /** FEC frames that repaired nothing: nothing was missing, or too much. */
+  fecUseless: number;
   messagesIn: number;
   messagesOut: number;
   /** Refused by `sendMessage`: too large, or the queue is full. */
@@ -60,6 +70,12 @@ export function createLinkCounters(): LinkCounters {
     notRetransmitted: 0,
     recovered: 0,
     givenUp: 0,
+    fecSent: 0,
+    fecBytesOut: 0,
+    fecHeldBack: 0,
+    fecReceived: 0,
+    fecRecovered: 0,
+    fecUseless: 0,
     messagesIn: 0,
     messagesOut: 0,
     messagesRefused: 0,

@@ -23,6 +23,8 @@ export class LinkSession {
   readonly recovery: LossRecovery;
   /** The peer's incarnation as its frames in this session say it; 0 until the first. Nothing stateful is sent before. */
   peerIncarnation = 0;
+  /** Frames that were repaired without having arrived; undefined until the first. */
+  #repaired: ReplayWindow | undefined;
   #nextSequence = 0;
   readonly #sealer: FrameSealer;
   readonly #opener: FrameOpener;
@@ -56,6 +58,27 @@ export class LinkSession {
     if (!this.#opener.open(bytes, offset, length, sequence)) return -2;
     this.#replay.accept(sequence);
     return sequence;
+  }
+
+  /** What the next frame that is sealed will be. */
+  get nextSequence(): number {
+    return this.#nextSequence;
+  }
+
+  /** The full number of one that the peer names of its own frames. */
+  extendReceived(sequenceLow: number): number {
+    return extend32(sequenceLow, Math.max(0, this.#replay.highest));
+  }
+
+  /** Forward error correction has given this frame: should it arrive after all, it is one too many. */
+  handleRepaired(sequence: number): void {
+    this.#repaired ??= new ReplayWindow();
+    this.#repaired.accept(sequence);
+    this.recovery.handleRepaired(sequence);
+  }
+
+  isRepaired(sequence: number): boolean {
+    return this.#repaired !== undefined && !this.#repaired.isFresh(sequence);
   }
 
   /** The full number of a sequence number that the peer NACKed. */

@@ -7,6 +7,9 @@ export const REORDER_MS = 10;
 const DEADLINE_MS_MIN = 200;
 const DEADLINE_MS_MAX = 900;
 const REPEAT_MS_MIN = 20;
+/** Marks of a lost frame: it was asked for or given up; or repaired before it was asked for. */
+const LOST = 1;
+const LOST_UNASKED = 2;
 
 /** Counts that outlive a session. */
 export interface RecoveryTotals {
@@ -26,14 +29,20 @@ export type Arrival = 'fresh' | 'late' | 'recovered';
 export class LossRecovery {
   /** Newest frame received, -1 before the first. */
   highest = -1;
-  /** Frames that had to be asked for, or were given up unasked in a large gap. */
+  /** Frames that had to be asked for or repaired, or were given up unasked in a large gap. */
   lost = 0;
+  /** Runs of consecutive numbers among the lost. */
+  bursts = 0;
   missing = 0;
+  /** How long a hole may still be repaired without being asked for: added to {@link REORDER_MS}. */
+  repairMs = 0;
   readonly #totals: RecoveryTotals;
   /** 0: not missing. 1: missing, not asked for. n: asked for n - 1 times. */
   readonly #state = new Uint8Array(TRACKED);
   readonly #sinceMs = new Float64Array(TRACKED);
   readonly #dueMs = new Float64Array(TRACKED);
+  /** {@link LOST} or {@link LOST_UNASKED}, 0 for any other frame. */
+  readonly #marks = new Uint8Array(TRACKED);
   /** No hole is older than this sequence number. */
   #oldest = 0;
 
@@ -55,6 +64,38 @@ export class LossRecovery {
     if (state === 1) return 'late';
     this.#totals.recovered++;
     return 'recovered';
+  }
+
+  /** True for a hole that is still open. */
+  isMissing(sequence: number): boolean {
+    return sequence <= this.highest && sequence > this.highest - TRACKED && this.#state[sequence & (TRACKED - 1)] !== 0;
+  }
+
+  /** A hole is filled by forward error correction: it was a loss, and is asked for no more. */
+  handleRepaired(sequence: number): void {
+    if (!this.isMissing(sequence)) return;
+    const slot = sequence & (TRACKED - 1);
+    if (this.#state[slot] === 1) this.#countLost(slot, LOST_UNASKED);
+    this.#state[slot] = 0;
+    this.missing--;
+  }
+
+  /** A frame that was repaired has arrived after all: unless it was asked for, that was no loss but reordering. */
+  handleRepairedArrival(sequence: number): void {
+    const slot = sequence & (TRACKED - 1);
+    if (sequence <= this.highest - TRACKED || this.#marks[slot] !== LOST_UNASKED) return;
+    this.#marks[slot] = 0;
+    this.lost--;
+    this.bursts -= 1 - this.#neighboursLost(slot);
+  }
+
+  /** A hole that no NACK is answered for: a loss, and no more. */
+  handleUnrepeatable(sequence: number): void {
+    if (!this.isMissing(sequence)) return;
+    const slot = sequence & (TRACKED - 1);
+    if (this.#state[slot] === 1) this.#countLost(slot, LOST);
+    this.#state[slot] = 0;
+    this.missing--;
   }
 
   /**
@@ -80,7 +121,7 @@ export class LossRecovery {
       }
       if (oldest < 0) oldest = sequence;
       if (this.#dueMs[slot] > nowMs || count === due.length) continue;
-      if (state === 1) this.lost++;
+      if (state === 1) this.#countLost(slot, LOST);
       if (state < 255) this.#state[slot]++;
       this.#dueMs[slot] = nowMs + repeatMs;
       due[count++] = sequence;
@@ -93,6 +134,7 @@ export class LossRecovery {
     const gap = sequence - this.highest - 1;
     if (gap > GAP_MAX) {
       this.lost += gap;
+      this.bursts++;
       this.#totals.givenUp += gap;
       this.#forgetAll();
       this.#oldest = sequence;
@@ -102,7 +144,7 @@ export class LossRecovery {
         this.#forget(slot);
         this.#state[slot] = 1;
         this.#sinceMs[slot] = nowMs;
-        this.#dueMs[slot] = nowMs + REORDER_MS;
+        this.#dueMs[slot] = nowMs + REORDER_MS + this.repairMs;
         this.missing++;
       }
     }
@@ -114,10 +156,11 @@ export class LossRecovery {
   /** A slot is about to be used for a newer number: what it still held is out of reach. */
   #forget(slot: number): void {
     if (this.#state[slot] !== 0) this.#giveUp(slot);
+    this.#marks[slot] = 0;
   }
 
   #giveUp(slot: number): void {
-    if (this.#state[slot] === 1) this.lost++;
+    if (this.#state[slot] === 1) this.#countLost(slot, LOST);
     this.#state[slot] = 0;
     this.missing--;
     this.#totals.givenUp++;
@@ -127,5 +170,19 @@ export class LossRecovery {
     this.#totals.givenUp += this.missing;
     this.missing = 0;
     this.#state.fill(0);
+    this.#marks.fill(0);
+  }
+
+  /** It begins a burst, makes one longer, or joins two. */
+  #countLost(slot: number, mark: number): void {
+    this.lost++;
+    this.bursts += 1 - this.#neighboursLost(slot);
+    this.#marks[slot] = mark;
+  }
+
+  #neighboursLost(slot: number): number {
+    const isBeforeLost = this.#marks[(slot - 1) & (TRACKED - 1)] !== 0;
+    const isAfterLost = this.#marks[(slot + 1) & (TRACKED - 1)] !== 0;
+    return (isBeforeLost ? 1 : 0) + (isAfterLost ? 1 : 0);
   }
 }
