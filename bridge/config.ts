@@ -90,6 +90,10 @@ export const BridgeConfigSchema = Type.Object(
           description:
             "most of a link's bytes that may be parity (forward error correction), over a second; 0 turns it off",
         }),
+        advertised_port: Port(
+          0,
+          'port other bridges reach the Octo port at, where NAT or a port mapping makes it another one; what this bridge sends must leave from there too; 0: octo.port',
+        ),
       },
       { additionalProperties: false, default: {} },
     ),

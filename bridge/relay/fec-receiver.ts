@@ -80,12 +80,12 @@ export class FecReceiver {
     const last = first + payload.distances[payload.count - 1];
     if (first < 0 || last >= sequence) throw new DecodeError('octo-fec-order');
     // Nobody answers a NACK for an FEC frame.
-    if (payload.previous > 0) session.recovery.handleUnrepeatable(sequence - payload.previous);
+    if (payload.previous > 0) session.recovery.handleSkip(sequence - payload.previous, true);
     this.#store ??= new Store();
     const group = this.#groupOf(nowMs, this.#store, first, header.hops, payload);
     group.addRow(payload, bytes);
     this.#measureWait(nowMs, session, group, this.#store);
-    this.#repair(session, this.#store, group);
+    this.#repair(nowMs, session, this.#store, group);
   }
 
   /** A media frame that arrived: `offset` is that of its payload, behind its header. Kept, if it is of the session that has FEC. */
@@ -103,12 +103,12 @@ export class FecReceiver {
   }
 
   /** After {@link keep}: repairs the group that waited for it. Throws DecodeError for a group that contradicts its frames. */
-  handleKept(session: LinkSession, header: FrameHeader): void {
+  handleKept(nowMs: number, session: LinkSession, header: FrameHeader): void {
     if (this.#open === 0 || session !== this.#session || this.#store === undefined) return;
     const sequence = session.extendReceived(header.sequence);
     for (const group of this.#store.groups) {
       if (group.first < 0 || !group.includes(sequence)) continue;
-      this.#repair(session, this.#store, group);
+      this.#repair(nowMs, session, this.#store, group);
       return;
     }
   }
@@ -141,10 +141,10 @@ export class FecReceiver {
 
   #follow(session: LinkSession, isNewest: boolean): boolean {
     if (!isNewest) return false;
-    if (this.#session !== undefined) this.#session.recovery.repairMs = 0;
+    if (this.#session !== undefined) this.#session.recovery.rebuildMs = 0;
     this.#session = session;
     this.isOn = true;
-    session.recovery.repairMs = this.#waitMs;
+    session.recovery.rebuildMs = this.#waitMs;
     if (this.#store === undefined) return true;
     this.#store.frames.clear();
     for (const group of this.#store.groups) if (group.first >= 0) this.#forget(group);
@@ -152,7 +152,7 @@ export class FecReceiver {
   }
 
   #stop(): void {
-    if (this.#session !== undefined) this.#session.recovery.repairMs = 0;
+    if (this.#session !== undefined) this.#session.recovery.rebuildMs = 0;
     this.isOn = false;
     this.#session = undefined;
     this.#store = undefined;
@@ -184,10 +184,10 @@ export class FecReceiver {
   #measureWait(nowMs: number, session: LinkSession, group: FecReceivedGroup, store: Store): void {
     const waitedMs = nowMs - group.firstArrivedMs(store.frames);
     this.#waitMs = Math.min(WAIT_MS_MAX, Math.max(WAIT_MS_MIN, waitedMs, this.#waitMs * WAIT_KEPT));
-    session.recovery.repairMs = this.#waitMs;
+    session.recovery.rebuildMs = this.#waitMs;
   }
 
-  #repair(session: LinkSession, store: Store, group: FecReceivedGroup): void {
+  #repair(nowMs: number, session: LinkSession, store: Store, group: FecReceivedGroup): void {
     this.#repaired = 0;
     this.#polled = 0;
     try {
@@ -205,7 +205,7 @@ export class FecReceiver {
       this.#forget(group);
       throw error;
     }
-    for (let place = 0; place < group.missing; place++) session.handleRepaired(group.missingSequence(place));
+    for (let place = 0; place < group.missing; place++) session.handleRebuilt(nowMs, group.missingSequence(place));
     this.#hops = group.hops;
     this.#repaired = group.missing;
     this.#counters.fecRecovered += group.missing;

@@ -10,7 +10,6 @@ import type { FrameOutput } from './frame-output.ts';
 import type { LinkCounters } from './link-counters.ts';
 import type { LinkMeter } from './link-meter.ts';
 import type { LinkSession } from './link-session.ts';
-import { REORDER_MS } from './loss-recovery.ts';
 import { CLASS_AUDIO, CLASS_KEY_FRAME, CLASS_VIDEO, type MediaClass } from './media-class.ts';
 
 /** At each tick (10 ms) groups this old are closed: none is older than 14 ms. */
@@ -73,7 +72,7 @@ export class FecSender {
       const symbolBytes = writeSymbol(this.#symbol, 0, this.#output.bytes, slot, payloadLength);
       group.add(nowMs, sequence, this.#symbolWords, symbolBytes, lane.rowsMax);
     }
-    this.#output.finish(nowMs, session, slot, payloadLength, true);
+    this.#output.finish(nowMs, session, slot, payloadLength, true, mediaClass);
     this.#share.addMedia(mediaClass, payloadLength + FRAME_OVERHEAD_BYTES);
     for (let index = 0; index < this.#lanes.length; index++) {
       const { group: open } = this.#lanes[index];
@@ -83,11 +82,11 @@ export class FecSender {
     }
   }
 
-  /** Every 10 ms while the link is up. `budgetBps`: what the path can take; only audio's parity goes beyond it. */
-  handleTimeout(nowMs: number, session: LinkSession, meter: LinkMeter, budgetBps: number): void {
+  /** Every 10 ms while the link is up. `reorderMs`: what the path reorders by; `budgetBps`: what it can take; only audio's parity goes beyond it. */
+  handleTimeout(nowMs: number, session: LinkSession, meter: LinkMeter, reorderMs: number, budgetBps: number): void {
     this.#share.update(nowMs, this.#counters.bytesOut);
     this.#budgetBps = budgetBps;
-    if (nowMs >= this.#decideMs) this.#decide(nowMs, meter);
+    if (nowMs >= this.#decideMs) this.#decide(nowMs, meter, reorderMs);
     if (!this.isOn) return;
     if (session !== this.#session) this.#changeSession(session);
     const waitMs = this.#settings.playoutBudgetMs * WAIT_OF_BUDGET;
@@ -120,10 +119,10 @@ export class FecSender {
     for (const lane of this.#lanes) lane.group?.clear();
   }
 
-  #decide(nowMs: number, meter: LinkMeter): void {
+  #decide(nowMs: number, meter: LinkMeter, reorderMs: number): void {
     this.#decideMs = nowMs + DECIDE_MS;
     const { share: lossShare, burstLength } = meter.recentLossOut;
-    const conditions = { ...this.#settings, rttMs: meter.rttMs, reorderMs: REORDER_MS, lossShare, burstLength };
+    const conditions = { ...this.#settings, rttMs: meter.rttMs, reorderMs, lossShare, burstLength };
     for (let index = 0; index < this.#lanes.length; index++) {
       const shareMax = this.#settings.shareMax * PART_OF_SHARE[index];
       this.#lanes[index].decide(nowMs, conditions, this.#share.parityPerMedia(index, shareMax));

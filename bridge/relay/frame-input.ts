@@ -98,7 +98,7 @@ export class FrameInput {
         this.#handleKeyFrameRequest(header, length);
         return;
       case FRAME_NACK:
-        this.#reports.handleNack(nowMs, session, this.#meter.rttOrAssumedMs, bytes, offset, length);
+        this.#reports.handleNack(nowMs, session, header.layer, bytes, offset, length);
         return;
       case FRAME_PING:
         this.#handlePing(nowMs, session, isNewest, bytes, offset, length);
@@ -126,7 +126,7 @@ export class FrameInput {
   ): void {
     this.#fec.keep(nowMs, session, header, bytes, offset, length);
     this.#handleMedia(header, bytes, offset, length);
-    this.#fec.handleKept(session, header);
+    this.#fec.handleKept(nowMs, session, header);
     this.#handleRepaired();
   }
 

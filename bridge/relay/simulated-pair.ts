@@ -133,6 +133,8 @@ export class SimulatedBridge implements RelaySink {
   keyFrameRequests: SeenPacket[] = [];
   wanted: { conferenceId: ConferenceId; wants: readonly Want[] }[] = [];
   states: LinkStateName[] = [];
+  /** When frames were given up. */
+  lossesMs: number[] = [];
   #port: SimulatedPort;
   #boots = 0;
 
@@ -199,6 +201,10 @@ export class SimulatedBridge implements RelaySink {
 
   onWanted(_peer: BridgeId, conferenceId: ConferenceId, wants: readonly Want[]): void {
     this.wanted.push({ conferenceId, wants });
+  }
+
+  onFramesLost(): void {
+    this.lossesMs.push(this.pair.nowMs);
   }
 
   onLinkState(_peer: BridgeId, state: LinkStateName): void {
