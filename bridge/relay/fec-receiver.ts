@@ -86,6 +86,11 @@ export class FecReceiver {
     group.addRow(payload, bytes);
     this.#measureWait(nowMs, session, group, this.#store);
     this.#repair(nowMs, session, this.#store, group);
+    // With as many rows as there are, so many of the missing frames need not be repeated.
+    if (group.first < 0) return;
+    for (let place = group.missing - group.rows; place < group.missing; place++) {
+      session.recovery.handlePromise(nowMs, group.missingSequence(place));
+    }
   }
 
   /** A media frame that arrived: `offset` is that of its payload, behind its header. Kept, if it is of the session that has FEC. */

@@ -111,6 +111,12 @@ export class LossRecovery {
     return true;
   }
 
+  /** A hole that is filled without being asked for once others are, which will take a round trip: not asked for before that. */
+  handlePromise(nowMs: number, sequence: number): void {
+    const hole = this.#find(sequence);
+    if (hole >= 0 && this.#asks[hole] === 0) this.#dueMs[hole] = nowMs + this.#timing.repeatMs + this.rebuildMs;
+  }
+
   /** A frame that was made anew has come after all: unless it was asked for, it was not lost. */
   handleRebuiltArrival(sequence: number): void {
     if (!this.#runs.isUnasked(sequence)) return;
