@@ -41,6 +41,8 @@ function link(bridgeId: string, fields: Partial<LinkSnapshot>): LinkSnapshot {
     clockOffsetMs: null,
     lossIn: 0,
     lossOut: 0,
+    burstLengthOut: 1,
+    fec: [],
     residualIn: 0,
     reorderMs: 3,
     conferences: 1,

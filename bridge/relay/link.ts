@@ -23,6 +23,9 @@ import type { LinkRole, SessionKeys } from '../../protocol/octo/keys.ts';
 import { writePing } from '../../protocol/octo/ping.ts';
 import { padRtp } from '../../protocol/rtp/padding.ts';
 import { SLOT_BYTES } from '../arena.ts';
+import type { FecSettings } from './fec-policy.ts';
+import { FecReceiver } from './fec-receiver.ts';
+import { FecSender } from './fec-sender.ts';
 import { FrameInput } from './frame-input.ts';
 import { FrameOutput, type LinkWire } from './frame-output.ts';
 import type { StartHandshake } from './handshake.ts';
@@ -65,6 +68,7 @@ export interface LinkOptions {
   readonly startHandshake: StartHandshake;
   readonly ciphers: FrameCiphers;
   readonly sink: RelaySink;
+  readonly fec: FecSettings;
   /** 0 to 1, excluding 1. */
   readonly random: () => number;
   /** The bridge's clock; all `nowMs` are of it. */
@@ -83,6 +87,8 @@ export class Link {
   readonly counters = createLinkCounters();
   readonly meter = new LinkMeter();
   readonly dialogue: LinkDialogue;
+  /** Forward error correction of what is sent. */
+  readonly fec: FecSender;
   state: LinkStateName = 'connecting';
   /** What the path to the peer can take, bit/s with headers and tags; Infinity while nothing has shown a limit. */
   sendBudgetBps = Number.POSITIVE_INFINITY;
@@ -97,6 +103,7 @@ export class Link {
   readonly #attempts: HandshakeAttempts;
   readonly #sessions = new SessionSet();
   readonly #reports: LossReports;
+  readonly #repair: FecReceiver;
   readonly #tail = new TailRepeats();
   readonly #merge = new KeyFrameMerge();
   readonly #header = new FrameHeader();
@@ -121,6 +128,8 @@ export class Link {
     this.#incarnation = 1 + Math.floor(options.random() * 0xffffffff);
     this.#output = new FrameOutput(nowMs(), options.wire, this.counters);
     this.#reports = new LossReports(this.#output, this.counters);
+    this.fec = new FecSender(options.fec, this.#output, this.counters);
+    this.#repair = new FecReceiver(this.counters);
     this.dialogue = new LinkDialogue(this.peerId, this.#incarnation, this.#output, this.counters, sink);
     this.#input = new FrameInput({
       peerId: this.peerId,
@@ -129,6 +138,7 @@ export class Link {
       meter: this.meter,
       dialogue: this.dialogue,
       reports: this.#reports,
+      fec: this.#repair,
       sink,
     });
     this.#attempts = new HandshakeAttempts(
@@ -191,7 +201,8 @@ export class Link {
     const isPadded =
       this.#padsRuns && !isRtcp(bytes, offset) && length + RUN_MULTIPLE + FRAME_OVERHEAD_BYTES <= SLOT_BYTES;
     const paddedLength = isPadded ? padRtp(this.#output.bytes, slot + HEADER_BYTES, length, RUN_MULTIPLE) : length;
-    this.#output.finish(nowMs, session, slot, paddedLength, true, mediaClass);
+    if (this.fec.isOn) this.fec.finish(nowMs, session, mediaClass, slot, paddedLength);
+    else this.#output.finish(nowMs, session, slot, paddedLength, true, mediaClass);
   }
 
   /** True when the peer has been away for so long that reliable messages to it are dropped. */
@@ -264,6 +275,10 @@ export class Link {
       if (previous !== undefined) this.#reports.handleTimeout(nowMs, previous);
       this.#tail.handleTimeout(nowMs, previous, this.#reports.timing, this.#output);
     }
+    this.#repair.handleTimeout(nowMs);
+    if (session !== undefined && this.state === 'up') {
+      this.fec.handleTimeout(nowMs, session, this.meter, this.reorderMs, this.sendBudgetBps);
+    }
     if (this.isGone(nowMs)) this.counters.messagesGivenUp += this.dialogue.dropWaiting();
     const { rttOrAssumedMs } = this.meter;
     this.dialogue.handleTimeout(nowMs, this.state === 'up' ? session : undefined, rttOrAssumedMs, this.sendBudgetBps);
@@ -313,12 +328,19 @@ export class Link {
     this.counters.packetsIn++;
     this.counters.bytesIn += length;
     this.#heardMs = nowMs;
-    session.recovery.handleArrival(nowMs, this.#sessions.sequence);
+    const { sequence } = this.#sessions;
+    const isRebuilt = session.isRebuilt(sequence);
+    if (isRebuilt) session.recovery.handleRebuiltArrival(sequence);
+    else session.recovery.handleArrival(nowMs, sequence);
     this.#reports.handleArrival(nowMs, session);
     const isNewest = session === this.#sessions.current;
     if (isNewest) this.#attempts.handleConfirmed();
     if (before !== this.#sessions.current) this.meter.handleNewSession();
     if (this.state !== 'up') this.#setState('up');
+    if (isRebuilt) {
+      this.counters.replayed++;
+      return;
+    }
     try {
       const payload = offset + HEADER_BYTES;
       this.#input.handleFrame(nowMs, session, isNewest, header, bytes, payload, length - FRAME_OVERHEAD_BYTES);
