@@ -1,5 +1,6 @@
 import type { Ping, Pong } from '../../protocol/octo/ping.ts';
 import type { LossRecovery } from './loss-recovery.ts';
+import { LossWindow } from './loss-window.ts';
 
 export const PING_INTERVAL_MS = 250;
 /** While the peer is not heard: the first ping after an outage brings the link up. */
@@ -22,6 +23,8 @@ export class LinkMeter {
   /** Share of frames, 0-1, that did not arrive at the first try. */
   lossIn = 0;
   lossOut = 0;
+  /** The same to the peer over ten seconds, with the length of its bursts. */
+  readonly recentLossOut = new LossWindow();
   /** Share of frames, 0-1, that recovery has given up. */
   residualIn = 0;
   /** Mean deviation of the round trip, RFC 6298 section 2 (gain 1/4); 0 until the first pong. */
@@ -60,11 +63,18 @@ export class LinkMeter {
       sentMicros: toMicros(nowMs),
       expected: Math.min(expected, 0xffffffff),
       lost: Math.min(recovery.lost, 0xffffffff),
+      bursts: Math.min(recovery.bursts, 0xffffffff),
     };
   }
 
   handlePing(ping: Ping): void {
     this.lossOut = this.#out.update(ping.expected, ping.lost);
+    this.recentLossOut.update(ping.expected, ping.lost, ping.bursts);
+  }
+
+  /** Mean number of frames to the peer that are lost in a row, at least 1. */
+  get burstLengthOut(): number {
+    return this.recentLossOut.burstLength;
   }
 
   handlePong(nowMs: number, pong: Pong): void {
@@ -89,6 +99,7 @@ export class LinkMeter {
     this.#dueMs = 0;
     this.#in.restart();
     this.#out.restart();
+    this.recentLossOut.restart();
     this.#residual.restart();
   }
 }

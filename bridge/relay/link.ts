@@ -23,6 +23,9 @@ import type { LinkRole, SessionKeys } from '../../protocol/octo/keys.ts';
 import { writePing } from '../../protocol/octo/ping.ts';
 import { padRtp } from '../../protocol/rtp/padding.ts';
 import { SLOT_BYTES } from '../arena.ts';
+import type { FecSettings } from './fec-policy.ts';
+import { FecReceiver } from './fec-receiver.ts';
+import { FecSender } from './fec-sender.ts';
 import { FrameInput } from './frame-input.ts';
 import { FrameOutput, type LinkWire } from './frame-output.ts';
 import type { StartHandshake } from './handshake.ts';
@@ -50,6 +53,11 @@ const DEAF_MS = 400;
 const FORGET_MS = 60_000;
 /** Frames that were given up are told of together, so often at most. */
 const LOSS_INTERVAL_MS = 50;
+/**
+ * A peer that has been away for this long counts as gone: reliable messages to it are dropped, and those who send them go on. As long as a client's own bridge waits
+ * for a client that has fallen silent; a link that is cut for less loses nothing.
+ */
+export const GONE_MS = 30_000;
 /** A peer that has closed the link has a reason: its focus will tell ours soon. */
 const CLOSED_PAUSE_MS = 500;
 
@@ -60,6 +68,7 @@ export interface LinkOptions {
   readonly startHandshake: StartHandshake;
   readonly ciphers: FrameCiphers;
   readonly sink: RelaySink;
+  readonly fec: FecSettings;
   /** 0 to 1, excluding 1. */
   readonly random: () => number;
   /** The bridge's clock; all `nowMs` are of it. */
@@ -78,6 +87,8 @@ export class Link {
   readonly counters = createLinkCounters();
   readonly meter = new LinkMeter();
   readonly dialogue: LinkDialogue;
+  /** Forward error correction of what is sent. */
+  readonly fec: FecSender;
   state: LinkStateName = 'connecting';
   /** What the path to the peer can take, bit/s with headers and tags; Infinity while nothing has shown a limit. */
   sendBudgetBps = Number.POSITIVE_INFINITY;
@@ -92,6 +103,7 @@ export class Link {
   readonly #attempts: HandshakeAttempts;
   readonly #sessions = new SessionSet();
   readonly #reports: LossReports;
+  readonly #repair: FecReceiver;
   readonly #tail = new TailRepeats();
   readonly #merge = new KeyFrameMerge();
   readonly #header = new FrameHeader();
@@ -100,6 +112,8 @@ export class Link {
   /** What had been given up when the sink was told last, and when it may be told again. */
   #givenUpTold = 0;
   #lossDueMs = 0;
+  /** Since when it is not up. */
+  #downMs: number;
 
   constructor(options: LinkOptions) {
     const { selfId, peer, sink, nowMs } = options;
@@ -110,9 +124,12 @@ export class Link {
     this.#ciphers = options.ciphers;
     this.#padsRuns = options.wire.sendsRuns;
     this.#nowMs = nowMs;
+    this.#downMs = nowMs();
     this.#incarnation = 1 + Math.floor(options.random() * 0xffffffff);
     this.#output = new FrameOutput(nowMs(), options.wire, this.counters);
     this.#reports = new LossReports(this.#output, this.counters);
+    this.fec = new FecSender(options.fec, this.#output, this.counters);
+    this.#repair = new FecReceiver(this.counters);
     this.dialogue = new LinkDialogue(this.peerId, this.#incarnation, this.#output, this.counters, sink);
     this.#input = new FrameInput({
       peerId: this.peerId,
@@ -121,6 +138,7 @@ export class Link {
       meter: this.meter,
       dialogue: this.dialogue,
       reports: this.#reports,
+      fec: this.#repair,
       sink,
     });
     this.#attempts = new HandshakeAttempts(
@@ -183,10 +201,19 @@ export class Link {
     const isPadded =
       this.#padsRuns && !isRtcp(bytes, offset) && length + RUN_MULTIPLE + FRAME_OVERHEAD_BYTES <= SLOT_BYTES;
     const paddedLength = isPadded ? padRtp(this.#output.bytes, slot + HEADER_BYTES, length, RUN_MULTIPLE) : length;
-    this.#output.finish(nowMs, session, slot, paddedLength, true, mediaClass);
+    if (this.fec.isOn) this.fec.finish(nowMs, session, mediaClass, slot, paddedLength);
+    else this.#output.finish(nowMs, session, slot, paddedLength, true, mediaClass);
   }
 
-  /** Reliable: false when refused (too large, queue full), else it arrives once, in its sender's order. Lossy: false when it was not sent. */
+  /** True when the peer has been away for so long that reliable messages to it are dropped. */
+  isGone(nowMs: number): boolean {
+    return this.state !== 'up' && nowMs - this.#downMs >= GONE_MS;
+  }
+
+  /**
+   * Reliable: false when refused (too large, queue full, peer gone), else it arrives once, in its sender's order, unless the peer ends or stays away. Lossy: false
+   * when it was not sent.
+   */
   sendMessage(
     nowMs: number,
     conferenceId: ConferenceId,
@@ -196,6 +223,10 @@ export class Link {
   ): boolean {
     const session = this.state === 'up' ? this.#sessions.current : undefined;
     let isAccepted = false;
+    if (isReliable && this.isGone(nowMs)) {
+      this.counters.messagesGivenUp++;
+      return false;
+    }
     if (isReliable) {
       isAccepted = this.dialogue.enqueue(conferenceId, endpointId, bytes);
       if (isAccepted && session !== undefined) this.dialogue.flush(nowMs, session, this.meter.rttOrAssumedMs);
@@ -244,7 +275,13 @@ export class Link {
       if (previous !== undefined) this.#reports.handleTimeout(nowMs, previous);
       this.#tail.handleTimeout(nowMs, previous, this.#reports.timing, this.#output);
     }
-    this.dialogue.handleTimeout(nowMs, this.state === 'up' ? session : undefined, this.meter.rttOrAssumedMs);
+    this.#repair.handleTimeout(nowMs);
+    if (session !== undefined && this.state === 'up') {
+      this.fec.handleTimeout(nowMs, session, this.meter, this.reorderMs, this.sendBudgetBps);
+    }
+    if (this.isGone(nowMs)) this.counters.messagesGivenUp += this.dialogue.dropWaiting();
+    const { rttOrAssumedMs } = this.meter;
+    this.dialogue.handleTimeout(nowMs, this.state === 'up' ? session : undefined, rttOrAssumedMs, this.sendBudgetBps);
     this.#tellLoss(nowMs);
   }
 
@@ -291,12 +328,19 @@ export class Link {
     this.counters.packetsIn++;
     this.counters.bytesIn += length;
     this.#heardMs = nowMs;
-    session.recovery.handleArrival(nowMs, this.#sessions.sequence);
+    const { sequence } = this.#sessions;
+    const isRebuilt = session.isRebuilt(sequence);
+    if (isRebuilt) session.recovery.handleRebuiltArrival(sequence);
+    else session.recovery.handleArrival(nowMs, sequence);
     this.#reports.handleArrival(nowMs, session);
     const isNewest = session === this.#sessions.current;
     if (isNewest) this.#attempts.handleConfirmed();
     if (before !== this.#sessions.current) this.meter.handleNewSession();
     if (this.state !== 'up') this.#setState('up');
+    if (isRebuilt) {
+      this.counters.replayed++;
+      return;
+    }
     try {
       const payload = offset + HEADER_BYTES;
       this.#input.handleFrame(nowMs, session, isNewest, header, bytes, payload, length - FRAME_OVERHEAD_BYTES);
@@ -346,6 +390,7 @@ export class Link {
 
   #setState(state: LinkStateName): void {
     if (this.state === state) return;
+    if (this.state === 'up') this.#downMs = this.#nowMs();
     this.state = state;
     if (state === 'up') this.#givenUpTold = this.counters.givenUp;
     this.#sink.onLinkState(this.peerId, state);
