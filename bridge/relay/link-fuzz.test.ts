@@ -6,6 +6,7 @@ import { PORTABLE_FRAME_CIPHERS } from '../../protocol/octo/aead.ts';
 import { FRAME_CLOSE, HEADER_BYTES, writeHeader } from '../../protocol/octo/header.ts';
 import { cutSessionKeys, EXPORTER_BYTES } from '../../protocol/octo/keys.ts';
 import { SLOT_BYTES } from '../arena.ts';
+import { DEFAULT_FEC_SETTINGS } from './fec-policy.ts';
 import type { Handshake, HandshakeOptions } from './handshake.ts';
 import { Link } from './link.ts';
 import { createLinkCounters } from './link-counters.ts';
@@ -56,6 +57,7 @@ class TrustingLink {
       startHandshake,
       ciphers: PORTABLE_FRAME_CIPHERS,
       sink,
+      fec: DEFAULT_FEC_SETTINGS,
       random: () => 0.5,
       nowMs: () => this.nowMs,
       onFailed: () => {},
