@@ -6,6 +6,7 @@ import type { BridgeEvent } from '../protocol/control/events.ts';
 import type { ConferenceSpec, EndpointSpec, Transport } from '../protocol/control/spec.ts';
 import { type BridgeId, type ConferenceId, type EndpointId, formatId } from '../protocol/ids.ts';
 import type { Want } from '../protocol/octo/wants.ts';
+import type { Withheld } from '../protocol/octo/withheld.ts';
 import { Conference } from './conference.ts';
 import type { BridgeCounters } from './counters.ts';
 import { describeConference } from './describe.ts';
@@ -13,6 +14,7 @@ import type { Egress } from './egress.ts';
 import { Endpoint } from './endpoint.ts';
 import { BridgeError } from './errors.ts';
 import type { EndpointTransport, EndpointTransportSink } from './io/endpoint-transport.ts';
+import type { LinkHooks } from './link-supply.ts';
 import { MediaCounts } from './media-counts.ts';
 import { Messages } from './messages.ts';
 import type { Link } from './relay/link.ts';
@@ -48,6 +50,10 @@ export class Bridge {
   readonly #schedule: Schedule;
   /** What conferences counted that have ended. */
   readonly #ended = new MediaCounts();
+  readonly #linkHooks: LinkHooks = {
+    startLink: (...layer) => this.#startLink(...layer),
+    handleDemandChanged: () => {},
+  };
   #endpoints = 0;
   #isDraining = false;
 
@@ -72,7 +78,7 @@ export class Bridge {
     conference.apply(spec);
     const { relay } = this.#options;
     relay.setPeers(id, conference.bridges);
-    conference.retainLinks(relay.linksOf(id));
+    conference.supply.retainLinks(relay.linksOf(id));
     this.#schedule.tellWants(this.#options.nowMs(), conference);
   }
 
@@ -132,7 +138,12 @@ export class Bridge {
     const conference = this.conferences.get(id);
     const link = this.#options.relay.linkTo(peer);
     if (conference === undefined || link === undefined) return;
-    conference.applyWanted(nowMs, link, wants);
+    conference.supply.applyWanted(nowMs, link, wants);
+  }
+
+  /** What the other bridge holds back of what this one wants in one conference; complete. */
+  handleWithheld(nowMs: number, peer: BridgeId, id: ConferenceId, withheld: readonly Withheld[]): void {
+    this.conferences.get(id)?.applyWithheld(nowMs, peer, withheld);
   }
 
   handleKeyFrameRequest(
@@ -147,7 +158,11 @@ export class Bridge {
     const source = conference?.source(endpointId, sourceId);
     const link = this.#options.relay.linkTo(peer);
     if (conference === undefined || link === undefined || source === undefined || !source.isLocal) return;
-    source.layers[layer]?.keyFrames.request(nowMs, conference.requesterOf(link), 'bridge');
+    const asked = source.layers[layer];
+    if (asked === undefined || conference.supply.isWithheld(link, source, layer)) return;
+    // They cannot have seen the one that is on its way, and it serves them.
+    if (asked.links.includes(link) && asked.hasKeyFrameOf(nowMs, link.meter.rttMs ?? 0)) return;
+    asked.keyFrames.request(nowMs, conference.requesterOf(link), 'bridge');
   }
 
   /** One event per endpoint that is here: what a focus that has just connected must know. */
@@ -211,15 +226,16 @@ export class Bridge {
           `this bridge takes at most ${conferencesMax} conferences (limits.conferences)`,
         );
       }
-      conference = new Conference(id, bridgeId, this.#wheel, (...layer) => this.#startLink(...layer));
+      conference = new Conference(id, bridgeId, this.#wheel, this.#linkHooks);
       this.conferences.set(id, conference);
     }
     return conference;
   }
 
-  #startLink(nowMs: number, conference: Conference, link: Link, layer: Layer): void {
-    if (this.#options.egress.relayFromHistory(nowMs, conference.id, link, layer)) return;
+  #startLink(nowMs: number, conference: Conference, link: Link, layer: Layer): boolean {
+    if (this.#options.egress.relayFromHistory(nowMs, conference.id, link, layer)) return true;
     layer.keyFrames.request(nowMs, conference.requesterOf(link), 'bridge');
+    return false;
   }
 
   #open(nowMs: number, conference: Conference, id: EndpointId): Endpoint {
@@ -273,6 +289,7 @@ export class Bridge {
 
   #forget(conference: Conference): void {
     this.conferences.delete(conference.id);
+    conference.supply.retainLinks([]);
     conference.close();
     this.#ended.add(conference.ended);
   }

@@ -6,6 +6,7 @@ import type { BridgePeer } from '../../protocol/control/spec.ts';
 import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protocol/ids.ts';
 import { PORTABLE_FRAME_CIPHERS } from '../../protocol/octo/aead.ts';
 import type { Want } from '../../protocol/octo/wants.ts';
+import type { Withheld } from '../../protocol/octo/withheld.ts';
 import { SLOT_BYTES } from '../arena.ts';
 import type { Link } from './link.ts';
 import { Relay } from './relay.ts';
@@ -128,6 +129,7 @@ export class SimulatedBridge implements RelaySink {
   messages: SeenMessage[] = [];
   keyFrameRequests: SeenPacket[] = [];
   wanted: { conferenceId: ConferenceId; wants: readonly Want[] }[] = [];
+  withheld: { conferenceId: ConferenceId; withheld: readonly Withheld[] }[] = [];
   states: LinkStateName[] = [];
   #port: SimulatedPort;
   #boots = 0;
@@ -195,6 +197,10 @@ export class SimulatedBridge implements RelaySink {
 
   onWanted(_peer: BridgeId, conferenceId: ConferenceId, wants: readonly Want[]): void {
     this.wanted.push({ conferenceId, wants });
+  }
+
+  onWithheld(_peer: BridgeId, conferenceId: ConferenceId, withheld: readonly Withheld[]): void {
+    this.withheld.push({ conferenceId, withheld });
   }
 
   onLinkState(_peer: BridgeId, state: LinkStateName): void {

@@ -1,8 +1,10 @@
 /** A whole bridge without network, clock or cryptography: transports keep what is sent, relays of several boxes hand frames to each other. */
 import type { BridgeEvent } from '../../protocol/control/events.ts';
-import type { ConferenceSpec, EndpointSpec } from '../../protocol/control/spec.ts';
+import type { BridgePeer, ConferenceSpec, EndpointSpec } from '../../protocol/control/spec.ts';
 import { type BridgeId, type ConferenceId, type EndpointId, formatId, type SourceId } from '../../protocol/ids.ts';
+import { FRAME_OVERHEAD_BYTES } from '../../protocol/octo/header.ts';
 import type { Want } from '../../protocol/octo/wants.ts';
+import type { Withheld } from '../../protocol/octo/withheld.ts';
 import { EXT_AUDIO_LEVEL, EXT_MID, EXT_REPAIRED_RID, EXT_RID, EXT_TRANSPORT_CC } from '../../protocol/rtp/table.ts';
 import { Bridge } from '../bridge.ts';
 import { BridgeCounters } from '../counters.ts';
@@ -11,6 +13,7 @@ import type { Endpoint } from '../endpoint.ts';
 import { Ingress } from '../ingress.ts';
 import type { EndpointTransport, EndpointTransportSink } from '../io/endpoint-transport.ts';
 import type { Link } from '../relay/link.ts';
+import { createLinkCounters } from '../relay/link-counters.ts';
 import type { MediaClass } from '../relay/media-class.ts';
 import type { Relay } from '../relay/relay.ts';
 import { RelayIntake } from '../relay-intake.ts';
@@ -78,23 +81,44 @@ class DirectRelay {
   readonly packets: number[] = [0, 0, 0];
   readonly #self: BridgeBox;
   readonly #peers: ReadonlyMap<string, BridgeBox>;
+  readonly #links = new Map<string, Link>();
+  readonly #meshes = new Map<ConferenceId, ReadonlySet<string>>();
 
   constructor(self: BridgeBox, peers: ReadonlyMap<string, BridgeBox>) {
     this.#self = self;
     this.#peers = peers;
   }
 
-  setPeers(): void {}
-  removeConference(): void {}
+  setPeers(id: ConferenceId, peers: readonly BridgePeer[]): void {
+    const named = new Set(peers.map(({ bridgeId }) => bridgeId));
+    const left = [...(this.#meshes.get(id) ?? [])].filter(bridgeId => !named.has(bridgeId));
+    this.#meshes.set(id, named);
+    for (const bridgeId of left) this.#peers.get(bridgeId)?.intake.onWanted(this.#self.id, id, []);
+  }
+
+  removeConference(id: ConferenceId): void {
+    this.setPeers(id, []);
+  }
+
   handleTimeout(): void {}
   async close(): Promise<void> {}
 
   linkTo(peer: BridgeId): Link | undefined {
-    return this.#peers.get(peer)?.asLink;
+    let link = this.#links.get(peer);
+    if (link === undefined && this.#peers.has(peer)) {
+      link = standInLink(peer);
+      this.#links.set(peer, link);
+    }
+    return link;
   }
 
-  linksOf(): readonly Link[] {
-    return [...this.#peers.values()].map(box => box.asLink);
+  get links(): Iterable<Link> {
+    return this.#links.values();
+  }
+
+  linksOf(id: ConferenceId): readonly Link[] {
+    const peers = [...(this.#meshes.get(id) ?? [])];
+    return peers.map(peer => this.linkTo(peer as BridgeId)).filter(link => link !== undefined);
   }
 
   snapshot() {
@@ -106,12 +130,18 @@ class DirectRelay {
     return true;
   }
 
+  setWithheld(id: ConferenceId, peer: BridgeId, withheld: readonly Withheld[]): boolean {
+    this.#peers.get(peer)?.intake.onWithheld(this.#self.id, id, withheld);
+    return true;
+  }
+
   sendPacket(
     link: Link,
     ...rest: [ConferenceId, EndpointId, SourceId, number, MediaClass, Uint8Array, number, number]
   ): void {
     this.packets[rest[3]]++;
     const [id, endpointId, sourceId, layer, _class, bytes, offset, length] = rest;
+    link.counters.bytesOut += length + FRAME_OVERHEAD_BYTES;
     const copy = Buffer.from(bytes.subarray(offset, offset + length));
     const peer = this.#peers.get(link.peerId);
     peer?.intake.onRelayedPacket(this.#self.id, id, endpointId, sourceId, layer, copy, 0, length);
@@ -128,6 +158,18 @@ class DirectRelay {
   }
 }
 
+/** What a bridge reads and writes of a link. */
+function standInLink(peerId: BridgeId): Link {
+  const link: Pick<Link, 'peerId' | 'sendBudgetBps' | 'demandBps' | 'layers' | 'counters'> = {
+    peerId,
+    sendBudgetBps: Number.POSITIVE_INFINITY,
+    demandBps: 0,
+    layers: { wanted: 0, sent: 0, withheld: 0 },
+    counters: createLinkCounters(),
+  };
+  return { ...link, meter: { rttMs: null } } as unknown as Link;
+}
+
 /** One bridge in memory. Boxes that are given the same `peers` map are a mesh. Time is `nowMs`, moved by {@link run}. */
 export class BridgeBox {
   nowMs = 1_000;
@@ -139,8 +181,6 @@ export class BridgeBox {
   readonly events: BridgeEvent[] = [];
   readonly port = new MemoryPort<Endpoint>();
   readonly relay: DirectRelay;
-  /** Stands for the link to this box in the books of the others. */
-  readonly asLink: Link;
   readonly #transports = new Map<Endpoint, FakeTransport>();
 
   constructor(
@@ -149,7 +189,6 @@ export class BridgeBox {
     limits: { endpoints?: number; conferences?: number } = {},
   ) {
     this.id = id as BridgeId;
-    this.asLink = { peerId: id } as unknown as Link;
     peers.set(id, this);
     this.relay = new DirectRelay(this, peers);
     const relay = this.relay as unknown as Relay;
