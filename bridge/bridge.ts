@@ -14,6 +14,7 @@ import type { Egress } from './egress.ts';
 import { Endpoint } from './endpoint.ts';
 import { BridgeError } from './errors.ts';
 import type { EndpointTransport, EndpointTransportSink } from './io/endpoint-transport.ts';
+import { LinkBudgets } from './link-budgets.ts';
 import type { LinkHooks } from './link-supply.ts';
 import { MediaCounts } from './media-counts.ts';
 import { Messages } from './messages.ts';
@@ -48,11 +49,12 @@ export class Bridge {
   readonly #options: BridgeOptions;
   readonly #wheel = new TimerWheel<Task>();
   readonly #schedule: Schedule;
+  readonly #budgets: LinkBudgets;
   /** What conferences counted that have ended. */
   readonly #ended = new MediaCounts();
   readonly #linkHooks: LinkHooks = {
     startLink: (...layer) => this.#startLink(...layer),
-    handleDemandChanged: () => {},
+    handleDemandChanged: link => this.#budgets.handleDemandChanged(link),
   };
   #endpoints = 0;
   #isDraining = false;
@@ -61,6 +63,7 @@ export class Bridge {
     this.#options = options;
     this.messages = new Messages(options.relay, options.counters);
     this.#schedule = new Schedule(this.#wheel, options);
+    this.#budgets = new LinkBudgets(options.relay, this.conferences);
   }
 
   get endpointCount(): number {
@@ -130,6 +133,7 @@ export class Bridge {
 
   /** Call every 10 ms, and again in the next turn of the event loop while it answers true: then more is due than one turn should take. */
   handleTimeout(nowMs: number): boolean {
+    this.#budgets.handleTimeout(nowMs);
     return this.#schedule.handleTimeout(nowMs);
   }
 

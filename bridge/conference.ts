@@ -159,7 +159,11 @@ export class Conference {
   }
 
   source(endpointId: number, sourceId: number): Source | undefined {
-    return this.#sources.get(sourceKey(endpointId, sourceId));
+    return this.sourceOf(sourceKey(endpointId, sourceId));
+  }
+
+  sourceOf(key: number): Source | undefined {
+    return this.#sources.get(key);
   }
 
   addSource(source: Source): void {

@@ -40,6 +40,9 @@ export interface LinkSnapshot extends Readonly<LinkCounters> {
   readonly lossIn: number;
   readonly lossOut: number;
   readonly conferences: number;
+  readonly layersWanted: number;
+  readonly layersSent: number;
+  readonly layersWithheld: number;
   readonly messagesQueued: number;
 }
 
@@ -188,6 +191,9 @@ export class Relay {
       lossIn: link.meter.lossIn,
       lossOut: link.meter.lossOut,
       conferences: link.dialogue.conferenceCount,
+      layersWanted: link.layers.wanted,
+      layersSent: link.layers.sent,
+      layersWithheld: link.layers.withheld,
       messagesQueued: link.dialogue.queued,
       ...link.counters,
     }));

@@ -76,9 +76,10 @@ export class FakeTransport {
   }
 }
 
-/** Links without a wire: each call is an immediate call of the other box's sink. Counts packets by layer. */
+/** Links without a wire: each call is a call of the other box's sink, at once or after that box's `linkDelayMs`. Counts packets by layer. */
 class DirectRelay {
   readonly packets: number[] = [0, 0, 0];
+  keyFrameRequests = 0;
   readonly #self: BridgeBox;
   readonly #peers: ReadonlyMap<string, BridgeBox>;
   readonly #links = new Map<string, Link>();
@@ -93,7 +94,7 @@ class DirectRelay {
     const named = new Set(peers.map(({ bridgeId }) => bridgeId));
     const left = [...(this.#meshes.get(id) ?? [])].filter(bridgeId => !named.has(bridgeId));
     this.#meshes.set(id, named);
-    for (const bridgeId of left) this.#peers.get(bridgeId)?.intake.onWanted(this.#self.id, id, []);
+    for (const bridgeId of left) this.#tell(bridgeId, peer => peer.intake.onWanted(this.#self.id, id, []));
   }
 
   removeConference(id: ConferenceId): void {
@@ -106,7 +107,8 @@ class DirectRelay {
   linkTo(peer: BridgeId): Link | undefined {
     let link = this.#links.get(peer);
     if (link === undefined && this.#peers.has(peer)) {
-      link = standInLink(peer);
+      const delayMs = this.#self.linkDelayMs;
+      link = standInLink(peer, delayMs === 0 ? null : 2 * delayMs);
       this.#links.set(peer, link);
     }
     return link;
@@ -126,12 +128,12 @@ class DirectRelay {
   }
 
   setWanted(id: ConferenceId, peer: BridgeId, wants: readonly Want[]): boolean {
-    this.#peers.get(peer)?.intake.onWanted(this.#self.id, id, wants);
+    this.#tell(peer, to => to.intake.onWanted(this.#self.id, id, wants));
     return true;
   }
 
   setWithheld(id: ConferenceId, peer: BridgeId, withheld: readonly Withheld[]): boolean {
-    this.#peers.get(peer)?.intake.onWithheld(this.#self.id, id, withheld);
+    this.#tell(peer, to => to.intake.onWithheld(this.#self.id, id, withheld));
     return true;
   }
 
@@ -143,23 +145,29 @@ class DirectRelay {
     const [id, endpointId, sourceId, layer, _class, bytes, offset, length] = rest;
     link.counters.bytesOut += length + FRAME_OVERHEAD_BYTES;
     const copy = Buffer.from(bytes.subarray(offset, offset + length));
-    const peer = this.#peers.get(link.peerId);
-    peer?.intake.onRelayedPacket(this.#self.id, id, endpointId, sourceId, layer, copy, 0, length);
-    peer?.ingress.endBurst();
+    this.#tell(link.peerId, to => {
+      to.intake.onRelayedPacket(this.#self.id, id, endpointId, sourceId, layer, copy, 0, length);
+      to.ingress.endBurst();
+    });
   }
 
   sendMessage(peer: BridgeId, id: ConferenceId, sender: EndpointId, isReliable: boolean, bytes: Uint8Array): boolean {
-    this.#peers.get(peer)?.intake.onRelayedMessage(this.#self.id, id, sender, isReliable, bytes);
+    this.#tell(peer, to => to.intake.onRelayedMessage(this.#self.id, id, sender, isReliable, bytes));
     return true;
   }
 
   requestKeyFrame(peer: BridgeId, id: ConferenceId, endpointId: EndpointId, sourceId: SourceId, layer: number): void {
-    this.#peers.get(peer)?.intake.onKeyFrameRequest(this.#self.id, id, endpointId, sourceId, layer);
+    this.keyFrameRequests++;
+    this.#tell(peer, to => to.intake.onKeyFrameRequest(this.#self.id, id, endpointId, sourceId, layer));
+  }
+
+  #tell(peer: string, action: (box: BridgeBox) => void): void {
+    this.#peers.get(peer)?.hear(action);
   }
 }
 
 /** What a bridge reads and writes of a link. */
-function standInLink(peerId: BridgeId): Link {
+function standInLink(peerId: BridgeId, rttMs: number | null): Link {
   const link: Pick<Link, 'peerId' | 'sendBudgetBps' | 'demandBps' | 'layers' | 'counters'> = {
     peerId,
     sendBudgetBps: Number.POSITIVE_INFINITY,
@@ -167,7 +175,7 @@ function standInLink(peerId: BridgeId): Link {
     layers: { wanted: 0, sent: 0, withheld: 0 },
     counters: createLinkCounters(),
   };
-  return { ...link, meter: { rttMs: null } } as unknown as Link;
+  return { ...link, meter: { rttMs } } as unknown as Link;
 }
 
 /** One bridge in memory. Boxes that are given the same `peers` map are a mesh. Time is `nowMs`, moved by {@link run}. */
@@ -181,6 +189,9 @@ export class BridgeBox {
   readonly events: BridgeEvent[] = [];
   readonly port = new MemoryPort<Endpoint>();
   readonly relay: DirectRelay;
+  /** How long what other boxes send is under way to this one; given to their links as half the round trip. */
+  linkDelayMs = 0;
+  readonly #underWay: { readonly atMs: number; readonly action: (box: BridgeBox) => void }[] = [];
   readonly #transports = new Map<Endpoint, FakeTransport>();
 
   constructor(
@@ -229,10 +240,17 @@ export class BridgeBox {
     this.intake.attach(this.bridge, this.ingress);
   }
 
+  /** Something comes over a link. */
+  hear(action: (box: BridgeBox) => void): void {
+    if (this.linkDelayMs === 0) action(this);
+    else this.#underWay.push({ atMs: this.nowMs + this.linkDelayMs, action });
+  }
+
   /** Lets `durationMs` pass in ticks of 10 ms. */
   run(durationMs: number): void {
     for (let elapsedMs = 0; elapsedMs < durationMs; elapsedMs += 10) {
       this.nowMs += 10;
+      while (this.#underWay.length > 0 && this.#underWay[0].atMs <= this.nowMs) this.#underWay.shift()?.action(this);
       this.bridge.handleTimeout(this.nowMs);
     }
   }
