@@ -13,7 +13,7 @@ import type { Endpoint } from './endpoint.ts';
 import { type LinkHooks, LinkSupply } from './link-supply.ts';
 import { MediaCounts } from './media-counts.ts';
 import type { Link } from './relay/link.ts';
-import { Source } from './source.ts';
+import { type Layer, Source } from './source.ts';
 import { ActiveSpeakers } from './speech/active-speakers.ts';
 import { DominantSpeaker } from './speech/dominant-speaker.ts';
 import { type Subscription, sourceKey } from './subscription.ts';
@@ -23,6 +23,10 @@ import type { TaskDeadline, TaskWheel } from './task.ts';
 const GENERATIONS_PER_SOURCE = 0x10000;
 /** A deadline that has passed: due with the next tick. */
 const AT_ONCE = 0;
+
+/** Ask for key frames beside those that {@link Conference.newRequester} numbers: the bridge, for all its subscribers, and for those that a loss has left with half a picture. */
+export const BRIDGE_REQUESTER = 0;
+const MENDER = -1;
 
 /** One conference as this bridge has it: its own endpoints, everybody else's sources that somebody here watches, and who speaks. */
 export class Conference {
@@ -237,6 +241,27 @@ export class Conference {
       if (!source.setWithheld(nowMs, held.get(key))) continue;
       source.flowDue.bringForward(AT_ONCE);
       for (const { viewDue } of source.subscriptions) viewDue.bringForward(AT_ONCE);
+    }
+  }
+
+  /** Key frames of all video from `bridgeId` that is watched here. */
+  requestKeyFramesOf(nowMs: number, bridgeId: BridgeId): void {
+    for (const { keyFrames } of this.#picturesFrom(bridgeId)) keyFrames.request(nowMs, BRIDGE_REQUESTER, 'bridge');
+  }
+
+  /**
+   * Key frames of the video from `bridgeId` that has holes since its last one. As seldom as one subscriber may ask: a path that loses for good all the time is
+   * not made better by key frames.
+   */
+  mendPicturesOf(nowMs: number, bridgeId: BridgeId): void {
+    for (const { holes, keyFrames } of this.#picturesFrom(bridgeId)) if (holes > 0) keyFrames.request(nowMs, MENDER);
+  }
+
+  *#picturesFrom(bridgeId: BridgeId): Iterable<Layer> {
+    for (const source of this.#sources.values()) {
+      if (source.isLocal || source.kind !== 'video' || this.bridgeOf(source.endpointId) !== bridgeId) continue;
+      const viewers = source.viewers();
+      for (const layer of source.layers) if (viewers[layer.index] > 0) yield layer;
     }
   }
 

@@ -71,6 +71,15 @@ export class LinkSupply {
     }
   }
 
+  /** `link` carries media again after an outage: the video that goes over it begins anew. */
+  restart(nowMs: number, link: Link): void {
+    for (const source of this.#conference.sources) {
+      if (!source.isLocal || source.kind !== 'video') continue;
+      for (const layer of source.layers)
+        if (layer.links.includes(link)) this.#hooks.startLink(nowMs, this.#conference, link, layer);
+    }
+  }
+
   /** Forgets what bridges wanted whose links are not among `links`: they have left the conference, and no packet more is for them. */
   retainLinks(links: readonly Link[]): void {
     for (const link of [...this.#wantedBy.keys()]) if (!links.includes(link)) this.applyWanted(0, link, []);

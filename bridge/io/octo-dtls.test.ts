@@ -198,6 +198,7 @@ async function open(bridgeId: string, certificate: Certificate, changed: () => v
     onKeyFrameRequest: (peer, _conference, _endpoint, _source, layer) => note(`key frame for ${peer} layer ${layer}`),
     onWanted: (peer, _conference, wants) => note(`${peer} wants ${wants.length}`),
     onWithheld: (peer, _conference, withheld) => note(`${peer} withholds ${withheld.length}`),
+    onFramesLost: peer => note(`frames of ${peer} lost`),
     onLinkState: (peer, state) => note(`${peer} ${state}`),
   };
   const nowMs = () => performance.now();

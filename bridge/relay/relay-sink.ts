@@ -41,5 +41,7 @@ export interface RelaySink {
   onWanted(peer: BridgeId, conferenceId: ConferenceId, wants: readonly Want[]): void;
   /** All that the peer holds back of what we want in this conference, now: replaces what it held back before. */
   onWithheld(peer: BridgeId, conferenceId: ConferenceId, withheld: readonly Withheld[]): void;
+  /** Frames of that bridge are lost for good: media of some source may have a hole. At most every 50 ms. */
+  onFramesLost(peer: BridgeId): void;
   onLinkState(peer: BridgeId, state: LinkStateName): void;
 }

@@ -131,6 +131,8 @@ export class SimulatedBridge implements RelaySink {
   wanted: { conferenceId: ConferenceId; wants: readonly Want[] }[] = [];
   withheld: { conferenceId: ConferenceId; withheld: readonly Withheld[] }[] = [];
   states: LinkStateName[] = [];
+  /** When frames were given up. */
+  lossesMs: number[] = [];
   #port: SimulatedPort;
   #boots = 0;
 
@@ -201,6 +203,10 @@ export class SimulatedBridge implements RelaySink {
 
   onWithheld(_peer: BridgeId, conferenceId: ConferenceId, withheld: readonly Withheld[]): void {
     this.withheld.push({ conferenceId, withheld });
+  }
+
+  onFramesLost(): void {
+    this.lossesMs.push(this.pair.nowMs);
   }
 
   onLinkState(_peer: BridgeId, state: LinkStateName): void {
