@@ -4,7 +4,7 @@ import { LossWindow } from './loss-window.ts';
 
 export const PING_INTERVAL_MS = 250;
 /** While the peer is not heard: the first ping after an outage brings the link up. */
-export const PING_INTERVAL_DOWN_MS = 100;
+export const PING_INTERVAL_HUSHED_MS = 100;
 /** Until the first pong. */
 const RTT_MS_ASSUMED = 100;
 const PINGS_REMEMBERED = 16;
@@ -43,11 +43,11 @@ export class LinkMeter {
     return this.rttMs ?? RTT_MS_ASSUMED;
   }
 
-  isPingDue(nowMs: number, isUp: boolean): boolean {
-    return nowMs >= this.#dueMs - (isUp ? 0 : PING_INTERVAL_MS - PING_INTERVAL_DOWN_MS);
+  isPingDue(nowMs: number, isHushed: boolean): boolean {
+    return nowMs >= this.#dueMs - (isHushed ? PING_INTERVAL_MS - PING_INTERVAL_HUSHED_MS : 0);
   }
 
-  /** The ping to send now; the next is due in 250 ms, or 100 while the link is not up. */
+  /** The ping to send now; the next is due in 250 ms, or 100 while the peer is not heard. */
   takePing(nowMs: number, incarnation: number, recovery: LossRecovery): Ping {
     this.#dueMs = nowMs + PING_INTERVAL_MS;
     const number = this.#number;

@@ -43,8 +43,10 @@ import { TailRepeats } from './tail-repeats.ts';
 
 /** Media packets are padded to a multiple of this where runs of one size leave for less; the other side takes it off again. */
 const RUN_MULTIPLE = 16;
-/** A peer that has sent nothing authentic for this long is down: three pings lost, and seen by the tick that ends the first second. */
-export const SILENT_MS_MAX = 950;
+/** A peer that has sent nothing authentic for this long is down: so that it is known a second after its end, with the tick and what was still under way. */
+export const SILENT_MS_MAX = 850;
+/** A ping or its answer is overdue: pings go out more often, so that a few lost ones do not look like the end. */
+const HUSHED_MS = 350;
 /** After this much silence a peer's nudge is believed to mean that it has lost the keys. */
 const DEAF_MS = 400;
 /** Keys are forgotten after so long a silence; until then the link is up again as soon as the path is. */
@@ -92,6 +94,8 @@ export class Link {
   sendBudgetBps = Number.POSITIVE_INFINITY;
   /** What everything that the peer wants would take, bit/s; set by whoever decides what is sent. 0 while nothing is held back. */
   demandBps = 0;
+  /** Layers, over all conferences: wanted by the peer, sent to it, and held back from it; kept by whoever decides what is sent. */
+  readonly layers = { wanted: 0, sent: 0, withheld: 0 };
   readonly #sink: RelaySink;
   readonly #ciphers: FrameCiphers;
   readonly #padsRuns: boolean;
@@ -266,7 +270,7 @@ export class Link {
     const session = this.#sessions.current;
     this.#attempts.handleTimeout(nowMs, this.state !== 'up' || session === undefined || session.needsRekey(nowMs));
     if (session !== undefined) {
-      if (this.meter.isPingDue(nowMs, this.state === 'up')) this.#sendPing(nowMs, session);
+      if (this.meter.isPingDue(nowMs, silentMs >= HUSHED_MS)) this.#sendPing(nowMs, session);
       this.#reports.timing.update(this.meter.rttOrAssumedMs, this.meter.rttDeviationMs);
       this.#reports.handleTimeout(nowMs, session);
       const { previous } = this.#sessions;
