@@ -332,7 +332,7 @@ export class Link {
     this.#heardMs = nowMs;
     const { sequence } = this.#sessions;
     const isRebuilt = session.isRebuilt(sequence);
-    if (isRebuilt) session.recovery.handleRebuiltArrival(sequence);
+    if (isRebuilt) session.recovery.handleUnexpected(sequence);
     else session.recovery.handleArrival(nowMs, sequence);
     this.#reports.handleArrival(nowMs, session);
     const isNewest = session === this.#sessions.current;
