@@ -30,7 +30,7 @@ import { KeyFrameMerge } from './key-frame-merge.ts';
 import { createLinkCounters } from './link-counters.ts';
 import { LinkDialogue } from './link-dialogue.ts';
 import { LinkMeter } from './link-meter.ts';
-import { LinkSession } from './link-session.ts';
+import { LinkSession, REKEY_AGE_MS } from './link-session.ts';
 import { LossReports } from './loss-reports.ts';
 import type { MediaClass } from './media-class.ts';
 import type { LinkStateName, RelaySink } from './relay-sink.ts';
@@ -58,6 +58,8 @@ export interface LinkOptions {
   readonly random: () => number;
   /** The bridge's clock; all `nowMs` are of it. */
   readonly nowMs: () => number;
+  /** Keys this old are replaced; an hour by default. */
+  readonly rekeyAgeMs?: number;
   readonly onFailed: (reason: string) => void;
 }
 
@@ -89,6 +91,7 @@ export class Link {
   readonly #merge = new KeyFrameMerge();
   readonly #header = new FrameHeader();
   readonly #incarnation: number;
+  readonly #rekeyAgeMs: number;
   #heardMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: LinkOptions) {
@@ -100,6 +103,7 @@ export class Link {
     this.#ciphers = options.ciphers;
     this.#padsRuns = options.wire.sendsRuns;
     this.#nowMs = nowMs;
+    this.#rekeyAgeMs = options.rekeyAgeMs ?? REKEY_AGE_MS;
     this.#incarnation = 1 + Math.floor(options.random() * 0xffffffff);
     this.#output = new FrameOutput(nowMs(), options.wire, this.counters);
     this.#reports = new LossReports(this.#output, this.counters);
@@ -220,7 +224,7 @@ export class Link {
     if (this.state === 'up' && isDown) this.#setState('down');
     this.#sessions.handleTimeout(nowMs);
     const session = this.#sessions.current;
-    this.#attempts.handleTimeout(nowMs, this.state !== 'up' || session === undefined || session.needsRekey(nowMs));
+    this.#attempts.handleTimeout(nowMs, this.state !== 'up' || session === undefined || session.needsRekey(nowMs, this.#rekeyAgeMs));
     if (session !== undefined) {
       if (this.meter.isPingDue(nowMs)) this.#sendPing(nowMs, session);
       this.#reports.handleTimeout(nowMs, session, this.meter.rttOrAssumedMs);
