@@ -1,5 +1,6 @@
 import type { Endpoint } from '../../bridge/endpoint.ts';
 import type { EndpointTransport, EndpointTransportSink } from '../../bridge/io/endpoint-transport.ts';
+import { DecodeError } from '../../protocol/errors.ts';
 import type { SlotPort } from './slot-port.ts';
 
 /** A client's end of its transport. Calls come in the middle of the bridge's work: nothing may be sent back in them. */
@@ -57,7 +58,7 @@ export class ClientLeg {
   }
 
   sendRtp(slot: number, length: number): void {
-    this.user.handleRtp(this.#port.outgoing, slot, length);
+    this.#read(() => this.user.handleRtp(this.#port.outgoing, slot, length));
     this.#port.cancel(slot);
   }
 
@@ -66,7 +67,7 @@ export class ClientLeg {
   }
 
   sendRtcp(slot: number, length: number): void {
-    this.user.handleRtcp(this.#port.outgoing, slot, length);
+    this.#read(() => this.user.handleRtcp(this.#port.outgoing, slot, length));
     this.#port.cancel(slot);
   }
 
@@ -79,5 +80,15 @@ export class ClientLeg {
   close(): void {
     this.isClosed = true;
     this.isConnected = false;
+  }
+
+  /** The bridge takes a DecodeError for a fault of what it has received, never of what it sends. */
+  #read(take: () => void): void {
+    try {
+      take();
+    } catch (error) {
+      if (error instanceof DecodeError) throw new Error(`the bridge has sent what cannot be read: ${error.reason}`);
+      throw error;
+    }
   }
 }

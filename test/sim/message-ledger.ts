@@ -27,18 +27,21 @@ interface Entry {
   readonly sentMs: number;
   /** Of the passage at the time; undefined: it need not arrive. */
   readonly epoch: number | undefined;
+  /** Of the receiver's transport: the next one has no claim to it, and may get it. */
+  readonly receiverEpoch: number;
 }
 
-/** Messages of one sender's transport to one receiver's, of one kind, that have not come yet; in the order they were sent. */
+/** Messages of one sender's transport to one receiver, of one kind, that have not come yet; in the order they were sent. */
 interface Stream {
   readonly sender: Participant;
   readonly senderEpoch: number;
   readonly receiver: Participant;
-  readonly receiverEpoch: number;
   readonly kind: MessageKind;
   waiting: Entry[];
   /** The newest that has come. */
   newest: number;
+  /** Lossy ones, which come in any order. */
+  readonly came: Set<number>;
 }
 
 /** Every data message of a world: who is to get it, and that it comes once, whole, in order, or not at all where it need not. */
@@ -47,6 +50,8 @@ export class MessageLedger {
   delivered = 0;
   readonly #host: LedgerHost;
   readonly #streams = new Map<string, Stream>();
+  /** Identities that a message is for, by sender and number; empty: everybody, those included who come while it is under way. */
+  readonly #destinations = new Map<string, readonly string[]>();
 
   constructor(host: LedgerHost) {
     this.#host = host;
@@ -62,6 +67,7 @@ export class MessageLedger {
     writeUint32(payload, 8, number);
     const value = new UserPacket({ payload });
     const destinationIdentities = destinations.map(({ identity }) => identity);
+    this.#destinations.set(`${sender.uid}/${number}`, destinationIdentities);
     return new DataPacket({ destinationIdentities, value: { case: 'user', value } }).toBinary();
   }
 
@@ -73,7 +79,8 @@ export class MessageLedger {
   ): void {
     this.sent++;
     for (const { receiver, epoch } of receivers) {
-      const entry = { number: sender.messagesSent, sentMs: this.#host.nowMs, epoch };
+      const sentMs = this.#host.nowMs;
+      const entry = { number: sender.messagesSent, sentMs, epoch, receiverEpoch: receiver.epoch };
       this.#streamOf(sender, sender.epoch, receiver, kind).waiting.push(entry);
     }
   }
@@ -99,28 +106,26 @@ export class MessageLedger {
     if (value.value.participantIdentity !== sender.identity) return this.#host.fail(`${title} names another sender`);
     this.delivered++;
     const stream = this.#streamOf(sender, readUint32(payload, 4), receiver, kind);
+    const destinations = this.#destinations.get(`${sender.uid}/${number}`) ?? [];
+    if (destinations.length > 0 && !destinations.includes(receiver.identity)) this.#host.fail(`${title} is for another`);
+    const isRepeated = kind === 'reliable' ? number <= stream.newest : stream.came.has(number);
+    if (isRepeated) return this.#host.fail(`${title} comes twice, or out of order (the newest was ${stream.newest})`);
+    stream.newest = number;
+    if (kind === 'lossy') stream.came.add(number);
     const at = stream.waiting.findIndex(entry => entry.number === number);
-    if (at < 0) {
-      const why = number <= stream.newest ? 'comes twice, or out of order' : 'was not for them';
-      return this.#host.fail(`${title} ${why} (the newest was ${stream.newest})`);
-    }
+    if (at < 0) return;
     if (kind === 'lossy') stream.waiting.splice(at, 1);
     else {
       const missed = stream.waiting.slice(0, at).find(entry => this.#isOwed(stream, entry));
       if (missed !== undefined) this.#host.fail(`${title} comes although ${missed.number} has not`);
       stream.waiting.splice(0, at + 1);
     }
-    stream.newest = Math.max(stream.newest, number);
   }
 
   /** Looks for what should have come by now. `isOver`: everything should have. */
   check(isOver: boolean): void {
     const { nowMs } = this.#host;
-    for (const [key, stream] of this.#streams) {
-      if (!isCurrent(stream)) {
-        this.#streams.delete(key);
-        continue;
-      }
+    for (const stream of this.#streams.values()) {
       const { sender, receiver, kind } = stream;
       const { cleanSinceMs } = this.#host.passage(sender, receiver);
       for (const entry of stream.waiting) {
@@ -133,24 +138,21 @@ export class MessageLedger {
   }
 
   #isOwed(stream: Stream, entry: Entry): boolean {
-    if (entry.epoch === undefined || !isCurrent(stream) || stream.sender.isSuperseded) return false;
-    const passage = this.#host.passage(stream.sender, stream.receiver);
+    const { sender, receiver } = stream;
+    if (entry.epoch === undefined || sender.isSuperseded) return false;
+    if (!receiver.isConnected || receiver.epoch !== entry.receiverEpoch) return false;
+    const passage = this.#host.passage(sender, receiver);
     if (passage.epoch !== entry.epoch) return false;
     return stream.kind === 'reliable' || passage.cleanSinceMs < entry.sentMs;
   }
 
   #streamOf(sender: Participant, senderEpoch: number, receiver: Participant, kind: MessageKind): Stream {
-    const key = `${sender.uid}/${senderEpoch}/${receiver.uid}/${receiver.epoch}/${kind}`;
+    const key = `${sender.uid}/${senderEpoch}/${receiver.uid}/${kind}`;
     let stream = this.#streams.get(key);
     if (stream === undefined) {
-      stream = { sender, senderEpoch, receiver, receiverEpoch: receiver.epoch, kind, waiting: [], newest: 0 };
+      stream = { sender, senderEpoch, receiver, kind, waiting: [], newest: 0, came: new Set() };
       this.#streams.set(key, stream);
     }
     return stream;
   }
-}
-
-/** The receiver still is who it was. A sender that has gone has left messages behind that are to arrive. */
-function isCurrent({ receiver, receiverEpoch }: Stream): boolean {
-  return receiver.epoch === receiverEpoch && receiver.isConnected;
 }

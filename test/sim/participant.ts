@@ -204,6 +204,9 @@ export class Participant implements LegUser {
     const sequence = isRtx ? originalSequence(bytes, rtp.payloadOffset) : rtp.sequence;
     const skipped = isRtx ? 2 : 0;
     const isVideo = viewer.kind === 'video';
+    if (isVideo === (rtp.payloadType === OPUS)) {
+      return this.#host.fail(`${this.show()} is sent payload type ${rtp.payloadType} on ${viewer.kind} ssrc ${ssrc} of ${projection.origin}/${projection.sourceId}`);
+    }
     const pictureId = readName(bytes, rtp.payloadOffset + skipped, rtp.payloadLength - skipped, isVideo, name);
     const publication = this.#host.publication(name.uid);
     const isAsked =
