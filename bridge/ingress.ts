@@ -89,7 +89,10 @@ export class Ingress {
     }
     const stream = endpoint.streams.find(rtp.ssrc) ?? this.#bind(endpoint);
     if (stream === undefined) return this.#counters.drop('ssrc-unknown');
-    if (stream.layer.source.isMuted) return this.#counters.drop('source-muted');
+    if (stream.layer.source.isMuted) {
+      if (!stream.isRtx) stream.receiver.skipPacket(nowMs, rtp.sequence, rtp.timestamp, rtp.length);
+      return this.#counters.drop('source-muted');
+    }
     if (stream.isRtx) this.#handleRtx(nowMs, endpoint, stream);
     else this.#handleMedia(nowMs, endpoint, stream, false);
   }
