@@ -257,7 +257,10 @@ export class Link {
     if (this.state === 'up' && isDown) this.#setState('down');
     this.#sessions.handleTimeout(nowMs);
     const session = this.#sessions.current;
-    this.#attempts.handleTimeout(nowMs, this.state !== 'up' || session === undefined || session.needsRekey(nowMs, this.#rekeyAgeMs));
+    this.#attempts.handleTimeout(
+      nowMs,
+      this.state !== 'up' || session === undefined || session.needsRekey(nowMs, this.#rekeyAgeMs),
+    );
     if (session !== undefined) {
       if (this.meter.isPingDue(nowMs, this.state === 'up')) this.#sendPing(nowMs, session);
       this.#reports.timing.update(this.meter.rttOrAssumedMs, this.meter.rttDeviationMs);
