@@ -17,6 +17,11 @@ export class ClientLeg {
   readonly owner: Endpoint;
   isConnected = false;
   isClosed = false;
+  isDataHeld = false;
+  /** The client reads at once whatever it is sent. */
+  readonly dataBacklogBytes = 0;
+  readonly dataDrainedBytes = 0;
+  readonly #unread: Uint8Array[] = [];
   readonly #port: SlotPort<Endpoint>;
   readonly #sink: EndpointTransportSink;
   readonly user: LegUser;
@@ -40,9 +45,28 @@ export class ClientLeg {
     this.#sink.onConnected();
   }
 
-  /** A whole message of the client has come. */
+  /** A whole message of the client has come; a reliable one waits while the bridge reads none. */
   deliver(kind: 'reliable' | 'lossy', bytes: Uint8Array): void {
-    if (!this.isClosed) this.#sink.onData(kind, bytes);
+    if (this.isClosed) return;
+    if (kind === 'reliable' && this.isDataHeld) this.#unread.push(bytes);
+    else this.#sink.onData(kind, bytes);
+  }
+
+  holdData(): void {
+    this.isDataHeld = true;
+  }
+
+  resumeData(): void {
+    this.isDataHeld = false;
+    for (;;) {
+      const next = this.isDataHeld ? undefined : this.#unread.shift();
+      if (next === undefined) return;
+      this.#sink.onData('reliable', next);
+    }
+  }
+
+  takeUnreadData(): readonly Uint8Array[] {
+    return this.#unread.splice(0);
   }
 
   setRemote(): void {}

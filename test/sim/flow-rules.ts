@@ -28,8 +28,8 @@ export const FLOW_RULES: Readonly<Record<PathClass | 'local', FlowRule>> = {
     isLayerExact: true,
   },
   clean: {
-    audio: { withinMs: 2_000, staleMs: 450 },
-    video: { withinMs: 2_500, staleMs: 900 },
+    audio: { withinMs: 1_800, staleMs: 450 },
+    video: { withinMs: 2_300, staleMs: 900 },
     isLayerExact: true,
   },
   lossy: {
@@ -41,6 +41,9 @@ export const FLOW_RULES: Readonly<Record<PathClass | 'local', FlowRule>> = {
   cut: { audio: undefined, video: undefined, isLayerExact: false },
 };
 
+/** What is added to each bound: a handshake takes two, then what is wanted is told, and what is sent comes. */
+const ROUND_TRIPS = 4;
+
 /** What somebody is to get of one source now. */
 export interface Standing {
   readonly path: PathClass | 'local';
@@ -48,6 +51,8 @@ export interface Standing {
   readonly sinceMs: number;
   readonly layer: number;
   readonly origin: Participant;
+  /** Between the two bridges, without jitter. */
+  readonly rttMs: number;
 }
 
 export interface FlowFacts {
@@ -67,22 +72,18 @@ export function standingOf(
   const origin = facts.participantOf(viewer.conferenceId, parseId(spec.origin) ?? 0);
   const source = origin?.appliedSources.get(spec.sourceId);
   const publication = origin?.publications.get(spec.sourceId);
-  if (origin === undefined || source === undefined || publication === undefined || !origin.isConnected) return undefined;
+  if (origin === undefined || source === undefined || publication === undefined || !origin.isConnected)
+    return undefined;
   if (source.spec.muted || source.spec.ssrcs[0] !== publication.spec.ssrcs[0]) return undefined;
-  const ownMs = Math.max(
-    sinceMs,
-    viewer.connectedMs,
-    origin.connectedMs,
-    source.sinceMs,
-    publication.changedMs,
-  );
+  const ownMs = Math.max(sinceMs, viewer.connectedMs, origin.connectedMs, source.sinceMs, publication.changedMs);
   const layer = Math.min(spec.layerMax, publication.activeLayers - 1);
-  if (origin.bridge === viewer.bridge) return { path: 'local', sinceMs: ownMs, layer, origin };
+  if (origin.bridge === viewer.bridge) return { path: 'local', sinceMs: ownMs, layer, origin, rttMs: 0 };
   const meshMs = meshSinceMs(facts, viewer, origin);
   if (meshMs === undefined) return undefined;
   const [a, b] = [viewer.bridge.index, origin.bridge.index];
   const pathMs = Math.max(facts.paths.changedMs(a, b), facts.bridgeStartedMs(a), facts.bridgeStartedMs(b));
-  return { path: facts.paths.classOf(a, b), sinceMs: Math.max(ownMs, meshMs, pathMs), layer, origin };
+  const allMs = Math.max(ownMs, meshMs, pathMs);
+  return { path: facts.paths.classOf(a, b), sinceMs: allMs, layer, origin, rttMs: facts.paths.rttMs(a, b) };
 }
 
 /** Since when both bridges know of each other, and the viewer's of the origin. */
@@ -110,7 +111,8 @@ export function problemOf(
 ): string | undefined {
   const rule = FLOW_RULES[standing.path];
   const bound = rule[kind];
-  if (bound === undefined || nowMs - standing.sinceMs <= bound.withinMs) return undefined;
+  if (bound === undefined || nowMs - standing.sinceMs <= bound.withinMs + ROUND_TRIPS * standing.rttMs)
+    return undefined;
   const undisturbedMs = Math.round(nowMs - standing.sinceMs);
   const staleMs = Math.round(nowMs - shownMs);
   if (staleMs > bound.staleMs) {

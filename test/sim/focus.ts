@@ -153,7 +153,9 @@ export class Focus {
     const { bridge, conferenceId, endpointId } = participant;
     const { process } = bridge;
     if (process === undefined) return;
-    if (isStale(() => process.bridge.putEndpoint(process.nowMs(this.#host.agenda.nowMs), conferenceId, endpointId, spec)))
+    if (
+      isStale(() => process.bridge.putEndpoint(process.nowMs(this.#host.agenda.nowMs), conferenceId, endpointId, spec))
+    )
       return;
     participant.handleApplied(spec);
     bridge.wake();

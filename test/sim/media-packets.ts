@@ -70,7 +70,13 @@ export function writeAudio(out: Buffer, ssrc: number, sequence: number, timestam
 const descriptor = new Vp8Descriptor();
 
 /** Reads the name in a payload that a subscriber was sent. For video also its picture id; -1 for audio. */
-export function readName(bytes: Uint8Array, offset: number, length: number, isVideo: boolean, into: PacketName): number {
+export function readName(
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  isVideo: boolean,
+  into: PacketName,
+): number {
   let at = offset;
   if (isVideo) {
     descriptor.decode(bytes, offset, length);

@@ -92,7 +92,12 @@ export class MessageLedger {
     if (newest?.number === sender.messagesSent) waiting[waiting.length - 1] = { ...newest, epoch: undefined };
   }
 
-  handleMessage(receiver: Participant, kind: MessageKind, bytes: Uint8Array, senderOf: (uid: number) => Participant): void {
+  handleMessage(
+    receiver: Participant,
+    kind: MessageKind,
+    bytes: Uint8Array,
+    senderOf: (uid: number) => Participant,
+  ): void {
     const { value } = DataPacket.fromBinary(bytes);
     if (value.case !== 'user') return this.#host.fail(`${receiver.show()} gets a message without a payload`);
     const { payload } = value.value;
@@ -107,7 +112,8 @@ export class MessageLedger {
     this.delivered++;
     const stream = this.#streamOf(sender, readUint32(payload, 4), receiver, kind);
     const destinations = this.#destinations.get(`${sender.uid}/${number}`) ?? [];
-    if (destinations.length > 0 && !destinations.includes(receiver.identity)) this.#host.fail(`${title} is for another`);
+    if (destinations.length > 0 && !destinations.includes(receiver.identity))
+      this.#host.fail(`${title} is for another`);
     const isRepeated = kind === 'reliable' ? number <= stream.newest : stream.came.has(number);
     if (isRepeated) return this.#host.fail(`${title} comes twice, or out of order (the newest was ${stream.newest})`);
     stream.newest = number;
@@ -132,7 +138,9 @@ export class MessageLedger {
         const isDue = isOver || nowMs - Math.max(entry.sentMs, cleanSinceMs) > LATE_MS;
         if (!isDue || !this.#isOwed(stream, entry)) continue;
         const ageMs = Math.round(nowMs - entry.sentMs);
-        this.#host.fail(`${kind} message ${entry.number} of ${sender.show()} to ${receiver.show()} is ${ageMs} ms late`);
+        this.#host.fail(
+          `${kind} message ${entry.number} of ${sender.show()} to ${receiver.show()} is ${ageMs} ms late`,
+        );
       }
     }
   }

@@ -80,7 +80,13 @@ export class Participant implements LegUser {
   #isLooking = false;
   #nextTimerEpoch = 0;
 
-  constructor(host: ParticipantHost, uid: number, conferenceId: ConferenceId, endpointId: EndpointId, bridge: SimBridge) {
+  constructor(
+    host: ParticipantHost,
+    uid: number,
+    conferenceId: ConferenceId,
+    endpointId: EndpointId,
+    bridge: SimBridge,
+  ) {
     this.#host = host;
     this.uid = uid;
     this.conferenceId = conferenceId;
@@ -200,12 +206,14 @@ export class Participant implements LegUser {
     }
     if (!projection.enabled) return this.#host.fail(`${this.show()} is sent ssrc ${ssrc}, which is disabled`);
     if (!this.isConnected) return this.#host.fail(`${this.show()} is sent media before it is connected`);
-    if (rtp.payloadLength === 0) return;
     const sequence = isRtx ? originalSequence(bytes, rtp.payloadOffset) : rtp.sequence;
     const skipped = isRtx ? 2 : 0;
+    if (rtp.payloadLength === skipped) return viewer.handleFiller(nowMs, sequence);
     const isVideo = viewer.kind === 'video';
     if (isVideo === (rtp.payloadType === OPUS)) {
-      return this.#host.fail(`${this.show()} is sent payload type ${rtp.payloadType} on ${viewer.kind} ssrc ${ssrc} of ${projection.origin}/${projection.sourceId}`);
+      return this.#host.fail(
+        `${this.show()} is sent payload type ${rtp.payloadType} on ${viewer.kind} ssrc ${ssrc} of ${projection.origin}/${projection.sourceId}`,
+      );
     }
     const pictureId = readName(bytes, rtp.payloadOffset + skipped, rtp.payloadLength - skipped, isVideo, name);
     const publication = this.#host.publication(name.uid);
@@ -214,7 +222,8 @@ export class Participant implements LegUser {
       formatId(publication.owner.endpointId) === projection.origin &&
       publication.sourceId === projection.sourceId &&
       publication.owner.conferenceId === this.conferenceId;
-    if (!isAsked) return this.#host.fail(`${this.show()} is sent publication ${name.uid} on ssrc ${ssrc}: not asked for`);
+    if (!isAsked)
+      return this.#host.fail(`${this.show()} is sent publication ${name.uid} on ssrc ${ssrc}: not asked for`);
     viewer.handlePacket(nowMs, sequence, rtp.timestamp, pictureId, name, isRtx);
     if (viewer.isNeedy) this.#look();
   }

@@ -32,6 +32,10 @@ export class Paths {
     return PATH_CLASSES[Math.max(there, back)];
   }
 
+  rttMs(a: number, b: number): number {
+    return this.#network.path(a, b).settings.delayMs + this.#network.path(b, a).settings.delayMs;
+  }
+
   /** When either direction was changed last. */
   changedMs(a: number, b: number): number {
     return this.#changedMs.get(pairOf(a, b)) ?? 0;

@@ -142,13 +142,7 @@ export class Publication {
     audioName.uid = this.uid;
     audioName.frame = ++encoding.frame;
     audioName.reference = encoding.frame;
-    const length = writeAudio(
-      out,
-      encoding.ssrc,
-      encoding.sequence++,
-      this.#timestampOf(nowMs, encoding),
-      audioName,
-    );
+    const length = writeAudio(out, encoding.ssrc, encoding.sequence++, this.#timestampOf(nowMs, encoding), audioName);
     encoding.packets++;
     encoding.octets += length;
     send(out, length);
@@ -190,7 +184,16 @@ export class Publication {
     const seconds = 3_900_000_000 + Math.floor(nowMs / 1000);
     const fraction = Math.floor(((nowMs % 1000) / 1000) * 2 ** 32);
     const timestamp = this.#timestampOf(nowMs, encoding);
-    const end = writeSenderReport(out, 0, encoding.ssrc, seconds, fraction, timestamp, encoding.packets, encoding.octets);
+    const end = writeSenderReport(
+      out,
+      0,
+      encoding.ssrc,
+      seconds,
+      fraction,
+      timestamp,
+      encoding.packets,
+      encoding.octets,
+    );
     send(out, end);
   }
 

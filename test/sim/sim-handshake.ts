@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { cutSessionKeys, EXPORTER_BYTES, type SessionKeys } from '../../protocol/octo/keys.ts';
 import type { Handshake, HandshakeOptions, StartHandshake } from '../../bridge/relay/handshake.ts';
+import { cutSessionKeys, EXPORTER_BYTES, type SessionKeys } from '../../protocol/octo/keys.ts';
 import type { Chance } from '../soak/chance.ts';
 
 const REPEAT_MS = 150;
@@ -95,7 +95,10 @@ class SimHandshake implements Handshake {
     if (datagram[1] === VERIFY && this.#flight?.[1] === HELLO) {
       this.#sentMs = nowMs;
       this.#send(FINISH, this.#nonce, serverNonce, this.#own);
-    } else if (datagram[1] === DONE && this.#flight?.subarray(2 + NONCE_BYTES, NONCES_END).equals(serverNonce) === true) {
+    } else if (
+      datagram[1] === DONE &&
+      this.#flight?.subarray(2 + NONCE_BYTES, NONCES_END).equals(serverNonce) === true
+    ) {
       this.#isOver = true;
       const { onFailed, onKeys, peerFingerprint } = this.#options;
       if (datagram.subarray(NONCES_END).toString() !== peerFingerprint) onFailed('fingerprint');

@@ -22,7 +22,13 @@ export interface Stage {
   unsubscribe(participant: Participant, subscription: Subscription): void;
   /** After a change of its subscriptions. */
   resubscribe(participant: Participant): void;
-  sendMessages(participant: Participant, kind: 'reliable' | 'lossy', count: number, bytes: number, to: Participant[]): void;
+  sendMessages(
+    participant: Participant,
+    kind: 'reliable' | 'lossy',
+    count: number,
+    bytes: number,
+    to: Participant[],
+  ): void;
   changePath(from: SimBridge, to: SimBridge, settings: Partial<PathSettings>): void;
   /** As it was when the world began. */
   mendPath(from: SimBridge, to: SimBridge): void;

@@ -2,17 +2,23 @@ import { distance32, EXTENDED_START, extend16 } from '../../protocol/sequence.ts
 import type { PacketName } from './media-packets.ts';
 
 /** A client stops waiting for a packet after this, and goes on with what it has. */
-const GIVE_UP_MS = { audio: 300, video: 1_000 } as const;
+const GIVE_UP_MS = { audio: 120, video: 1_000 } as const;
 const NACK_MS = 100;
 /** A picture that cannot be decoded is asked for again so often. */
 const PLI_MS = 500;
 const PACKETS_BEHIND_MAX = 4_096;
+const REQUESTS_HEARD = 3;
+/** And what it takes to hear the next one, and to make the key frame. */
+const REQUESTS_HEARD_MS = 12_000;
 
 interface Held {
   readonly timestamp: number;
   readonly pictureId: number;
   readonly name: PacketName;
 }
+
+/** In the place of a packet that was decided against too late to give its number to another. */
+type Filler = 'filler';
 
 /**
  * One stream as its subscriber gets it: a jitter buffer, a decoder of its names, and every rule that a projected stream keeps. `fail` is
@@ -29,7 +35,7 @@ export class StreamViewer {
   /** Packets that never came. */
   lost = 0;
   readonly #fail: (text: string) => void;
-  readonly #held = new Map<number, Held>();
+  readonly #held = new Map<number, Held | Filler>();
   /** Numbers given up on: they may still come. */
   readonly #skipped = new Set<number>();
   #next = -1;
@@ -45,6 +51,8 @@ export class StreamViewer {
   #base: PacketName | undefined;
   #isWhole = false;
   #isBroken = false;
+  /** When it last became broken, newest last; as many as a bridge hears of in ten seconds. */
+  readonly #brokenMs: number[] = [];
 
   constructor(kind: 'audio' | 'video', ssrc: number, fail: (text: string) => void) {
     this.kind = kind;
@@ -71,17 +79,33 @@ export class StreamViewer {
       if (!isRtx && !this.#skipped.delete(sequence)) this.#fail(`sequence number ${sequence16} twice: ${show(name)}`);
       return;
     }
-    this.#highest = Math.max(this.#highest, sequence);
-    this.#held.set(sequence, { timestamp, pictureId, name: { ...name } });
-    this.#drain(nowMs);
-    if (this.#held.size === 0) this.#gapMs = Number.POSITIVE_INFINITY;
-    else if (this.#gapMs === Number.POSITIVE_INFINITY) this.#gapMs = nowMs;
-    if (this.#held.size > PACKETS_BEHIND_MAX) this.#fail(`${this.#held.size} packets wait for one`);
+    this.#hold(nowMs, sequence, { timestamp, pictureId, name: { ...name } });
+  }
+
+  /** A packet without a payload: it only says that its number is not missing. */
+  handleFiller(nowMs: number, sequence16: number): void {
+    if (this.#next < 0) return;
+    const sequence = extend16(sequence16, this.#highest);
+    if (sequence >= this.#next && !this.#held.has(sequence)) this.#hold(nowMs, sequence, 'filler');
   }
 
   /** It has something to ask for. */
   get isNeedy(): boolean {
     return this.#gapMs < Number.POSITIVE_INFINITY || this.#isBroken;
+  }
+
+  /** It waits for a key frame, and its requests are more than a bridge listens to (bridge/receive/README.md: three in ten seconds). */
+  isPutOff(nowMs: number): boolean {
+    return this.#isBroken && this.#brokenMs.length === REQUESTS_HEARD && nowMs - this.#brokenMs[0] < REQUESTS_HEARD_MS;
+  }
+
+  #hold(nowMs: number, sequence: number, held: Held | Filler): void {
+    this.#highest = Math.max(this.#highest, sequence);
+    this.#held.set(sequence, held);
+    this.#drain(nowMs);
+    if (this.#held.size === 0) this.#gapMs = Number.POSITIVE_INFINITY;
+    else if (this.#gapMs === Number.POSITIVE_INFINITY) this.#gapMs = nowMs;
+    if (this.#held.size > PACKETS_BEHIND_MAX) this.#fail(`${this.#held.size} packets wait for one`);
   }
 
   /** Gives up on what has been missing for too long. */
@@ -122,6 +146,8 @@ export class StreamViewer {
       if (held === undefined) return;
       this.#held.delete(this.#next++);
       this.#gapMs = this.#held.size === 0 ? Number.POSITIVE_INFINITY : nowMs;
+      this.#isContiguous &&= held !== 'filler';
+      if (held === 'filler') continue;
       this.#take(nowMs, held);
       this.#last = held;
       this.#isContiguous = true;
@@ -157,7 +183,9 @@ export class StreamViewer {
 
   #checkNextFrame({ name, pictureId }: Held, { name: last, pictureId: lastPictureId }: Held): void {
     const isSameRun = name.uid === last.uid && name.layer === last.layer;
-    if (isSameRun && name.frame <= last.frame) this.#fail(`frame ${show(name)} after ${show(last)}`);
+    // A picture that begins anew begins with the last key frame, which may have been shown before.
+    if (isSameRun && name.frame <= last.frame && !isKeyFrameStart(name))
+      this.#fail(`frame ${show(name)} after ${show(last)}`);
     if (this.kind === 'audio') return;
     if (!isSameRun && this.#isContiguous && !isKeyFrameStart(name)) {
       this.#fail(`a switch without a key frame: ${show(name)} after ${show(last)}`);
@@ -180,7 +208,11 @@ export class StreamViewer {
       this.#isBroken = false;
       if (isKeyFrame || (name.frame & 1) === 0) this.#base = name;
       this.#show(nowMs, name);
-    } else this.#isBroken = true;
+    } else {
+      if (!this.#isBroken) this.#brokenMs.push(nowMs);
+      if (this.#brokenMs.length > REQUESTS_HEARD) this.#brokenMs.shift();
+      this.#isBroken = true;
+    }
   }
 
   #show(nowMs: number, name: PacketName): void {

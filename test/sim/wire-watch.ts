@@ -34,6 +34,8 @@ export interface WireHost {
   pathOf(from: number, to: number): PathClass;
   /** When the path between them, or one of the two, last changed. */
   disturbedMs(from: number, to: number): number;
+  /** When the source itself last changed: one that falls silent is shown, when it comes back, as it was until it can be shown otherwise. */
+  sourceChangedMs(conferenceId: number, endpointId: number, sourceId: number): number;
 }
 
 /** Looks at every frame as it leaves a bridge: nothing unwanted, nothing of a conference that was left, nothing that had crossed a link before. */
@@ -91,7 +93,7 @@ export class WireWatch {
     const conferenceId = readUint32(bytes, 8);
     const endpointId = readUint32(bytes, 12);
     if (!isRepeat) this.#checkMembership(from, to, conferenceId, endpointId);
-    this.#checkWanted(from, to, endpointId, bytes[2], bytes[3]);
+    this.#checkWanted(from, to, conferenceId, endpointId, bytes[2], bytes[3]);
   }
 
   #isRepeat(from: number, to: number, label: number, sequence: number): boolean {
@@ -111,7 +113,14 @@ export class WireWatch {
     }
   }
 
-  #checkWanted(from: number, to: number, endpointId: number, sourceId: number, layer: number): void {
+  #checkWanted(
+    from: number,
+    to: number,
+    conferenceId: number,
+    endpointId: number,
+    sourceId: number,
+    layer: number,
+  ): void {
     const { nowMs } = this.#host;
     const wanted = this.#wanted[to].get(sourceKey(endpointId, sourceId));
     const title = () => `layer ${layer} of source ${sourceId} of endpoint ${endpointId} goes from ${from} to ${to}`;
@@ -121,7 +130,9 @@ export class WireWatch {
       if (isMore) this.#host.fail(`${title()}, where layers ${layersOf(wanted.exactMask)} are all that is watched`);
       return;
     }
-    const overMs = nowMs - Math.max(wanted.lastMs[layer] ?? 0, this.#host.disturbedMs(from, to));
+    const host = this.#host;
+    const sourceMs = host.sourceChangedMs(conferenceId, endpointId, sourceId);
+    const overMs = nowMs - Math.max(wanted.lastMs[layer] ?? 0, host.disturbedMs(from, to), sourceMs);
     if (overMs <= GOES_ON_MS[this.#host.pathOf(from, to)]) return;
     this.#host.fail(`${title()}, where nobody has wanted it for ${Math.round(overMs)} ms`);
   }

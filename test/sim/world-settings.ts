@@ -1,5 +1,5 @@
-import type { PathSettings } from '../wan/path-settings.ts';
 import { Chance } from '../soak/chance.ts';
+import type { PathSettings } from '../wan/path-settings.ts';
 
 /** What a seed makes of a world before anything happens in it. */
 export interface WorldSettings {
