@@ -151,6 +151,20 @@ export class Bridge {
     source.layers[layer]?.keyFrames.request(nowMs, conference.requesterOf(link), 'bridge');
   }
 
+  /** Media flows over the link to `peer`, maybe for the first time after an outage. Nobody waits for somebody to ask: both ends begin with key frames. */
+  handleLinkUp(nowMs: number, peer: BridgeId): void {
+    const link = this.#options.relay.linkTo(peer);
+    for (const conference of this.conferences.values()) {
+      if (link !== undefined) conference.restartLink(nowMs, link);
+      conference.requestKeyFramesOf(nowMs, peer);
+    }
+  }
+
+  /** Frames from `peer` are lost for good: pictures that have a hole since their last key frame need another. */
+  handleFramesLost(nowMs: number, peer: BridgeId): void {
+    for (const conference of this.conferences.values()) conference.mendPicturesOf(nowMs, peer);
+  }
+
   /** One event per endpoint that is here: what a focus that has just connected must know. */
   endpointEvents(): BridgeEvent[] {
     const events: BridgeEvent[] = [];

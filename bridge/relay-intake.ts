@@ -82,7 +82,15 @@ export class RelayIntake implements RelaySink {
     this.#bridge.handleWanted(this.#options.nowMs(), peer, conferenceId, wants);
   }
 
+  onFramesLost(peer: BridgeId): void {
+    this.#ingress.endBurst();
+    this.#bridge.handleFramesLost(this.#options.nowMs(), peer);
+  }
+
   onLinkState(peer: BridgeId, state: LinkStateName): void {
     this.#options.onLinkState(peer, state);
+    if (state !== 'up') return;
+    this.#ingress.endBurst();
+    this.#bridge.handleLinkUp(this.#options.nowMs(), peer);
   }
 }

@@ -30,6 +30,7 @@ import { HeldSenders } from './held-senders.ts';
 import type { LinkCounters } from './link-counters.ts';
 import type { LinkSession } from './link-session.ts';
 import { LossyAssembly, lossyFragments } from './lossy-messages.ts';
+import { CLASS_VIDEO } from './media-class.ts';
 import type { Obstacle } from './message-lanes.ts';
 import { MessageReceiver, type ReceivedMessage } from './message-receiver.ts';
 import { MessageSender } from './message-sender.ts';
@@ -281,7 +282,7 @@ export class LinkDialogue {
       const slot = this.#output.begin(nowMs, FRAME_RELIABLE, 0, 0, fragment.conferenceId, fragment.endpointId);
       if (slot < 0) return;
       const length = writeReliable(this.#output.bytes, slot + HEADER_BYTES, fragment);
-      this.#output.finish(nowMs, session, slot, length, true);
+      this.#output.finish(nowMs, session, slot, length, true, CLASS_VIDEO);
     }
   }
 

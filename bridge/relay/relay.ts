@@ -3,6 +3,8 @@ import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protoco
 import type { FrameCiphers } from '../../protocol/octo/aead.ts';
 import type { Want } from '../../protocol/octo/wants.ts';
 import type { DatagramPort, Peer } from '../io/datagram-port.ts';
+import { DEFAULT_FEC_SETTINGS, type FecSettings } from './fec-policy.ts';
+import type { FecClassState } from './fec-sender.ts';
 import type { LinkWire } from './frame-output.ts';
 import type { StartHandshake } from './handshake.ts';
 import { Link } from './link.ts';
@@ -23,6 +25,8 @@ export interface RelayOptions {
   /** What protects frames: node:crypto, or native code. */
   readonly ciphers: FrameCiphers;
   readonly sink: RelaySink;
+  /** When parity is sent, and how much of it at most. */
+  readonly fec?: FecSettings;
   /** 0 to 1, excluding 1. */
   readonly random: () => number;
   /** The bridge's one monotonic clock, ms. */
@@ -39,6 +43,13 @@ export interface LinkSnapshot extends Readonly<LinkCounters> {
   readonly clockOffsetMs: number | null;
   readonly lossIn: number;
   readonly lossOut: number;
+  /** Frames to the peer lost in a row, mean of ten seconds. */
+  readonly burstLengthOut: number;
+  /** Forward error correction to the peer, by class of media. */
+  readonly fec: readonly FecClassState[];
+  /** After recovery: frames that were given up. */
+  readonly residualIn: number;
+  readonly reorderMs: number;
   readonly conferences: number;
   /** Reliable messages that have not been sent whole. */
   readonly messagesQueued: number;
@@ -217,6 +228,10 @@ export class Relay {
       clockOffsetMs: link.meter.clockOffsetMs,
       lossIn: link.meter.lossIn,
       lossOut: link.meter.lossOut,
+      burstLengthOut: link.meter.burstLengthOut,
+      fec: link.fec.states(),
+      residualIn: link.meter.residualIn,
+      reorderMs: link.reorderMs,
       conferences: link.dialogue.conferenceCount,
       messagesQueued: link.dialogue.queued,
       messagesQueuedBytes: link.dialogue.queuedBytes,
@@ -245,6 +260,7 @@ export class Relay {
       return entry.link;
     }
     const { self, port, startHandshake, ciphers, sink, random, nowMs: clock, log } = this.#options;
+    const { fec = DEFAULT_FEC_SETTINGS } = this.#options;
     if (this.#entries.size >= LINKS_MAX) {
       log.warn({ peer: peerId, linksMax: LINKS_MAX }, 'too many links');
       return undefined;
@@ -258,6 +274,7 @@ export class Relay {
       startHandshake,
       ciphers,
       sink,
+      fec,
       random,
       nowMs: clock,
       onFailed: reason => log.warn({ peer: peerId, reason }, 'link handshake failed'),
@@ -282,6 +299,8 @@ export class Relay {
 
   #leave(nowMs: number, conferenceId: ConferenceId, link: Link): void {
     link.dialogue.removeConference(nowMs, conferenceId);
+    // The peer is to stop sending at once.
+    link.flush(nowMs);
     const entry = this.#entries.get(link.peerId);
     if (entry !== undefined && link.dialogue.conferenceCount === 0) this.#end(nowMs, entry);
   }
