@@ -32,6 +32,22 @@ describe('media and messages between two bridges', () => {
     assert.equal(b.relay.packets[0], 0, 'a relayed packet never goes on to another bridge');
   });
 
+  test('a packet that a link has put together again is plain bytes, and forwarded like any other', () => {
+    const { a, b } = mesh({ projections: [projection(1, AUDIO)] });
+    const { relay } = a;
+    const { sendPacket } = relay;
+    relay.sendPacket = (link, ...rest) => {
+      const plain = Uint8Array.from(rest[5].subarray(rest[6], rest[6] + rest[7]));
+      b.intake.onRelayedPacket(a.id, rest[0], rest[1], rest[2], rest[3], plain, 0, plain.length);
+      b.ingress.endBurst();
+      relay.sendPacket = sendPacket;
+      assert.equal(link.peerId, 'b');
+    };
+    a.receive(1, opusPacket({ ssrc: 77, sequence: 1, mid: '0', payload: 'repaired' }));
+    a.receive(1, opusPacket({ ssrc: 77, sequence: 2, payload: 'next' }));
+    assert.deepEqual(b.transport(2).rtp.map(payloadOf), ['repaired', 'next']);
+  });
+
   test('in the steady state only the watched layer crosses', () => {
     const { a, b } = mesh({ projections: [projection(1, VIDEO)] });
     for (let sequence = 1; sequence <= 60; sequence++) {

@@ -1,6 +1,7 @@
 import { formatId } from '../protocol/ids.ts';
 import { codecOfPayloadType } from '../protocol/rtp/table.ts';
 import type { Conference } from './conference.ts';
+import { wantedMaskOf } from './link-supply.ts';
 import type { Messages } from './messages.ts';
 import type { Source } from './source.ts';
 
@@ -49,9 +50,21 @@ function describeSource(nowMs: number, conference: Conference, source: Source) {
     layers: source.layers.map(layer => ({
       layer: layer.index,
       flowing: layer.isFlowing(nowMs),
+      withheld: layer.isWithheld,
       bitrateBps: layer.bitrateBps(nowMs),
       framesPerSecond: layer.framesPerSecond(nowMs),
       relayedTo: layer.links.map(link => link.peerId),
+      heldBackFrom: layer.isFlowing(nowMs) ? heldBackFrom(conference, source, layer.index) : [],
     })),
   };
+}
+
+/** Bridges that want this layer and are not sent it, because the link to them is full. */
+function heldBackFrom(conference: Conference, source: Source, layer: number): string[] {
+  const peers: string[] = [];
+  for (const link of conference.supply.links) {
+    const mask = wantedMaskOf(source, conference.supply.wantOf(link, source));
+    if ((mask & (1 << layer)) !== 0 && conference.supply.isWithheld(link, source, layer)) peers.push(link.peerId);
+  }
+  return peers;
 }

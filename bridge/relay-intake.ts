@@ -1,6 +1,7 @@
 import { DecodeError } from '../protocol/errors.ts';
 import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../protocol/ids.ts';
 import type { Want } from '../protocol/octo/wants.ts';
+import type { Withheld } from '../protocol/octo/withheld.ts';
 import type { Bridge } from './bridge.ts';
 import type { BridgeCounters } from './counters.ts';
 import type { Ingress } from './ingress.ts';
@@ -43,7 +44,7 @@ export class RelayIntake implements RelaySink {
     const conference = this.#bridge.conferences.get(conferenceId);
     if (conference === undefined || conference.bridgeOf(endpointId) !== peer) return counters.drop('relayed-misplaced');
     try {
-      this.#ingress.handleRelayed(nowMs(), conference, endpointId, sourceId, layer, bytes as Buffer, offset, length);
+      this.#ingress.handleRelayed(nowMs(), conference, endpointId, sourceId, layer, bytes, offset, length);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       counters.drop(error.reason);
@@ -80,6 +81,11 @@ export class RelayIntake implements RelaySink {
   onWanted(peer: BridgeId, conferenceId: ConferenceId, wants: readonly Want[]): void {
     this.#ingress.endBurst();
     this.#bridge.handleWanted(this.#options.nowMs(), peer, conferenceId, wants);
+  }
+
+  onWithheld(peer: BridgeId, conferenceId: ConferenceId, withheld: readonly Withheld[]): void {
+    this.#ingress.endBurst();
+    this.#bridge.handleWithheld(this.#options.nowMs(), peer, conferenceId, withheld);
   }
 
   onFramesLost(peer: BridgeId): void {

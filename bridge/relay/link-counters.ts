@@ -34,7 +34,9 @@ export interface LinkCounters {
   cameLate: number;
   messagesIn: number;
   messagesOut: number;
-  /** Refused by `sendMessage`: too large, or the queue is full. */
+  /** Lossy ones not sent: too large, the link not up, or over what they may take. */
+  lossyMessagesDropped: number;
+  /** Reliable ones refused by `sendMessage`: too large, or the queue is full. */
   messagesRefused: number;
   /** Under way when the peer turned out to be a new process. */
   messagesAbandoned: number;
@@ -66,6 +68,10 @@ export interface LinkCounters {
   keyFrameRequestsIn: number;
   keyFrameRequestsOut: number;
   keyFrameRequestsMerged: number;
+  /** Steps up of a source on a full link; steps down because the budget no longer sufficed, and in favour of a source with more viewers. */
+  layersRaised: number;
+  layersOverBudget: number;
+  layersOutbid: number;
 }
 
 export function createLinkCounters(): LinkCounters {
@@ -91,6 +97,7 @@ export function createLinkCounters(): LinkCounters {
     cameLate: 0,
     messagesIn: 0,
     messagesOut: 0,
+    lossyMessagesDropped: 0,
     messagesRefused: 0,
     messagesAbandoned: 0,
     messagesDropped: 0,
@@ -110,5 +117,8 @@ export function createLinkCounters(): LinkCounters {
     keyFrameRequestsIn: 0,
     keyFrameRequestsOut: 0,
     keyFrameRequestsMerged: 0,
+    layersRaised: 0,
+    layersOverBudget: 0,
+    layersOutbid: 0,
   };
 }

@@ -42,6 +42,7 @@ class TrustingLink {
       onRelayedMessage: () => {},
       onKeyFrameRequest: () => {},
       onWanted: () => {},
+      onWithheld: () => {},
       onFramesLost: () => {},
       onLinkState: () => {},
     };

@@ -2,6 +2,7 @@ import type { BridgePeer } from '../../protocol/control/spec.ts';
 import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protocol/ids.ts';
 import type { FrameCiphers } from '../../protocol/octo/aead.ts';
 import type { Want } from '../../protocol/octo/wants.ts';
+import type { Withheld } from '../../protocol/octo/withheld.ts';
 import type { DatagramPort, Peer } from '../io/datagram-port.ts';
 import { DEFAULT_FEC_SETTINGS, type FecSettings } from './fec-policy.ts';
 import type { FecClassState } from './fec-sender.ts';
@@ -32,6 +33,8 @@ export interface RelayOptions {
   /** The bridge's one monotonic clock, ms. */
   readonly nowMs: () => number;
   readonly log: { warn(fields: object, message: string): void };
+  /** Keys this old are replaced. Default: an hour, what the specification says; tests have less time. */
+  readonly rekeyAgeMs?: number;
 }
 
 /** One link as reports, metrics and people see it. Rates and shares are before recovery; `lossIn` and `lossOut` 0 to 1. */
@@ -51,6 +54,9 @@ export interface LinkSnapshot extends Readonly<LinkCounters> {
   readonly residualIn: number;
   readonly reorderMs: number;
   readonly conferences: number;
+  readonly layersWanted: number;
+  readonly layersSent: number;
+  readonly layersWithheld: number;
   /** Reliable messages that have not been sent whole. */
   readonly messagesQueued: number;
   readonly messagesQueuedBytes: number;
@@ -121,6 +127,11 @@ export class Relay {
     return this.#meshes.get(conferenceId) ?? NONE;
   }
 
+  /** All links. */
+  get links(): Iterable<Link> {
+    return this.#allLinks();
+  }
+
   /** The link to a bridge, for the packet path: hold it while a conference spans it. */
   linkTo(peer: BridgeId): Link | undefined {
     return this.#entries.get(peer)?.link;
@@ -128,10 +139,15 @@ export class Relay {
 
   /**
    * Everything we want from that bridge in this conference: replaces what we wanted before, and is made known until the peer has it. False when
-   * the conference does not span that bridge, or for more than WANTS_MAX entries.
+   * the conference does not span that bridge, or for more than ENTRIES_MAX entries.
    */
   setWanted(conferenceId: ConferenceId, peer: BridgeId, wants: readonly Want[]): boolean {
     return this.linkTo(peer)?.dialogue.setWanted(conferenceId, wants) ?? false;
+  }
+
+  /** Everything we hold back of what that bridge wants in this conference; as {@link setWanted}. */
+  setWithheld(conferenceId: ConferenceId, peer: BridgeId, withheld: readonly Withheld[]): boolean {
+    return this.linkTo(peer)?.dialogue.setWithheld(conferenceId, withheld) ?? false;
   }
 
   /** Hot path: one normalised RTP packet or sender report to one link. Copies it into the port's slot; dropped and counted when the link is not up. */
@@ -233,6 +249,9 @@ export class Relay {
       residualIn: link.meter.residualIn,
       reorderMs: link.reorderMs,
       conferences: link.dialogue.conferenceCount,
+      layersWanted: link.layers.wanted,
+      layersSent: link.layers.sent,
+      layersWithheld: link.layers.withheld,
       messagesQueued: link.dialogue.queued,
       messagesQueuedBytes: link.dialogue.queuedBytes,
       messagesUnderWay: link.dialogue.underWay,
@@ -252,6 +271,10 @@ export class Relay {
     this.#options.port.flush();
   }
 
+  *#allLinks(): Iterable<Link> {
+    for (const { link } of this.#entries.values()) yield link;
+  }
+
   #linkFor(nowMs: number, peer: BridgePeer): Link | undefined {
     const peerId = peer.bridgeId as BridgeId;
     const entry = this.#entries.get(peerId);
@@ -259,7 +282,7 @@ export class Relay {
       this.#refresh(entry, peer);
       return entry.link;
     }
-    const { self, port, startHandshake, ciphers, sink, random, nowMs: clock, log } = this.#options;
+    const { self, port, startHandshake, ciphers, sink, random, nowMs: clock, log, rekeyAgeMs } = this.#options;
     const { fec = DEFAULT_FEC_SETTINGS } = this.#options;
     if (this.#entries.size >= LINKS_MAX) {
       log.warn({ peer: peerId, linksMax: LINKS_MAX }, 'too many links');
@@ -277,6 +300,7 @@ export class Relay {
       fec,
       random,
       nowMs: clock,
+      rekeyAgeMs,
       onFailed: reason => log.warn({ peer: peerId, reason }, 'link handshake failed'),
     });
     wire.peer = port.adopt(peer.octo.address, peer.octo.port, link);

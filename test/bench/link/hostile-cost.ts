@@ -144,6 +144,7 @@ class HostileWorld {
       onRelayedMessage: saw,
       onKeyFrameRequest: saw,
       onWanted: saw,
+      onWithheld: saw,
       onFramesLost: saw,
       onLinkState: saw,
     };
