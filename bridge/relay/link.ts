@@ -240,7 +240,8 @@ export class Link {
       isAccepted = this.dialogue.sendLossy(nowMs, session, conferenceId, endpointId, bytes);
     }
     if (isAccepted) this.counters.messagesOut++;
-    else this.counters.messagesRefused++;
+    else if (isReliable) this.counters.messagesRefused++;
+    else this.counters.lossyMessagesDropped++;
     return isAccepted;
   }
 
@@ -339,7 +340,7 @@ export class Link {
     this.#heardMs = nowMs;
     const { sequence } = this.#sessions;
     const isRebuilt = session.isRebuilt(sequence);
-    if (isRebuilt) session.recovery.handleRebuiltArrival(sequence);
+    if (isRebuilt) session.recovery.handleUnexpected(sequence);
     else session.recovery.handleArrival(nowMs, sequence);
     this.#reports.handleArrival(nowMs, session);
     const isNewest = session === this.#sessions.current;
