@@ -5,12 +5,14 @@ import { type Handshake, HELLO_REQUEST, isHelloRequest, type StartHandshake } fr
 const ATTEMPT_MS_MAX = 4000;
 const BACKOFF_MS_MIN = 100;
 const BACKOFF_MS_MAX = 2000;
-/** Server: handshakes that may begin within a second. Each costs a key pair before the peer has shown that it is there. */
+/** Server: handshakes that may begin within a second. */
 const STARTS_PER_SECOND = 10;
 /** Server: how long a finished handshake stays, to repeat its last flight to a client that has not got it. */
 const LINGER_MS = 5000;
 const NUDGE_MS_MIN = 100;
 const NUDGE_MS_MAX = 1000;
+/** Client: a server that has been silent in a handshake for so long, and nudges, knows nothing of it. Above the round trip of any path. */
+const STALLED_MS = 500;
 
 export interface AttemptsOptions {
   readonly role: LinkRole;
@@ -32,6 +34,8 @@ export class HandshakeAttempts {
   #peerFingerprint: string;
   #handshake: Handshake | undefined;
   #startedMs = Number.NEGATIVE_INFINITY;
+  /** When the handshake under way began, or was last heard of. */
+  #progressMs = Number.NEGATIVE_INFINITY;
   #isFinished = false;
   #failures = 0;
   #nextMs = 0;
@@ -52,7 +56,10 @@ export class HandshakeAttempts {
       if (this.#options.role === 'client' && isDeaf) this.#handleNudge(nowMs);
       return;
     }
-    if (this.#handshake?.handleDatagram(nowMs, bytes, offset, length) === true) return;
+    if (this.#handshake?.handleDatagram(nowMs, bytes, offset, length) === true) {
+      this.#progressMs = nowMs;
+      return;
+    }
     if (this.#options.role === 'client' || !this.#mayReplace(nowMs)) return;
     this.#start(nowMs);
     this.#handshake?.handleDatagram(nowMs, bytes, offset, length);
@@ -108,6 +115,7 @@ export class HandshakeAttempts {
   #start(nowMs: number): void {
     this.#end();
     this.#startedMs = nowMs;
+    this.#progressMs = nowMs;
     const { role, send } = this.#options;
     const handshake: Handshake = this.#options.start({
       role,
@@ -137,7 +145,8 @@ export class HandshakeAttempts {
   }
 
   #handleNudge(nowMs: number): void {
-    if (this.#handshake !== undefined) {
+    // A server that was told of our certificate too late has refused the handshake, and says nothing to what still comes of it.
+    if (this.#handshake !== undefined && nowMs - this.#progressMs < STALLED_MS) {
       this.#handshake.handleNudge(nowMs);
       return;
     }
@@ -162,9 +171,8 @@ export class HandshakeAttempts {
     if (this.#isFinished) {
       if (nowMs - this.#startedMs >= LINGER_MS) this.#end();
     } else if (nowMs - this.#startedMs >= ATTEMPT_MS_MAX) {
-      // A client's late repeat opens a handshake that nobody goes on with: that is no failure.
-      if (this.#options.role === 'server' && !this.#handshake.isCommitted) this.#end();
-      else this.#fail('timeout');
+      // A server that nobody has shown a cookie goes on waiting: that is no failure, and the next hello needs no other.
+      if (this.#options.role === 'client' || this.#handshake.isCommitted) this.#fail('timeout');
     }
   }
 

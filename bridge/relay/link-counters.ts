@@ -16,6 +16,16 @@ export interface LinkCounters {
   recovered: number;
   /** Frames that never came in time, and might have been repeated: what is lost after recovery. */
   givenUp: number;
+  /** FEC frames, and their bytes. */
+  fecSent: number;
+  fecBytesOut: number;
+  /** FEC frames not sent because the share, or the path, had no room for them. */
+  fecHeldBack: number;
+  fecReceived: number;
+  /** Frames repaired by them. */
+  fecRecovered: number;
+  /** FEC frames that repaired nothing: nothing was missing, or too much. */
+  fecUseless: number;
   /** Frames missing that are never repeated, as the peer says: pings, acknowledgements and the like. */
   skipped: number;
   /** Frames that came behind newer ones, by themselves: not loss. */
@@ -24,7 +34,9 @@ export interface LinkCounters {
   cameLate: number;
   messagesIn: number;
   messagesOut: number;
-  /** Refused by `sendMessage`: too large, or the queue is full. */
+  /** Lossy ones not sent: too large, the link not up, or over what they may take. */
+  lossyMessagesDropped: number;
+  /** Reliable ones refused by `sendMessage`: too large, or the queue is full. */
   messagesRefused: number;
   /** Under way when the peer turned out to be a new process. */
   messagesAbandoned: number;
@@ -74,11 +86,18 @@ export function createLinkCounters(): LinkCounters {
     notRetransmitted: 0,
     recovered: 0,
     givenUp: 0,
+    fecSent: 0,
+    fecBytesOut: 0,
+    fecHeldBack: 0,
+    fecReceived: 0,
+    fecRecovered: 0,
+    fecUseless: 0,
     skipped: 0,
     reordered: 0,
     cameLate: 0,
     messagesIn: 0,
     messagesOut: 0,
+    lossyMessagesDropped: 0,
     messagesRefused: 0,
     messagesAbandoned: 0,
     messagesDropped: 0,

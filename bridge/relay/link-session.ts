@@ -25,6 +25,8 @@ export class LinkSession {
   readonly recovery: LossRecovery;
   /** The peer's incarnation as its frames in this session say it; 0 until the first. Nothing stateful is sent before. */
   peerIncarnation = 0;
+  /** Frames that were rebuilt without having arrived; undefined until the first. */
+  #rebuilt: ReplayWindow | undefined;
   #nextSequence = 0;
   readonly #sealer: FrameSealer;
   readonly #opener: FrameOpener;
@@ -75,6 +77,27 @@ export class LinkSession {
     return sequence;
   }
 
+  /** What the next frame that is sealed will be. */
+  get nextSequence(): number {
+    return this.#nextSequence;
+  }
+
+  /** The full number of one that the peer names of its own frames. */
+  extendReceived(sequenceLow: number): number {
+    return extend32(sequenceLow, Math.max(0, this.#replay.highest));
+  }
+
+  /** Forward error correction has given this frame: should it arrive after all, it is one too many. */
+  handleRebuilt(nowMs: number, sequence: number): void {
+    this.#rebuilt ??= new ReplayWindow();
+    this.#rebuilt.accept(sequence);
+    this.recovery.handleRebuilt(nowMs, sequence);
+  }
+
+  isRebuilt(sequence: number): boolean {
+    return this.#rebuilt !== undefined && !this.#rebuilt.isFresh(sequence);
+  }
+
   /** The full number of a sequence number that the peer NACKed; -1 when nothing was sent under it. */
   extendSent(sequenceLow: number): number {
     const sequence = extend32(sequenceLow, this.#nextSequence);
@@ -82,8 +105,8 @@ export class LinkSession {
   }
 
   /** True when new keys are due: by count in either direction, or by age. */
-  needsRekey(nowMs: number): boolean {
-    return this.#framesOfBusierSide() >= REKEY_FRAMES || nowMs - this.openedMs >= REKEY_AGE_MS;
+  needsRekey(nowMs: number, ageMs = REKEY_AGE_MS): boolean {
+    return this.#framesOfBusierSide() >= REKEY_FRAMES || nowMs - this.openedMs >= ageMs;
   }
 
   /** True when nothing more may be sent or taken under these keys. */

@@ -26,7 +26,9 @@ const ROUND_SAMPLES_MIN = 8;
 /** The shortest round trip is remembered for one to two of these: a path that has become longer is not a queue for ever. */
 const BASE_MS = 15_000;
 
-const RETRY_MS_MIN = 60;
+/** Ticks, and the pauses of a busy event loop on either side: on a short path these are longer than the round trip. */
+const RETRY_MS_MIN = 100;
+const RETRY_MARGIN_MS = 50;
 const RETRY_MS_MAX = 1000;
 
 /**
@@ -42,6 +44,8 @@ export class MessagePace {
   #filledMs = Number.NEGATIVE_INFINITY;
   #smoothedMs = -1;
   #variationMs = 0;
+  /** What repeats have come to since the last clear round trip: fragments sent meanwhile wait as long (RFC 6298 section 5.5). */
+  #backedOffMs = 0;
   #baseMs = Number.POSITIVE_INFINITY;
   #formerBaseMs = Number.POSITIVE_INFINITY;
   #baseUntilMs = Number.NEGATIVE_INFINITY;
@@ -86,6 +90,7 @@ export class MessagePace {
   handleAcked(nowMs: number, tripMs: number): void {
     this.#roundAcked++;
     if (tripMs < 0) return;
+    this.#backedOffMs = 0;
     this.#smooth(tripMs);
     this.#remember(nowMs, tripMs);
     this.#roundSamples++;
@@ -104,15 +109,19 @@ export class MessagePace {
     this.#wasFull = false;
   }
 
-  /** When a fragment sent now is overdue (RFC 6298 section 2, with a floor of two ticks' jitter); `rttMs` until round trips are known. */
+  /** When a fragment sent now is overdue (RFC 6298 section 2); `rttMs` until round trips are known. */
   retryMs(rttMs: number): number {
-    const retryMs = this.#smoothedMs < 0 ? 1.5 * rttMs + 20 : this.#smoothedMs + Math.max(20, 4 * this.#variationMs);
-    return Math.max(RETRY_MS_MIN, Math.min(RETRY_MS_MAX, retryMs));
+    const retryMs =
+      this.#smoothedMs < 0
+        ? 1.5 * rttMs + RETRY_MARGIN_MS
+        : this.#smoothedMs + Math.max(RETRY_MARGIN_MS, 4 * this.#variationMs);
+    return Math.max(RETRY_MS_MIN, this.#backedOffMs, Math.min(RETRY_MS_MAX, retryMs));
   }
 
   /** Each repeat waits half as long again as the one before. */
   backOff(retryMs: number): number {
-    return Math.min(RETRY_MS_MAX, retryMs * 1.5);
+    this.#backedOffMs = Math.min(RETRY_MS_MAX, retryMs * 1.5);
+    return this.#backedOffMs;
   }
 
   /** When a fragment is overdue that was overtaken: a later one has been acknowledged. */
@@ -140,7 +149,7 @@ export class MessagePace {
       this.#isStarting = false;
       this.window = Math.max(WINDOW_MIN, Math.floor(this.window * DECREASE));
     } else if (this.#wasFull) {
-      const step = this.#isStarting ? this.window : Math.max(2, this.window >> 4);
+      const step = this.#isStarting ? this.window : Math.max(4, this.window >> 3);
       this.window = Math.min(FRAGMENT_WINDOW, this.window + step);
     }
   }

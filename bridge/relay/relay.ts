@@ -4,6 +4,8 @@ import type { FrameCiphers } from '../../protocol/octo/aead.ts';
 import type { Want } from '../../protocol/octo/wants.ts';
 import type { Withheld } from '../../protocol/octo/withheld.ts';
 import type { DatagramPort, Peer } from '../io/datagram-port.ts';
+import { DEFAULT_FEC_SETTINGS, type FecSettings } from './fec-policy.ts';
+import type { FecClassState } from './fec-sender.ts';
 import type { LinkWire } from './frame-output.ts';
 import type { StartHandshake } from './handshake.ts';
 import { Link } from './link.ts';
@@ -24,11 +26,15 @@ export interface RelayOptions {
   /** What protects frames: node:crypto, or native code. */
   readonly ciphers: FrameCiphers;
   readonly sink: RelaySink;
+  /** When parity is sent, and how much of it at most. */
+  readonly fec?: FecSettings;
   /** 0 to 1, excluding 1. */
   readonly random: () => number;
   /** The bridge's one monotonic clock, ms. */
   readonly nowMs: () => number;
   readonly log: { warn(fields: object, message: string): void };
+  /** Keys this old are replaced. Default: an hour, what the specification says; tests have less time. */
+  readonly rekeyAgeMs?: number;
 }
 
 /** One link as reports, metrics and people see it. Rates and shares are before recovery; `lossIn` and `lossOut` 0 to 1. */
@@ -40,6 +46,10 @@ export interface LinkSnapshot extends Readonly<LinkCounters> {
   readonly clockOffsetMs: number | null;
   readonly lossIn: number;
   readonly lossOut: number;
+  /** Frames to the peer lost in a row, mean of ten seconds. */
+  readonly burstLengthOut: number;
+  /** Forward error correction to the peer, by class of media. */
+  readonly fec: readonly FecClassState[];
   /** After recovery: frames that were given up. */
   readonly residualIn: number;
   readonly reorderMs: number;
@@ -50,6 +60,8 @@ export interface LinkSnapshot extends Readonly<LinkCounters> {
   /** Reliable messages that have not been sent whole. */
   readonly messagesQueued: number;
   readonly messagesQueuedBytes: number;
+  /** Fragments sent and not acknowledged. */
+  readonly messagesUnderWay: number;
   readonly messagesUnfinishedBytes: number;
   readonly sendersHeldByPeer: number;
   readonly sendersHeldHere: number;
@@ -232,6 +244,8 @@ export class Relay {
       clockOffsetMs: link.meter.clockOffsetMs,
       lossIn: link.meter.lossIn,
       lossOut: link.meter.lossOut,
+      burstLengthOut: link.meter.burstLengthOut,
+      fec: link.fec.states(),
       residualIn: link.meter.residualIn,
       reorderMs: link.reorderMs,
       conferences: link.dialogue.conferenceCount,
@@ -240,6 +254,7 @@ export class Relay {
       layersWithheld: link.layers.withheld,
       messagesQueued: link.dialogue.queued,
       messagesQueuedBytes: link.dialogue.queuedBytes,
+      messagesUnderWay: link.dialogue.underWay,
       messagesUnfinishedBytes: link.dialogue.unfinishedBytes,
       sendersHeldByPeer: link.dialogue.heldByPeer(nowMs),
       sendersHeldHere: link.dialogue.heldHere,
@@ -267,7 +282,8 @@ export class Relay {
       this.#refresh(entry, peer);
       return entry.link;
     }
-    const { self, port, startHandshake, ciphers, sink, random, nowMs: clock, log } = this.#options;
+    const { self, port, startHandshake, ciphers, sink, random, nowMs: clock, log, rekeyAgeMs } = this.#options;
+    const { fec = DEFAULT_FEC_SETTINGS } = this.#options;
     if (this.#entries.size >= LINKS_MAX) {
       log.warn({ peer: peerId, linksMax: LINKS_MAX }, 'too many links');
       return undefined;
@@ -281,8 +297,10 @@ export class Relay {
       startHandshake,
       ciphers,
       sink,
+      fec,
       random,
       nowMs: clock,
+      rekeyAgeMs,
       onFailed: reason => log.warn({ peer: peerId, reason }, 'link handshake failed'),
     });
     wire.peer = port.adopt(peer.octo.address, peer.octo.port, link);

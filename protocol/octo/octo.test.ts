@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { DecodeError } from '../errors.ts';
 import type { EndpointId, SourceId } from '../ids.ts';
 import { PORTABLE_FRAME_CIPHERS } from './aead.ts';
+import { FecPayload } from './fec.ts';
 import { describeFrameCiphers } from './frame-ciphers.contract.ts';
 import {
   FRAME_CLOSE,
@@ -50,6 +51,7 @@ const DECODERS = {
   stateAck: decodeStateAck,
   ping: decodePing,
   pong: decodePong,
+  fec: (bytes: Uint8Array, offset: number, length: number) => new FecPayload().decode(bytes, offset, length),
   nack: (_bytes: Uint8Array, _offset: number, length: number) => countNackBlocks(length),
 };
 
@@ -107,7 +109,7 @@ test('payloads round-trip', () => {
         assert.deepEqual(roundTrip(writeMessageAck, decodeMessageAck, ack), ack);
         const stateAck = { incarnation: one, version: two };
         assert.deepEqual(roundTrip(writeStateAck, decodeStateAck, stateAck), stateAck);
-        const ping = { incarnation: one, number: two, sentMicros: clock, expected: three, lost: one };
+        const ping = { incarnation: one, number: two, sentMicros: clock, expected: three, lost: one, bursts: two };
         assert.deepEqual(roundTrip(writePing, decodePing, ping), ping);
         const pong = { number: one, receivedMicros: clock, sentMicros: other };
         assert.deepEqual(roundTrip(writePong, decodePong, pong), pong);
