@@ -28,9 +28,6 @@ const FLOW_UNSURE_MS = 100;
 const OLD_PACKETS = 512;
 const OLD_RUN_RESTART = 16;
 
-/** A layer that its bridge says it sends instead of another one counts as flowing for so long before its first packet: a key frame is on its way. */
-const ANNOUNCED_MS = 2_000;
-
 /** What is released begins with a key frame: nobody asks for one before that can have come. */
 const RELEASED_MS = 300;
 
@@ -141,16 +138,15 @@ export class Source {
   }
 
   /**
-   * Takes which layers the source's own bridge holds back, and which of those wanted it sends; undefined: it holds nothing back. What is held back ceases to flow at once. True when
-   * that changed something.
+   * Takes which layers the source's own bridge holds back; undefined: none. What is held back ceases to flow at once. True when that changed something.
    */
   setWithheld(nowMs: number, withheld: Withheld | undefined): boolean {
     let isChanged = false;
     for (const layer of this.layers) {
-      const bit = 1 << layer.index;
-      const isWithheld = withheld !== undefined && (withheld.withheldMask & bit) !== 0;
-      const isAnnounced = withheld !== undefined && (withheld.sentMask & bit) !== 0;
-      if (layer.setWithheld(nowMs, isWithheld, isAnnounced)) isChanged = true;
+      const isWithheld = withheld !== undefined && (withheld.withheldMask & (1 << layer.index)) !== 0;
+      if (layer.isWithheld === isWithheld) continue;
+      layer.setWithheld(nowMs, isWithheld);
+      isChanged = true;
     }
     return isChanged;
   }
@@ -183,7 +179,6 @@ export class Layer implements ProjectionLayer {
   readonly #report = { ntpSeconds: 0, ntpFraction: 0, rtpTimestamp: 0, arrivedMs: 0 };
   readonly #extender = new Extender16();
   #oldRun = 0;
-  #announcedUntilMs = Number.NEGATIVE_INFINITY;
   #keyFrameMs = Number.NEGATIVE_INFINITY;
   #keyFrameSequence = -1;
   #keyFrameGeneration = -1;
@@ -202,7 +197,7 @@ export class Layer implements ProjectionLayer {
   isFlowing(nowMs: number): boolean {
     if (this.isWithheld) return false;
     const silentMs = nowMs - this.lastPacketMs;
-    if (silentMs < SILENT_BESIDE_SIBLINGS_MS || nowMs < this.#announcedUntilMs) return true;
+    if (silentMs < SILENT_BESIDE_SIBLINGS_MS) return true;
     if (silentMs > SILENT_ALONE_MS) return false;
     for (const sibling of this.source.layers) {
       if (sibling !== this && nowMs - sibling.lastPacketMs < SIBLING_IS_LIVE_MS) return false;
@@ -213,7 +208,6 @@ export class Layer implements ProjectionLayer {
   /** When its silence may next mean something else than now. Gives the history's memory back when nobody may have it any more. */
   nextLookMs(nowMs: number): number {
     const silentMs = nowMs - this.lastPacketMs;
-    if (nowMs < this.#announcedUntilMs) return nowMs + FLOW_UNSURE_MS;
     if (silentMs < SILENT_BESIDE_SIBLINGS_MS) return this.lastPacketMs + SILENT_BESIDE_SIBLINGS_MS;
     if (silentMs <= SILENT_ALONE_MS) return nowMs + FLOW_UNSURE_MS;
     if (silentMs <= HISTORY_AGE_MS_MAX) return this.lastPacketMs + HISTORY_AGE_MS_MAX + 1;
@@ -276,16 +270,11 @@ export class Layer implements ProjectionLayer {
   }
 
   /**
-   * Its own bridge holds it back, or sends it in place of a layer that is held back. What was asked for meanwhile is asked for again when it is released, unless the key frame that it
-   * begins with then answers it. True when that changed something.
+   * Its own bridge holds it back, or does so no more. What was asked for meanwhile is then asked for again, unless the key frame that it begins with answers it.
    */
-  setWithheld(nowMs: number, isWithheld: boolean, isAnnounced: boolean): boolean {
-    const wasWithheld = this.isWithheld;
+  setWithheld(nowMs: number, isWithheld: boolean): void {
     this.isWithheld = isWithheld;
-    if (wasWithheld && !isWithheld && this.keyFrames.isWaiting) this.keyFramesDue.bringForward(nowMs + RELEASED_MS);
-    if (!isAnnounced || this.isFlowing(nowMs)) return wasWithheld !== isWithheld;
-    this.#announcedUntilMs = nowMs + ANNOUNCED_MS;
-    return true;
+    if (!isWithheld && this.keyFrames.isWaiting) this.keyFramesDue.bringForward(nowMs + RELEASED_MS);
   }
 
   /** True when a key frame began less than `ageMs` ago. */
