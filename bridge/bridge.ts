@@ -9,6 +9,7 @@ import type { Want } from '../protocol/octo/wants.ts';
 import { Conference } from './conference.ts';
 import type { BridgeCounters } from './counters.ts';
 import { describeConference } from './describe.ts';
+import { neededLayersEvent } from './dynacast/dynacast.ts';
 import type { Egress } from './egress.ts';
 import { Endpoint } from './endpoint.ts';
 import { BridgeError } from './errors.ts';
@@ -150,14 +151,26 @@ export class Bridge {
     source.layers[layer]?.keyFrames.request(nowMs, conference.requesterOf(link), 'bridge');
   }
 
-  /** One event per endpoint that is here: what a focus that has just connected must know. */
+  /** What a focus that has just connected must know: one event per endpoint that is here, and what is needed of its sources. */
   endpointEvents(): BridgeEvent[] {
     const events: BridgeEvent[] = [];
     for (const conference of this.conferences.values()) {
       for (const endpoint of conference.endpoints.values())
         events.push(endpointEvent(endpoint, endpoint.state, 'snapshot'));
+      for (const source of conference.sources) {
+        const event = neededLayersEvent(source);
+        if (event !== undefined) events.push(event);
+      }
     }
     return events;
+  }
+
+  /** Layers that publishers here were told not to send, because nobody watches them. */
+  pausedLayerCount(): number {
+    let count = 0;
+    for (const conference of this.conferences.values())
+      for (const { needs } of conference.sources) count += needs?.pausedLayers ?? 0;
+    return count;
   }
 
   sourceCount(): number {
@@ -257,6 +270,7 @@ export class Bridge {
     if (endpoint.state === state || endpoint.conference.endpoints.get(endpoint.id) !== endpoint) return;
     endpoint.state = state;
     endpoint.conference.wantsDue.bringForward(this.#options.nowMs());
+    for (const { source } of endpoint.subscriptions.values()) source?.handleDemand();
     this.#options.emit(endpointEvent(endpoint, state, reason));
   }
 

@@ -115,6 +115,7 @@ export class Conference {
   /** Adds what everything in this conference has counted to `counts`. */
   countMedia(counts: MediaCounts): void {
     counts.add(this.ended);
+    for (const { needs } of this.#sources.values()) if (needs !== undefined) counts.addNeeds(needs);
     for (const endpoint of this.endpoints.values()) {
       counts.addFeedback(endpoint.feedback);
       for (const { receiver } of endpoint.streams.all()) counts.addStream(receiver);
@@ -167,11 +168,13 @@ export class Conference {
     for (const subscription of this.#waiting.get(key) ?? []) this.#connect(subscription, source);
     this.#waiting.delete(key);
     for (const [link, wanted] of this.#wantedBy) this.#serve(0, source, link, wanted.get(key) ?? 0);
+    source.handleDemand();
   }
 
   removeSource(source: Source): void {
     const key = sourceKey(source.endpointId, source.sourceId);
     if (this.#sources.get(key) === source) this.#sources.delete(key);
+    if (source.needs !== undefined) this.ended.addNeeds(source.needs);
     source.close();
     if (!source.isLocal) this.wantsDue.bringForward(AT_ONCE);
     for (const subscription of source.subscriptions) {
@@ -201,6 +204,7 @@ export class Conference {
     subscription.source = undefined;
     for (const layer of source.layers) layer.keyFrames.removeRequester(subscription.requester);
     source.subscriptions.splice(source.subscriptions.indexOf(subscription), 1);
+    source.handleDemand();
     if (source.isLocal) return;
     this.wantsDue.bringForward(AT_ONCE);
     if (source.subscriptions.length === 0) this.removeSource(source);
@@ -220,11 +224,29 @@ export class Conference {
   /** Takes what the bridge at the other end of `link` wants from this one; complete. */
   applyWanted(nowMs: number, link: Link, wants: readonly Want[]): void {
     const wanted = new Map(wants.map(want => [sourceKey(want.endpointId, want.sourceId), want.layerMask]));
+    const before = this.#wantedBy.get(link);
     if (wanted.size === 0) this.#wantedBy.delete(link);
     else this.#wantedBy.set(link, wanted);
     for (const [key, source] of this.#sources) {
-      if (source.isLocal) this.#serve(nowMs, source, link, wanted.get(key) ?? 0);
+      if (!source.isLocal) continue;
+      this.#serve(nowMs, source, link, wanted.get(key) ?? 0);
+      if (before?.get(key) !== wanted.get(key)) source.handleDemand();
     }
+  }
+
+  /** Bit n: some other bridge wants layer n of a source of this one, whether it flows or not. */
+  wantedByBridges({ endpointId, sourceId }: Source): number {
+    const key = sourceKey(endpointId, sourceId);
+    let mask = 0;
+    for (const wanted of this.#wantedBy.values()) mask |= wanted.get(key) ?? 0;
+    return mask;
+  }
+
+  /** Names of the other bridges that want one layer of a source of this one. */
+  bridgesThatWant({ endpointId, sourceId }: Source, layer: number): string[] {
+    const key = sourceKey(endpointId, sourceId);
+    const links = [...this.#wantedBy].filter(([, wanted]) => ((wanted.get(key) ?? 0) & (1 << layer)) !== 0);
+    return links.map(([link]) => link.peerId);
   }
 
   /**
@@ -291,6 +313,7 @@ export class Conference {
     subscription.source = source;
     source.subscriptions.push(subscription);
     subscription.viewDue.bringForward(AT_ONCE);
+    source.handleDemand();
     if (!source.isLocal) this.wantsDue.bringForward(AT_ONCE);
   }
 

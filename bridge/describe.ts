@@ -1,6 +1,7 @@
 import { formatId } from '../protocol/ids.ts';
 import { codecOfPayloadType } from '../protocol/rtp/table.ts';
 import type { Conference } from './conference.ts';
+import { describeNeeds } from './dynacast/dynacast.ts';
 import type { Source } from './source.ts';
 
 /** What flows in a conference on this bridge, for `GET /v1/conferences/:id`: every answer to "why does she not see him". */
@@ -48,6 +49,7 @@ function describeSource(nowMs: number, conference: Conference, source: Source) {
       bitrateBps: layer.bitrateBps(nowMs),
       framesPerSecond: layer.framesPerSecond(nowMs),
       relayedTo: layer.links.map(link => link.peerId),
+      needed: describeNeeds(source, layer.index),
     })),
   };
 }

@@ -7,6 +7,7 @@ import type { BridgeEvent, SpeakerLevel } from '../protocol/control/events.ts';
 import { type BridgeId, formatId } from '../protocol/ids.ts';
 import type { Want } from '../protocol/octo/wants.ts';
 import type { Conference } from './conference.ts';
+import { lookAtNeeds } from './dynacast/dynacast.ts';
 import type { Egress } from './egress.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Relay } from './relay/relay.ts';
@@ -126,6 +127,8 @@ export class Schedule {
         return this.#lookAt(nowMs, task.subscription);
       case 'flow':
         return this.#lookAtFlow(nowMs, task.source);
+      case 'needs':
+        return this.#lookAtNeeds(nowMs, task.source);
       case 'key-frame':
         return this.#askForKeyFrame(nowMs, task.layer);
       case 'wants':
@@ -174,6 +177,7 @@ export class Schedule {
     if (projection.wantedMask !== subscription.wantedMask) {
       subscription.wantedMask = projection.wantedMask;
       if (!source.isLocal) endpoint.conference.wantsDue.bringForward(nowMs + WANTS_SETTLE_MS);
+      source.handleDemand();
     }
     if (needsSenderReport(subscription)) hastenReports(nowMs, endpoint);
   }
@@ -190,10 +194,18 @@ export class Schedule {
   #lookAtFlow(nowMs: number, source: Source): void {
     if (!source.updateFlow(nowMs) || source.kind === 'audio') return;
     for (const subscription of source.subscriptions) subscription.viewDue.bringForward(nowMs);
+    for (const { keyFrames, keyFramesDue } of source.layers) if (keyFrames.isWaiting) keyFramesDue.bringForward(nowMs);
     source.conference.adaptLinks(nowMs, source);
   }
 
+  #lookAtNeeds(nowMs: number, source: Source): void {
+    const event = lookAtNeeds(nowMs, source);
+    if (event !== undefined) this.#emit(event);
+  }
+
   #askForKeyFrame(nowMs: number, layer: Layer): void {
+    const comesByMs = layer.keyFrameComesByMs(nowMs);
+    if (comesByMs > nowMs) return layer.keyFramesDue.moveTo(comesByMs);
     if (!layer.keyFrames.poll(nowMs)) return;
     const { conference, endpointId, sourceId, isLocal } = layer.source;
     if (isLocal) {

@@ -41,10 +41,14 @@ export class LayerSwitch {
     this.reason = rule.name;
   }
 
-  /** True when forwarding may begin at, or switch to, a key frame of `layer`. Before the first frame any layer will do: a picture now, a better one next. */
+  /**
+   * True when forwarding may begin at, or switch to, a key frame of `layer`. Before the first frame any layer will do: a picture now, a better one next. A better one that
+   * was asked for and begins to flow does so with a key frame: to choose it first would let that one pass, and need another.
+   */
   mayBeginOn(layer: number): boolean {
     if (layer === this.current) return false;
-    return layer === this.target || (this.current === NO_LAYER && layer <= this.facts.layerMax);
+    if (layer === this.target) return true;
+    return layer <= this.facts.layerMax && (this.current === NO_LAYER || layer > Math.max(this.current, this.target));
   }
 
   /** Layer whose key frame it waits for, or NO_LAYER. */
