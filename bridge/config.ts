@@ -76,6 +76,10 @@ export const BridgeConfigSchema = Type.Object(
           default: '',
           description: 'address other bridges reach the Octo port at; empty: the first announced media address',
         }),
+        advertised_port: Port(
+          0,
+          'port other bridges reach the Octo port at, where NAT or a port mapping makes it another one; what this bridge sends must leave from there too; 0: octo.port',
+        ),
       },
       { additionalProperties: false, default: {} },
     ),

@@ -101,7 +101,10 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
     const self: BridgePeer = {
       bridgeId: config.bridge_id,
       region: config.region,
-      octo: { address: config.octo.address || candidates[0].address, port: octoPort.port },
+      octo: {
+        address: config.octo.address || candidates[0].address,
+        port: config.octo.advertised_port || octoPort.port,
+      },
       fingerprint: certificate.fingerprint,
     };
 

@@ -13,7 +13,10 @@ const COUNTERS: Readonly<Record<keyof LinkCounters, readonly [name: string, help
   retransmitted: ['retransmitted_packets', 'Frames repeated for the peer'],
   notRetransmitted: ['not_retransmitted_packets', 'Repeats refused: gone, or over the budget'],
   recovered: ['recovered_packets', 'Frames that came after they were asked for'],
-  givenUp: ['given_up_packets', 'Frames that never came in time'],
+  givenUp: ['given_up_packets', 'Frames that never came in time, and might have been repeated'],
+  skipped: ['skipped_packets', 'Frames missing that are never repeated: pings, acknowledgements and the like'],
+  reordered: ['reordered_packets', 'Frames that came behind newer ones, by themselves'],
+  cameLate: ['late_packets', 'Frames that came after they were given up'],
   messagesIn: ['in_messages', 'Data messages received'],
   messagesOut: ['out_messages', 'Data messages sent'],
   messagesRefused: ['refused_messages', 'Data messages refused: too large, or the queue is full'],
@@ -22,6 +25,8 @@ const COUNTERS: Readonly<Record<keyof LinkCounters, readonly [name: string, help
     'dropped_messages',
     'Data messages received and dropped: conference not shared in time, or incomplete',
   ],
+  messagesGivenUp: ['given_up_messages', 'Reliable data messages dropped because the peer had been away for too long'],
+  fragmentsRepeated: ['repeated_fragments', 'Fragments of reliable data messages sent again'],
   handshakes: ['handshakes', 'Handshakes completed'],
   handshakesFailed: ['failed_handshakes', 'Handshakes failed'],
   droppedDown: ['dropped_down_packets', 'Media dropped while the link was not up'],
@@ -45,8 +50,17 @@ const LEVELS: Readonly<Record<Level, readonly [name: string, help: string]>> = {
   clockOffsetMs: ['clock_offset_ms', "The peer's clock ahead of this bridge's; absent until it is measured"],
   lossIn: ['loss_in_ratio', 'Share of frames from the peer that were lost, before recovery'],
   lossOut: ['loss_out_ratio', 'Share of frames to the peer that were lost, before recovery'],
+  residualIn: ['residual_in_ratio', 'Share of frames from the peer that are lost after recovery'],
+  reorderMs: ['reorder_ms', 'How long a missing frame is taken to be late, not lost'],
   conferences: ['conferences', 'Conferences that span this bridge and the peer'],
   messagesQueued: ['queued_messages', 'Data messages that wait to be sent'],
+  messagesQueuedBytes: ['queued_messages_bytes', 'Bytes of data messages that wait to be sent'],
+  messagesUnfinishedBytes: [
+    'unfinished_messages_bytes',
+    'Bytes of data messages received that are not whole or not in order yet',
+  ],
+  sendersHeldByPeer: ['senders_held_by_peer', 'Senders here whose messages the peer lets wait'],
+  sendersHeldHere: ['senders_held_here', "Senders of the peer's whose messages this bridge lets wait"],
 };
 
 /** One series per link, by the other bridge's name; a link made anew counts from 0. */

@@ -88,7 +88,7 @@ export class FrameInput {
         this.#handleKeyFrameRequest(header, length);
         return;
       case FRAME_NACK:
-        this.#reports.handleNack(nowMs, session, this.#meter.rttOrAssumedMs, bytes, offset, length);
+        this.#reports.handleNack(nowMs, session, header.layer, bytes, offset, length);
         return;
       case FRAME_PING:
         this.#handlePing(nowMs, session, isNewest, bytes, offset, length);

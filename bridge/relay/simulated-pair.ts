@@ -129,6 +129,8 @@ export class SimulatedBridge implements RelaySink {
   keyFrameRequests: SeenPacket[] = [];
   wanted: { conferenceId: ConferenceId; wants: readonly Want[] }[] = [];
   states: LinkStateName[] = [];
+  /** When frames were given up. */
+  lossesMs: number[] = [];
   #port: SimulatedPort;
   #boots = 0;
 
@@ -195,6 +197,10 @@ export class SimulatedBridge implements RelaySink {
 
   onWanted(_peer: BridgeId, conferenceId: ConferenceId, wants: readonly Want[]): void {
     this.wanted.push({ conferenceId, wants });
+  }
+
+  onFramesLost(): void {
+    this.lossesMs.push(this.pair.nowMs);
   }
 
   onLinkState(_peer: BridgeId, state: LinkStateName): void {

@@ -22,7 +22,7 @@ import {
   writeLossy,
   writeReliable,
 } from './message.ts';
-import { ACK_BITMAP_BYTES_MAX, decodeMessageAck, writeMessageAck } from './message-ack.ts';
+import { ACK_BITMAP_BYTES_MAX, decodeMessageAck, HELD_SENDERS_MAX, writeMessageAck } from './message-ack.ts';
 import { countNackBlocks, NACK_BLOCKS_MAX, readNackFirst, readNackMask, writeNack } from './nack.ts';
 import { decodePing, decodePong, writePing, writePong } from './ping.ts';
 import { REPLAY_WINDOW, ReplayWindow } from './replay-window.ts';
@@ -98,11 +98,17 @@ test('payloads round-trip', () => {
       place,
       (one, two, three, clock, other, content, where) => {
         const fsn = Math.max(where.index + 1, two);
-        const reliable = { incarnation: one, fsn, previous: three % (fsn - where.index), ...where, bytes: content };
+        const first = where.index === 0 ? fsn : 1 + (one % (fsn - where.index));
+        const reliable = { incarnation: one, fsn, first, previous: three % first, ...where, bytes: content };
         assert.deepEqual(roundTrip(writeReliable, decodeReliable, reliable), reliable);
         const lossy = { message: one, ...where, bytes: content };
         assert.deepEqual(roundTrip(writeLossy, decodeLossy, lossy), lossy);
-        const ack = { incarnation: one, lowest: Math.max(1, two), bitmap: content.subarray(0, ACK_BITMAP_BYTES_MAX) };
+        const held = Array.from({ length: two % (HELD_SENDERS_MAX + 1) }, () => ({
+          conferenceId: two,
+          endpointId: one,
+        }));
+        const bitmap = content.subarray(0, ACK_BITMAP_BYTES_MAX);
+        const ack = { incarnation: one, lowest: Math.max(1, two), bitmap, held };
         assert.deepEqual(roundTrip(writeMessageAck, decodeMessageAck, ack), ack);
         const wantsAck = { incarnation: one, version: two };
         assert.deepEqual(roundTrip(writeWantsAck, decodeWantsAck, wantsAck), wantsAck);

@@ -110,7 +110,7 @@ function missingIn(payload: Buffer): number[] {
 }
 
 test('an acknowledgement says which numbers have arrived', () => {
-  const ack = decodeMessageAck(Buffer.from('112233440000000560', 'hex'), 0, 9);
+  const ack = decodeMessageAck(Buffer.from('11223344000000050001000060', 'hex'), 0, 13);
   const arrived = Array.from({ length: 16 }, (_, number) => number).filter(number => isAcked(ack, number));
   assert.deepEqual(arrived, [0, 1, 2, 3, 4, 7, 8]);
 });

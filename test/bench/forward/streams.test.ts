@@ -45,7 +45,7 @@ function wire(program = videoProgram(2_500_000, 30), firstFrame = 1) {
     firstFrame,
     nextTransportSequence: () => transportSequence++,
   });
-  stream.start(0, 1, 0);
+  stream.start(0, 1, 0, 1_000);
   return { stream, sent };
 }
 
@@ -136,7 +136,7 @@ test('every packet is verified, RTX too, and the right one is recovered', () => 
     [rtx.payloadType, rtx.ssrc, readUint16(rtx.bytes, rtx.payloadOffset)],
     [PAYLOAD_TYPES.rtx, SSRC + 1, lost],
   );
-  received.handleRtx(sent[media], 0, sent[media].length);
+  received.handleRtx(sent[media], 0, sent[media].length, 0);
   assert.equal(received.count.missing.size, 0);
   assert.equal(received.count.recovered, 1);
   assert.equal(verification.verified, media);
