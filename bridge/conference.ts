@@ -238,19 +238,10 @@ export class Conference {
     }
   }
 
-  /** Bit n: some other bridge wants layer n of a source of this one, whether it flows or not. */
-  wantedByBridges({ endpointId, sourceId }: Source): number {
+  /** What other bridges want of a source of this one, whether it flows or not: name and layers, bit n is layer n. */
+  *wantsOfOthers({ endpointId, sourceId }: Source): Generator<readonly [bridgeId: string, layerMask: number]> {
     const key = sourceKey(endpointId, sourceId);
-    let mask = 0;
-    for (const wanted of this.#wantedBy.values()) mask |= wanted.get(key) ?? 0;
-    return mask;
-  }
-
-  /** Names of the other bridges that want one layer of a source of this one. */
-  bridgesThatWant({ endpointId, sourceId }: Source, layer: number): string[] {
-    const key = sourceKey(endpointId, sourceId);
-    const links = [...this.#wantedBy].filter(([, wanted]) => ((wanted.get(key) ?? 0) & (1 << layer)) !== 0);
-    return links.map(([link]) => link.peerId);
+    for (const [link, wanted] of this.#wantedBy) yield [link.peerId, wanted.get(key) ?? 0];
   }
 
   /**

@@ -255,6 +255,18 @@ describe('what a focus and an operator are told', () => {
     assert.equal(mesh.a.bridge.pausedLayerCount(), 1);
   });
 
+  test('whoever asks for more than there is stands beside the best there is', () => {
+    const mesh = new Mesh();
+    mesh.put(mesh.a, 1, { sources: [{ ...VIDEO, rids: ['q', 'h'] }] });
+    mesh.watch(mesh.a, 2, 2);
+    mesh.watch(mesh.b, 3, 2);
+    mesh.run(SETTLED_MS);
+    const [source] = mesh.a.bridge.describeConference(mesh.a.nowMs, CONFERENCE).sources;
+    assert.deepEqual(source.layers[1].needed?.endpoints, [formatId(2 as EndpointId)]);
+    assert.deepEqual(source.layers[1].needed?.bridges, ['b']);
+    assert.equal(mesh.mask, 3);
+  });
+
   test('pauses and restarts are counted, those of sources that have ended too', () => {
     const mesh = new Mesh();
     mesh.watch(mesh.b, 3, 0);

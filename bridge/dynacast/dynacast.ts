@@ -35,14 +35,14 @@ export function neededLayersEvent(source: Source): BridgeEvent | undefined {
 export function describeNeeds(source: Source, layer: number) {
   const { needs, conference, subscriptions } = source;
   if (needs === undefined) return undefined;
-  const bit = 1 << layer;
+  const isOfThis = (mask: number) => (needs.existing(mask) & (1 << layer)) !== 0;
   return {
     told: needs.isSent(layer) ? 'send' : 'pause',
     why: needs.why(layer),
     endpoints: subscriptions
-      .filter(({ endpoint, projection }) => isHere(endpoint.state) && (projection.wantedMask & bit) !== 0)
+      .filter(({ endpoint, projection }) => isHere(endpoint.state) && isOfThis(projection.wantedMask))
       .map(({ endpoint }) => formatId(endpoint.id)),
-    bridges: conference.bridgesThatWant(source, layer),
+    bridges: [...conference.wantsOfOthers(source)].filter(([, mask]) => isOfThis(mask)).map(([bridgeId]) => bridgeId),
   };
 }
 
@@ -51,7 +51,8 @@ export function describeNeeds(source: Source, layer: number) {
  * cannot or was told not to, is in it as long as it is wanted.
  */
 function watchedMask(source: Source): number {
-  let mask = source.conference.wantedByBridges(source);
+  let mask = 0;
+  for (const [, layerMask] of source.conference.wantsOfOthers(source)) mask |= layerMask;
   for (const { projection, endpoint } of source.subscriptions) {
     if (isHere(endpoint.state)) mask |= projection.wantedMask;
   }

@@ -109,11 +109,14 @@ describe('what a publisher is to send', () => {
     assert.equal(bench.needs.mask, 0);
   });
 
-  test("a layer that the source does not have is nobody's need", () => {
-    const needs = new LayerNeeds(1);
-    needs.update(0, HIGH, false, 0);
-    needs.update(FRESH_MS, HIGH, false, 0);
-    assert.equal(needs.mask, 0);
+  test('whoever asks for more than there is watches the best there is', () => {
+    for (const layers of [1, 2]) {
+      const needs = new LayerNeeds(layers);
+      needs.update(0, HIGH, false, 0);
+      needs.update(FRESH_MS, HIGH, false, 0);
+      assert.equal(needs.mask, (1 << layers) - 1);
+      assert.equal(needs.why(layers - 1), 'watched');
+    }
   });
 });
 

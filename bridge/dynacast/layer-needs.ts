@@ -96,12 +96,12 @@ export class LayerNeeds {
   }
 
   /**
-   * Decides anew. `watchedMask`: layers that anybody is to be given; `flowingMask`: those that have media. True when {@link mask} is to be told: when it has changed,
+   * Decides anew. `watchedMask`: layers that anybody is to be given, those that the source does not have included; `flowingMask`: those that have media. True when {@link mask} is to be told: when it has changed,
    * and the first time. Call when any of the arguments may have changed, and at {@link dueMs}; more often is harmless.
    */
   update(nowMs: number, watchedMask: number, isMuted: boolean, flowingMask: number): boolean {
     const before = this.mask;
-    const watched = watchedMask & ((1 << this.#layers) - 1);
+    const watched = this.existing(watchedMask);
     this.dueMs = NEVER;
     for (let layer = 0; layer < this.#layers; layer++) this.#decide(nowMs, layer, watched, isMuted, flowingMask);
     const isNews = this.mask !== before || !this.#isKnown;
@@ -128,6 +128,12 @@ export class LayerNeeds {
     const restartedMs = this.#restartedMs[layer];
     if (restartedMs === NEVER || nowMs >= restartedMs + RESTART_MS_MAX) return 0;
     return restartedMs + RESTART_MS_MAX;
+  }
+
+  /** Who watches does not know how many layers there are: what is above them means the highest. */
+  existing(mask: number): number {
+    const all = (1 << this.#layers) - 1;
+    return mask > all ? (mask & all) | (1 << (this.#layers - 1)) : mask;
   }
 
   #decide(nowMs: number, layer: number, watched: number, isMuted: boolean, flowingMask: number): void {
