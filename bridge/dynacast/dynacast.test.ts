@@ -122,7 +122,7 @@ describe('what nobody in the mesh watches is not needed', () => {
     mesh.run(SETTLED_MS);
     assert.equal(mesh.mask, HIGH | LOW);
     mesh.watch(mesh.c, 4, 0);
-    mesh.run(PAUSE_MS + 500);
+    mesh.run(PAUSE_MS + 2_000);
     assert.equal(mesh.mask, LOW);
   });
 
@@ -140,7 +140,7 @@ describe('what nobody in the mesh watches is not needed', () => {
     mesh.run(SETTLED_MS);
     assert.equal(mesh.mask, HIGH | LOW);
     mesh.leave(mesh.b, 3);
-    mesh.run(PAUSE_MS + 100);
+    mesh.run(PAUSE_MS + 2_000);
     assert.equal(mesh.mask, 0);
   });
 
@@ -149,7 +149,7 @@ describe('what nobody in the mesh watches is not needed', () => {
     const viewer = mesh.watch(mesh.a, 2, 2);
     mesh.run(SETTLED_MS);
     viewer.sink.onClosed('silent');
-    mesh.run(PAUSE_MS + 100);
+    mesh.run(PAUSE_MS + 2_000);
     assert.equal(mesh.mask, 0);
   });
 });
