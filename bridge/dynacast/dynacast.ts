@@ -1,7 +1,9 @@
 /** The needs of one source (layer-needs.ts), brought together from everybody who watches it: subscribers of this bridge, and bridges that want it for theirs. */
 import type { BridgeEvent } from '../../protocol/control/events.ts';
 import { formatId } from '../../protocol/ids.ts';
+import { layerMaskOf } from '../../protocol/octo/wants.ts';
 import type { Source } from '../source.ts';
+import { sourceKey } from '../subscription.ts';
 
 /** Decides anew on what the publisher of `source` is to send, and when to look again. The event to emit when that is news. */
 export function lookAtNeeds(nowMs: number, source: Source): BridgeEvent | undefined {
@@ -33,7 +35,7 @@ export function neededLayersEvent(source: Source): BridgeEvent | undefined {
 
 /** Who watches a layer, and what the publisher was told because of it; for people. */
 export function describeNeeds(source: Source, layer: number) {
-  const { needs, conference, subscriptions } = source;
+  const { needs, subscriptions } = source;
   if (needs === undefined) return undefined;
   const isOfThis = (mask: number) => (needs.existing(mask) & (1 << layer)) !== 0;
   return {
@@ -42,7 +44,7 @@ export function describeNeeds(source: Source, layer: number) {
     endpoints: subscriptions
       .filter(({ endpoint, projection }) => isHere(endpoint.state) && isOfThis(projection.wantedMask))
       .map(({ endpoint }) => formatId(endpoint.id)),
-    bridges: [...conference.wantsOfOthers(source)].filter(([, mask]) => isOfThis(mask)).map(([bridgeId]) => bridgeId),
+    bridges: [...wantsOfOthers(source)].filter(([, mask]) => isOfThis(mask)).map(([bridgeId]) => bridgeId),
   };
 }
 
@@ -52,11 +54,20 @@ export function describeNeeds(source: Source, layer: number) {
  */
 function watchedMask(source: Source): number {
   let mask = 0;
-  for (const [, layerMask] of source.conference.wantsOfOthers(source)) mask |= layerMask;
+  for (const [, layerMask] of wantsOfOthers(source)) mask |= layerMask;
   for (const { projection, endpoint } of source.subscriptions) {
     if (isHere(endpoint.state)) mask |= projection.wantedMask;
   }
   return mask;
+}
+
+/** What other bridges want of a source of this one, whether it flows or not: name and layers. */
+function* wantsOfOthers({ conference, endpointId, sourceId }: Source): Generator<readonly [string, number]> {
+  const key = sourceKey(endpointId, sourceId);
+  for (const link of conference.supply.links) {
+    const want = conference.supply.wantsOf(link).get(key);
+    if (want !== undefined) yield [link.peerId, layerMaskOf(want)];
+  }
 }
 
 function isHere(state: 'new' | 'connected' | 'gone' | 'failed'): boolean {

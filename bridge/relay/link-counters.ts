@@ -16,6 +16,16 @@ export interface LinkCounters {
   recovered: number;
   /** Frames that never came in time, and might have been repeated: what is lost after recovery. */
   givenUp: number;
+  /** FEC frames, and their bytes. */
+  fecSent: number;
+  fecBytesOut: number;
+  /** FEC frames not sent because the share, or the path, had no room for them. */
+  fecHeldBack: number;
+  fecReceived: number;
+  /** Frames repaired by them. */
+  fecRecovered: number;
+  /** FEC frames that repaired nothing: nothing was missing, or too much. */
+  fecUseless: number;
   /** Frames missing that are never repeated, as the peer says: pings, acknowledgements and the like. */
   skipped: number;
   /** Frames that came behind newer ones, by themselves: not loss. */
@@ -56,6 +66,10 @@ export interface LinkCounters {
   keyFrameRequestsIn: number;
   keyFrameRequestsOut: number;
   keyFrameRequestsMerged: number;
+  /** Steps up of a source on a full link; steps down because the budget no longer sufficed, and in favour of a source with more viewers. */
+  layersRaised: number;
+  layersOverBudget: number;
+  layersOutbid: number;
 }
 
 export function createLinkCounters(): LinkCounters {
@@ -70,6 +84,12 @@ export function createLinkCounters(): LinkCounters {
     notRetransmitted: 0,
     recovered: 0,
     givenUp: 0,
+    fecSent: 0,
+    fecBytesOut: 0,
+    fecHeldBack: 0,
+    fecReceived: 0,
+    fecRecovered: 0,
+    fecUseless: 0,
     skipped: 0,
     reordered: 0,
     cameLate: 0,
@@ -94,5 +114,8 @@ export function createLinkCounters(): LinkCounters {
     keyFrameRequestsIn: 0,
     keyFrameRequestsOut: 0,
     keyFrameRequestsMerged: 0,
+    layersRaised: 0,
+    layersOverBudget: 0,
+    layersOutbid: 0,
   };
 }

@@ -1,9 +1,10 @@
 import type { Ping, Pong } from '../../protocol/octo/ping.ts';
 import type { LossRecovery } from './loss-recovery.ts';
+import { LossWindow } from './loss-window.ts';
 
 export const PING_INTERVAL_MS = 250;
 /** While the peer is not heard: the first ping after an outage brings the link up. */
-export const PING_INTERVAL_DOWN_MS = 100;
+export const PING_INTERVAL_HUSHED_MS = 100;
 /** Until the first pong. */
 const RTT_MS_ASSUMED = 100;
 const PINGS_REMEMBERED = 16;
@@ -22,6 +23,8 @@ export class LinkMeter {
   /** Share of frames, 0-1, that did not arrive at the first try. */
   lossIn = 0;
   lossOut = 0;
+  /** The same to the peer over ten seconds, with the length of its bursts. */
+  readonly recentLossOut = new LossWindow();
   /** Share of frames, 0-1, that recovery has given up. */
   residualIn = 0;
   /** Mean deviation of the round trip, RFC 6298 section 2 (gain 1/4); 0 until the first pong. */
@@ -40,11 +43,11 @@ export class LinkMeter {
     return this.rttMs ?? RTT_MS_ASSUMED;
   }
 
-  isPingDue(nowMs: number, isUp: boolean): boolean {
-    return nowMs >= this.#dueMs - (isUp ? 0 : PING_INTERVAL_MS - PING_INTERVAL_DOWN_MS);
+  isPingDue(nowMs: number, isHushed: boolean): boolean {
+    return nowMs >= this.#dueMs - (isHushed ? PING_INTERVAL_MS - PING_INTERVAL_HUSHED_MS : 0);
   }
 
-  /** The ping to send now; the next is due in 250 ms, or 100 while the link is not up. */
+  /** The ping to send now; the next is due in 250 ms, or 100 while the peer is not heard. */
   takePing(nowMs: number, incarnation: number, recovery: LossRecovery): Ping {
     this.#dueMs = nowMs + PING_INTERVAL_MS;
     const number = this.#number;
@@ -60,11 +63,18 @@ export class LinkMeter {
       sentMicros: toMicros(nowMs),
       expected: Math.min(expected, 0xffffffff),
       lost: Math.min(recovery.lost, 0xffffffff),
+      bursts: Math.min(recovery.bursts, 0xffffffff),
     };
   }
 
   handlePing(ping: Ping): void {
     this.lossOut = this.#out.update(ping.expected, ping.lost);
+    this.recentLossOut.update(ping.expected, ping.lost, ping.bursts);
+  }
+
+  /** Mean number of frames to the peer that are lost in a row, at least 1. */
+  get burstLengthOut(): number {
+    return this.recentLossOut.burstLength;
   }
 
   handlePong(nowMs: number, pong: Pong): void {
@@ -89,6 +99,7 @@ export class LinkMeter {
     this.#dueMs = 0;
     this.#in.restart();
     this.#out.restart();
+    this.recentLossOut.restart();
     this.#residual.restart();
   }
 }

@@ -25,6 +25,8 @@ export class LinkSession {
   readonly recovery: LossRecovery;
   /** The peer's incarnation as its frames in this session say it; 0 until the first. Nothing stateful is sent before. */
   peerIncarnation = 0;
+  /** Frames that were rebuilt without having arrived; undefined until the first. */
+  #rebuilt: ReplayWindow | undefined;
   #nextSequence = 0;
   readonly #sealer: FrameSealer;
   readonly #opener: FrameOpener;
@@ -73,6 +75,27 @@ export class LinkSession {
     if (!this.#opener.open(bytes, offset, length, sequence)) return -2;
     this.#replay.accept(sequence);
     return sequence;
+  }
+
+  /** What the next frame that is sealed will be. */
+  get nextSequence(): number {
+    return this.#nextSequence;
+  }
+
+  /** The full number of one that the peer names of its own frames. */
+  extendReceived(sequenceLow: number): number {
+    return extend32(sequenceLow, Math.max(0, this.#replay.highest));
+  }
+
+  /** Forward error correction has given this frame: should it arrive after all, it is one too many. */
+  handleRebuilt(nowMs: number, sequence: number): void {
+    this.#rebuilt ??= new ReplayWindow();
+    this.#rebuilt.accept(sequence);
+    this.recovery.handleRebuilt(nowMs, sequence);
+  }
+
+  isRebuilt(sequence: number): boolean {
+    return this.#rebuilt !== undefined && !this.#rebuilt.isFresh(sequence);
   }
 
   /** The full number of a sequence number that the peer NACKed; -1 when nothing was sent under it. */

@@ -23,6 +23,9 @@ import type { LinkRole, SessionKeys } from '../../protocol/octo/keys.ts';
 import { writePing } from '../../protocol/octo/ping.ts';
 import { padRtp } from '../../protocol/rtp/padding.ts';
 import { SLOT_BYTES } from '../arena.ts';
+import type { FecSettings } from './fec-policy.ts';
+import { FecReceiver } from './fec-receiver.ts';
+import { FecSender } from './fec-sender.ts';
 import { FrameInput } from './frame-input.ts';
 import { FrameOutput, type LinkWire } from './frame-output.ts';
 import type { StartHandshake } from './handshake.ts';
@@ -40,8 +43,10 @@ import { TailRepeats } from './tail-repeats.ts';
 
 /** Media packets are padded to a multiple of this where runs of one size leave for less; the other side takes it off again. */
 const RUN_MULTIPLE = 16;
-/** A peer that has sent nothing authentic for this long is down: three pings lost, and seen by the tick that ends the first second. */
-export const SILENT_MS_MAX = 950;
+/** A peer that has sent nothing authentic for this long is down: so that it is known a second after its end, with the tick and what was still under way. */
+export const SILENT_MS_MAX = 850;
+/** A ping or its answer is overdue: pings go out more often, so that a few lost ones do not look like the end. */
+const HUSHED_MS = 350;
 /** After this much silence a peer's nudge is believed to mean that it has lost the keys. */
 const DEAF_MS = 400;
 /** Keys are forgotten after so long a silence; until then the link is up again as soon as the path is. */
@@ -63,6 +68,7 @@ export interface LinkOptions {
   readonly startHandshake: StartHandshake;
   readonly ciphers: FrameCiphers;
   readonly sink: RelaySink;
+  readonly fec: FecSettings;
   /** 0 to 1, excluding 1. */
   readonly random: () => number;
   /** The bridge's clock; all `nowMs` are of it. */
@@ -81,11 +87,15 @@ export class Link {
   readonly counters = createLinkCounters();
   readonly meter = new LinkMeter();
   readonly dialogue: LinkDialogue;
+  /** Forward error correction of what is sent. */
+  readonly fec: FecSender;
   state: LinkStateName = 'connecting';
   /** What the path to the peer can take, bit/s with headers and tags; Infinity while nothing has shown a limit. */
   sendBudgetBps = Number.POSITIVE_INFINITY;
   /** What everything that the peer wants would take, bit/s; set by whoever decides what is sent. 0 while nothing is held back. */
   demandBps = 0;
+  /** Layers, over all conferences: wanted by the peer, sent to it, and held back from it; kept by whoever decides what is sent. */
+  readonly layers = { wanted: 0, sent: 0, withheld: 0 };
   readonly #sink: RelaySink;
   readonly #ciphers: FrameCiphers;
   readonly #padsRuns: boolean;
@@ -95,6 +105,7 @@ export class Link {
   readonly #attempts: HandshakeAttempts;
   readonly #sessions = new SessionSet();
   readonly #reports: LossReports;
+  readonly #repair: FecReceiver;
   readonly #tail = new TailRepeats();
   readonly #merge = new KeyFrameMerge();
   readonly #header = new FrameHeader();
@@ -119,6 +130,8 @@ export class Link {
     this.#incarnation = 1 + Math.floor(options.random() * 0xffffffff);
     this.#output = new FrameOutput(nowMs(), options.wire, this.counters);
     this.#reports = new LossReports(this.#output, this.counters);
+    this.fec = new FecSender(options.fec, this.#output, this.counters);
+    this.#repair = new FecReceiver(this.counters);
     this.dialogue = new LinkDialogue(this.peerId, this.#incarnation, this.#output, this.counters, sink);
     this.#input = new FrameInput({
       peerId: this.peerId,
@@ -127,6 +140,7 @@ export class Link {
       meter: this.meter,
       dialogue: this.dialogue,
       reports: this.#reports,
+      fec: this.#repair,
       sink,
     });
     this.#attempts = new HandshakeAttempts(
@@ -189,7 +203,8 @@ export class Link {
     const isPadded =
       this.#padsRuns && !isRtcp(bytes, offset) && length + RUN_MULTIPLE + FRAME_OVERHEAD_BYTES <= SLOT_BYTES;
     const paddedLength = isPadded ? padRtp(this.#output.bytes, slot + HEADER_BYTES, length, RUN_MULTIPLE) : length;
-    this.#output.finish(nowMs, session, slot, paddedLength, true, mediaClass);
+    if (this.fec.isOn) this.fec.finish(nowMs, session, mediaClass, slot, paddedLength);
+    else this.#output.finish(nowMs, session, slot, paddedLength, true, mediaClass);
   }
 
   /** True when the peer has been away for so long that reliable messages to it are dropped. */
@@ -255,12 +270,16 @@ export class Link {
     const session = this.#sessions.current;
     this.#attempts.handleTimeout(nowMs, this.state !== 'up' || session === undefined || session.needsRekey(nowMs));
     if (session !== undefined) {
-      if (this.meter.isPingDue(nowMs, this.state === 'up')) this.#sendPing(nowMs, session);
+      if (this.meter.isPingDue(nowMs, silentMs >= HUSHED_MS)) this.#sendPing(nowMs, session);
       this.#reports.timing.update(this.meter.rttOrAssumedMs, this.meter.rttDeviationMs);
       this.#reports.handleTimeout(nowMs, session);
       const { previous } = this.#sessions;
       if (previous !== undefined) this.#reports.handleTimeout(nowMs, previous);
       this.#tail.handleTimeout(nowMs, previous, this.#reports.timing, this.#output);
+    }
+    this.#repair.handleTimeout(nowMs);
+    if (session !== undefined && this.state === 'up') {
+      this.fec.handleTimeout(nowMs, session, this.meter, this.reorderMs, this.sendBudgetBps);
     }
     if (this.isGone(nowMs)) this.counters.messagesGivenUp += this.dialogue.dropWaiting();
     const { rttOrAssumedMs } = this.meter;
@@ -311,12 +330,19 @@ export class Link {
     this.counters.packetsIn++;
     this.counters.bytesIn += length;
     this.#heardMs = nowMs;
-    session.recovery.handleArrival(nowMs, this.#sessions.sequence);
+    const { sequence } = this.#sessions;
+    const isRebuilt = session.isRebuilt(sequence);
+    if (isRebuilt) session.recovery.handleRebuiltArrival(sequence);
+    else session.recovery.handleArrival(nowMs, sequence);
     this.#reports.handleArrival(nowMs, session);
     const isNewest = session === this.#sessions.current;
     if (isNewest) this.#attempts.handleConfirmed();
     if (before !== this.#sessions.current) this.meter.handleNewSession();
     if (this.state !== 'up') this.#setState('up');
+    if (isRebuilt) {
+      this.counters.replayed++;
+      return;
+    }
     try {
       const payload = offset + HEADER_BYTES;
       this.#input.handleFrame(nowMs, session, isNewest, header, bytes, payload, length - FRAME_OVERHEAD_BYTES);

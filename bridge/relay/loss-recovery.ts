@@ -1,3 +1,4 @@
+import { LossRuns } from './loss-runs.ts';
 import type { RepairTiming } from './repair-timing.ts';
 
 /** A larger jump is an outage, not loss: nothing in it is asked for. */
@@ -45,10 +46,13 @@ export class LossRecovery {
   unrepaired = 0;
   /** Holes that may still close. */
   missing = 0;
+  /** How long a hole may yet be filled by forward error correction: so much later it is asked for. */
+  rebuildMs = 0;
   /** No hole is due before. */
   nextDueMs = Number.POSITIVE_INFINITY;
   readonly #totals: RecoveryTotals;
   readonly #timing: RepairTiming;
+  readonly #runs = new LossRuns();
   /** Holes, oldest first; the first `#count` places of each array. */
   #sequences = new Float64Array(HOLES_MIN);
   #sinceMs = new Float64Array(HOLES_MIN);
@@ -60,6 +64,11 @@ export class LossRecovery {
   constructor(totals: RecoveryTotals, timing: RepairTiming) {
     this.#totals = totals;
     this.#timing = timing;
+  }
+
+  /** Runs of consecutive numbers among the lost. */
+  get bursts(): number {
+    return this.#runs.count;
   }
 
   /** Notes an authenticated frame. Each sequence number comes here once: the replay window has seen to that. */
@@ -76,25 +85,43 @@ export class LossRecovery {
     const isAnswer = this.#isAnswer(nowMs, hole);
     if (!isAnswer) {
       this.#totals.reordered++;
-      if (this.#asks[hole] > 0) this.lost--;
+      if (this.#asks[hole] > 0) this.#countFound(sequence);
       this.#timing.reorder.handleLate(nowMs, nowMs - this.#sinceMs[hole]);
     } else this.#totals.recovered++;
     this.#close(hole);
     return isAnswer ? 'recovered' : 'reordered';
   }
 
+  /** True for a hole that is still open. */
+  isMissing(sequence: number): boolean {
+    return this.#find(sequence) >= 0;
+  }
+
   /** A frame was made anew from others (forward error correction). False when it is not missing any more. */
   handleRebuilt(nowMs: number, sequence: number): boolean {
     if (sequence > this.highest) {
       this.#advance(nowMs, sequence);
-      this.lost++;
+      this.#countLost(sequence, false);
       return true;
     }
     const hole = this.#find(sequence);
     if (hole < 0) return false;
-    if (this.#asks[hole] === 0) this.lost++;
+    if (this.#asks[hole] === 0) this.#countLost(sequence, false);
     this.#close(hole);
     return true;
+  }
+
+  /** A hole that is filled without being asked for once others are, which will take a round trip: not asked for before that. */
+  handlePromise(nowMs: number, sequence: number): void {
+    const hole = this.#find(sequence);
+    if (hole >= 0 && this.#asks[hole] === 0) this.#dueMs[hole] = nowMs + this.#timing.repeatMs + this.rebuildMs;
+  }
+
+  /** A frame that was made anew has come after all: unless it was asked for, it was not lost. */
+  handleRebuiltArrival(sequence: number): void {
+    if (!this.#runs.isUnasked(sequence)) return;
+    this.#countFound(sequence);
+    this.#totals.reordered++;
   }
 
   /** The peer says that it will not repeat this frame: it never does (`isHarmless`), or does not have it any more. */
@@ -105,7 +132,7 @@ export class LossRecovery {
       this.#giveUp(hole);
       return;
     }
-    if (this.#asks[hole] === 0) this.lost++;
+    if (this.#asks[hole] === 0) this.#countLost(sequence, true);
     this.#totals.skipped++;
     this.#close(hole);
   }
@@ -127,7 +154,7 @@ export class LossRecovery {
           continue;
         }
         if (asked < due.length) {
-          if (asks === 0) this.lost++;
+          if (asks === 0) this.#countLost(this.#sequences[hole], true);
           if (asks < ASKS_MAX) this.#asks[hole]++;
           this.#dueMs[hole] = nowMs + repeatMs;
           due[asked++] = this.#sequences[hole];
@@ -144,12 +171,13 @@ export class LossRecovery {
     const gap = sequence - this.highest - 1;
     if (gap > GAP_MAX) {
       this.lost += gap;
+      this.#runs.addWhole();
       this.unrepaired += gap;
       this.#totals.givenUp += gap;
       for (let hole = 0; hole < this.#count; hole++) if (this.#asks[hole] !== CLOSED) this.#giveUp(hole);
     } else if (gap > 0) {
       this.#reserve(gap);
-      const dueMs = nowMs + this.#timing.reorderMs(nowMs);
+      const dueMs = nowMs + this.#timing.reorderMs(nowMs) + this.rebuildMs;
       if (dueMs < this.nextDueMs) this.nextDueMs = dueMs;
       for (let missing = this.highest + 1; missing < sequence; missing++) {
         const hole = this.#count++;
@@ -160,6 +188,7 @@ export class LossRecovery {
         this.missing++;
       }
     }
+    this.#runs.advance(sequence);
     this.highest = sequence;
   }
 
@@ -215,10 +244,20 @@ export class LossRecovery {
   }
 
   #giveUp(hole: number): void {
-    if (this.#asks[hole] === 0) this.lost++;
+    if (this.#asks[hole] === 0) this.#countLost(this.#sequences[hole], true);
     this.unrepaired++;
     this.#totals.givenUp++;
     this.#close(hole);
+  }
+
+  #countLost(sequence: number, isAsked: boolean): void {
+    this.lost++;
+    this.#runs.add(sequence, isAsked);
+  }
+
+  #countFound(sequence: number): void {
+    this.lost--;
+    this.#runs.remove(sequence);
   }
 
   #close(hole: number): void {

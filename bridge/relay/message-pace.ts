@@ -42,6 +42,8 @@ export class MessagePace {
   #filledMs = Number.NEGATIVE_INFINITY;
   #smoothedMs = -1;
   #variationMs = 0;
+  /** What repeats have come to since the last clear round trip: fragments sent meanwhile wait as long (RFC 6298 section 5.5). */
+  #backedOffMs = 0;
   #baseMs = Number.POSITIVE_INFINITY;
   #formerBaseMs = Number.POSITIVE_INFINITY;
   #baseUntilMs = Number.NEGATIVE_INFINITY;
@@ -86,6 +88,7 @@ export class MessagePace {
   handleAcked(nowMs: number, tripMs: number): void {
     this.#roundAcked++;
     if (tripMs < 0) return;
+    this.#backedOffMs = 0;
     this.#smooth(tripMs);
     this.#remember(nowMs, tripMs);
     this.#roundSamples++;
@@ -107,12 +110,13 @@ export class MessagePace {
   /** When a fragment sent now is overdue (RFC 6298 section 2, with a floor of two ticks' jitter); `rttMs` until round trips are known. */
   retryMs(rttMs: number): number {
     const retryMs = this.#smoothedMs < 0 ? 1.5 * rttMs + 20 : this.#smoothedMs + Math.max(20, 4 * this.#variationMs);
-    return Math.max(RETRY_MS_MIN, Math.min(RETRY_MS_MAX, retryMs));
+    return Math.max(RETRY_MS_MIN, this.#backedOffMs, Math.min(RETRY_MS_MAX, retryMs));
   }
 
   /** Each repeat waits half as long again as the one before. */
   backOff(retryMs: number): number {
-    return Math.min(RETRY_MS_MAX, retryMs * 1.5);
+    this.#backedOffMs = Math.min(RETRY_MS_MAX, retryMs * 1.5);
+    return this.#backedOffMs;
   }
 
   /** When a fragment is overdue that was overtaken: a later one has been acknowledged. */
@@ -140,7 +144,7 @@ export class MessagePace {
       this.#isStarting = false;
       this.window = Math.max(WINDOW_MIN, Math.floor(this.window * DECREASE));
     } else if (this.#wasFull) {
-      const step = this.#isStarting ? this.window : Math.max(2, this.window >> 4);
+      const step = this.#isStarting ? this.window : Math.max(4, this.window >> 3);
       this.window = Math.min(FRAGMENT_WINDOW, this.window + step);
     }
   }

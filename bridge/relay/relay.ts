@@ -2,7 +2,10 @@ import type { BridgePeer } from '../../protocol/control/spec.ts';
 import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protocol/ids.ts';
 import type { FrameCiphers } from '../../protocol/octo/aead.ts';
 import type { Want } from '../../protocol/octo/wants.ts';
+import type { Withheld } from '../../protocol/octo/withheld.ts';
 import type { DatagramPort, Peer } from '../io/datagram-port.ts';
+import { DEFAULT_FEC_SETTINGS, type FecSettings } from './fec-policy.ts';
+import type { FecClassState } from './fec-sender.ts';
 import type { LinkWire } from './frame-output.ts';
 import type { StartHandshake } from './handshake.ts';
 import { Link } from './link.ts';
@@ -23,6 +26,8 @@ export interface RelayOptions {
   /** What protects frames: node:crypto, or native code. */
   readonly ciphers: FrameCiphers;
   readonly sink: RelaySink;
+  /** When parity is sent, and how much of it at most. */
+  readonly fec?: FecSettings;
   /** 0 to 1, excluding 1. */
   readonly random: () => number;
   /** The bridge's one monotonic clock, ms. */
@@ -39,13 +44,22 @@ export interface LinkSnapshot extends Readonly<LinkCounters> {
   readonly clockOffsetMs: number | null;
   readonly lossIn: number;
   readonly lossOut: number;
+  /** Frames to the peer lost in a row, mean of ten seconds. */
+  readonly burstLengthOut: number;
+  /** Forward error correction to the peer, by class of media. */
+  readonly fec: readonly FecClassState[];
   /** After recovery: frames that were given up. */
   readonly residualIn: number;
   readonly reorderMs: number;
   readonly conferences: number;
+  readonly layersWanted: number;
+  readonly layersSent: number;
+  readonly layersWithheld: number;
   /** Reliable messages that have not been sent whole. */
   readonly messagesQueued: number;
   readonly messagesQueuedBytes: number;
+  /** Fragments sent and not acknowledged. */
+  readonly messagesUnderWay: number;
   readonly messagesUnfinishedBytes: number;
   readonly sendersHeldByPeer: number;
   readonly sendersHeldHere: number;
@@ -111,6 +125,11 @@ export class Relay {
     return this.#meshes.get(conferenceId) ?? NONE;
   }
 
+  /** All links. */
+  get links(): Iterable<Link> {
+    return this.#allLinks();
+  }
+
   /** The link to a bridge, for the packet path: hold it while a conference spans it. */
   linkTo(peer: BridgeId): Link | undefined {
     return this.#entries.get(peer)?.link;
@@ -118,10 +137,15 @@ export class Relay {
 
   /**
    * Everything we want from that bridge in this conference: replaces what we wanted before, and is made known until the peer has it. False when
-   * the conference does not span that bridge, or for more than WANTS_MAX entries.
+   * the conference does not span that bridge, or for more than ENTRIES_MAX entries.
    */
   setWanted(conferenceId: ConferenceId, peer: BridgeId, wants: readonly Want[]): boolean {
     return this.linkTo(peer)?.dialogue.setWanted(conferenceId, wants) ?? false;
+  }
+
+  /** Everything we hold back of what that bridge wants in this conference; as {@link setWanted}. */
+  setWithheld(conferenceId: ConferenceId, peer: BridgeId, withheld: readonly Withheld[]): boolean {
+    return this.linkTo(peer)?.dialogue.setWithheld(conferenceId, withheld) ?? false;
   }
 
   /** Hot path: one normalised RTP packet or sender report to one link. Copies it into the port's slot; dropped and counted when the link is not up. */
@@ -218,11 +242,17 @@ export class Relay {
       clockOffsetMs: link.meter.clockOffsetMs,
       lossIn: link.meter.lossIn,
       lossOut: link.meter.lossOut,
+      burstLengthOut: link.meter.burstLengthOut,
+      fec: link.fec.states(),
       residualIn: link.meter.residualIn,
       reorderMs: link.reorderMs,
       conferences: link.dialogue.conferenceCount,
+      layersWanted: link.layers.wanted,
+      layersSent: link.layers.sent,
+      layersWithheld: link.layers.withheld,
       messagesQueued: link.dialogue.queued,
       messagesQueuedBytes: link.dialogue.queuedBytes,
+      messagesUnderWay: link.dialogue.underWay,
       messagesUnfinishedBytes: link.dialogue.unfinishedBytes,
       sendersHeldByPeer: link.dialogue.heldByPeer(nowMs),
       sendersHeldHere: link.dialogue.heldHere,
@@ -239,6 +269,10 @@ export class Relay {
     this.#options.port.flush();
   }
 
+  *#allLinks(): Iterable<Link> {
+    for (const { link } of this.#entries.values()) yield link;
+  }
+
   #linkFor(nowMs: number, peer: BridgePeer): Link | undefined {
     const peerId = peer.bridgeId as BridgeId;
     const entry = this.#entries.get(peerId);
@@ -247,6 +281,7 @@ export class Relay {
       return entry.link;
     }
     const { self, port, startHandshake, ciphers, sink, random, nowMs: clock, log } = this.#options;
+    const { fec = DEFAULT_FEC_SETTINGS } = this.#options;
     if (this.#entries.size >= LINKS_MAX) {
       log.warn({ peer: peerId, linksMax: LINKS_MAX }, 'too many links');
       return undefined;
@@ -260,6 +295,7 @@ export class Relay {
       startHandshake,
       ciphers,
       sink,
+      fec,
       random,
       nowMs: clock,
       onFailed: reason => log.warn({ peer: peerId, reason }, 'link handshake failed'),

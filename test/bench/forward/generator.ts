@@ -42,6 +42,8 @@ export interface LoadOptions {
   readonly spins: boolean;
   /** Streams that have never been played begin within this time; a second, unless said otherwise. */
   readonly firstWaitMs?: number;
+  /** Subscribers ask for a key frame when a packet of video is missing for good, as decoders do. */
+  readonly asksKeyFrames?: boolean;
 }
 
 export interface LoadResult {
@@ -84,6 +86,7 @@ export class Generator {
   readonly #consent: NodeJS.Timeout;
   readonly #feedback: Feedback;
   #sampleEvery = 1;
+  #asksKeyFrames = false;
   #consentNext = 0;
 
   /** `observer` hears of all packets; then every one is verified. */
@@ -147,6 +150,7 @@ export class Generator {
   /** Plays a stage's media for a time. */
   async load(options: LoadOptions): Promise<LoadResult> {
     const { stage: name, seconds, expectedPps } = options;
+    this.#asksKeyFrames = options.asksKeyFrames ?? false;
     const stage = this.stage(name);
     const isCheap = expectedPps > VERIFY_ALL_PPS_MAX && this.#verification.observer === undefined;
     this.#sampleEvery = isCheap ? CHEAP_SAMPLE_EVERY : 1;
@@ -297,7 +301,10 @@ export class Generator {
   #sendNacks(nowMs: number): void {
     for (const stream of this.#gaps) {
       if (stream.count.missing.size === 0) this.#gaps.delete(stream);
-      else this.#feedback.sendNack(stream, nowMs);
+      else {
+        this.#feedback.sendNack(stream, nowMs);
+        if (this.#asksKeyFrames) this.#feedback.askKeyFrame(stream, nowMs);
+      }
     }
     this.socket.flush();
   }

@@ -51,6 +51,10 @@ export class ReceivedStream {
   /** Middle bits of the last sender report's time and when it came, for receiver reports. */
   lastReport = 0;
   lastReportMs = 0;
+  /** When a key frame was last asked for. */
+  askedKeyFrameMs = Number.NEGATIVE_INFINITY;
+  /** Where the last key frame begins, extended; -1 before the first. */
+  keyFrameSequence = -1;
   readonly #source: number;
   readonly #verification: Verification;
   /** The first packet of all is always looked at: SRTP counts wraps from there. */
@@ -85,6 +89,7 @@ export class ReceivedStream {
     if (!this.#open(bytes, offset, length)) return;
     const verification = this.#verification;
     if (!this.#verify(rtp.payloadOffset, rtp.payloadLength)) return;
+    this.#noteKeyFrame(readUint16(bytes, offset + 2));
     verification.observer?.received(this, payload.tag, payload.number, payload.sentUs, receivedUs);
     if (payload.sentUs < verification.sinceUs) return;
     verification.latency.add(receivedUs - payload.sentUs);
@@ -96,6 +101,17 @@ export class ReceivedStream {
     this.count.recover(readUint16(plain, rtp.payloadOffset));
     if (!this.#verify(rtp.payloadOffset + 2, rtp.payloadLength - 2)) return;
     this.#verification.observer?.received(this, payload.tag, payload.number, payload.sentUs, receivedUs);
+  }
+
+  /** Since when a decoder has been waiting for a packet: what is missing before the last key frame it does not miss. Undefined: it is not. */
+  get stuckSinceMs(): number | undefined {
+    return this.kind === 'video' ? this.count.missingSinceMs(this.keyFrameSequence) : undefined;
+  }
+
+  /** Of the packet that was verified last. */
+  #noteKeyFrame(sequence16: number): void {
+    if (this.kind !== 'video' || !descriptor.startsKeyFrame) return;
+    this.keyFrameSequence = Math.max(this.keyFrameSequence, this.count.extend(sequence16));
   }
 
   /** Leaves the plain packet in {@link rtp}; false when it is not authentic. */

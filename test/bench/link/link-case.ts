@@ -4,6 +4,8 @@ export interface LinkCase {
   readonly name: string;
   /** What is done, in a line. */
   readonly summary: string;
+  /** Left out of a quick run, unless it is named. */
+  readonly isSlow?: boolean;
   run(context: CaseContext): Promise<CaseFigures>;
 }
 

@@ -182,6 +182,7 @@ function startFocus(regions: number): Promise<Network> {
 async function untilRegistered(focus: Network, bridges: number): Promise<void> {
   await until('all bridges are registered', REGISTRATION_MS_MAX, async () => {
     const text = await (await fetch(`${focus.focusUrl}/metrics`)).text();
-    return Number(/causeway_focus_bridges\{[^}]*state="running"[^}]*\} (\d+)/.exec(text)?.[1] ?? 0) >= bridges;
+    const running = text.matchAll(/^causeway_focus_bridges\{[^}]*state="running"[^}]*\} (\d+)/gm);
+    return [...running].reduce((sum, [, count]) => sum + Number(count), 0) >= bridges;
   });
 }

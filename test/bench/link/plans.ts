@@ -16,8 +16,8 @@ import {
 
 const REGIONS = 3;
 export const PEOPLE = 12;
-/** In a meeting of twelve, so many talk at any time, more or less. */
-const SPEAKERS = 4;
+/** One of so many talks. */
+const SPEAKER_EVERY = 3;
 export const LARGE_TILES = 3;
 export const LARGE_LAYER = 2;
 /** Another conference than the other plans': it shares their links and nothing else. */
@@ -40,7 +40,7 @@ export const PLANS = {
     REGIONS,
     Array.from({ length: PEOPLE }, (_, self) =>
       endpoint(
-        [microphone(self % REGIONS === 0 && self < SPEAKERS * REGIONS ? SPEECH : SILENCE), simulcastCamera()],
+        [microphone(self % SPEAKER_EVERY === 0 ? SPEECH : SILENCE), simulcastCamera()],
         subscriptionsOf(self),
         regionOf(self),
       ),

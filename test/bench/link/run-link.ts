@@ -4,11 +4,17 @@ import { availableParallelism, cpus, loadavg, release } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { BenchmarkOptions } from '../registry.ts';
 import { BURST_LOSS } from './cases/burst-loss.ts';
+import { CUT } from './cases/cut.ts';
+import { HOP } from './cases/hop.ts';
+import { HOSTILE } from './cases/hostile.ts';
 import { RANDOM_LOSS } from './cases/random-loss.ts';
+import { RATE_DROP } from './cases/rate-drop.ts';
+import { REGIONS } from './cases/regions.ts';
+import { RESTART } from './cases/restart.ts';
 import type { LinkCase } from './link-case.ts';
 import { type LinkFigures, type MeasuredCase, renderMarkdown } from './report.ts';
 
-export const CASES: readonly LinkCase[] = [RANDOM_LOSS, BURST_LOSS];
+export const CASES: readonly LinkCase[] = [RANDOM_LOSS, BURST_LOSS, REGIONS, CUT, RESTART, RATE_DROP, HOSTILE, HOP];
 
 /** One network for all: its luck is the same in every run, as far as the traffic is. */
 const SEED = 20_261;
@@ -16,7 +22,7 @@ const DOCS = new URL('../../../docs/benchmarks/', import.meta.url);
 
 /** Measures the cases asked for, all unless told. A case that cannot be run is a finding, and the rest goes on. Throws Error for a name that is no case. */
 export async function runLink(options: BenchmarkOptions): Promise<LinkFigures> {
-  const chosen = options.cases.length === 0 ? CASES : options.cases.map(findCase);
+  const chosen = options.cases.length === 0 ? casesOf(options.quick) : options.cases.map(findCase);
   const cases: MeasuredCase[] = [];
   for (const [index, linkCase] of chosen.entries()) {
     options.progress(`${index + 1}/${chosen.length} ${linkCase.name}: ${linkCase.summary}`);
@@ -28,6 +34,10 @@ export async function runLink(options: BenchmarkOptions): Promise<LinkFigures> {
     writeFileSync(fileURLToPath(new URL('link.md', DOCS)), renderMarkdown(figures));
   }
   return figures;
+}
+
+function casesOf(isQuick: boolean): readonly LinkCase[] {
+  return CASES.filter(({ isSlow = false }) => !(isQuick && isSlow));
 }
 
 async function measure(linkCase: LinkCase, { quick, progress }: BenchmarkOptions): Promise<MeasuredCase> {

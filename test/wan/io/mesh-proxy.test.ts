@@ -105,6 +105,23 @@ test('what is sent to a bridge that is not there yet, by a stranger or to onesel
   assert.deepEqual([mesh.unattached, mesh.strangers, side.heard.length], [1, 1, 0]);
 });
 
+test('a forged datagram is from whom it says, cut paths or not, and what bridges really send can be listened to', async t => {
+  const { mesh, sides } = await openMesh(t, 2);
+  const heard: string[] = [];
+  mesh.tap = (from, to, bytes) => heard.push(`${from} to ${to}: ${Buffer.from(bytes)}`);
+  mesh.changeAll({ isCut: true });
+  await mesh.inject(0, 1, [Buffer.from('forged'), Buffer.from('again')]);
+  await sides[1].untilHeard(2);
+  assert.deepEqual(sides[1].heard, [
+    { text: 'forged', port: mesh.standIn(0).port },
+    { text: 'again', port: mesh.standIn(0).port },
+  ]);
+  assert.deepEqual(heard, []);
+  sides[1].send('into the cut', mesh.standIn(0));
+  while (mesh.paths[0].counters('back').cut === 0) await turn();
+  assert.deepEqual(heard, ['1 to 0: into the cut']);
+});
+
 test('every direction has luck of its own, the same in every run of a seed', async t => {
   const fates = async (seed: number) => {
     const { mesh } = await openMesh(t, 3, { seed, forth: { lossShare: 0.5 }, back: { lossShare: 0.5 } });

@@ -79,6 +79,8 @@ export class MeshProxy {
   strangers = 0;
   /** Datagrams to a bridge of which nobody has said yet where it is. */
   unattached = 0;
+  /** Hears of every datagram that one bridge sends to another, before it meets its path. The bytes are the proxy's. */
+  tap: ((from: number, to: number, bytes: Uint8Array) => void) | undefined;
   readonly #plan: MeshPlan;
   readonly #sockets: readonly Socket[];
   readonly #bridges: (Address | undefined)[];
@@ -147,6 +149,15 @@ export class MeshProxy {
     for (const path of this.paths) for (const direction of DIRECTIONS) path.change(direction, change);
   }
 
+  /** Sends to a bridge at once, past the path, as if it came from another one: what somebody can do who forges addresses. Rejects when the system refuses it. */
+  async inject(from: number, to: number, datagrams: readonly Uint8Array[]): Promise<void> {
+    const target = this.#bridges[to];
+    if (target === undefined) throw new RangeError(`bridge ${to} is nowhere yet`);
+    const socket = this.#sockets[from];
+    const sent = datagrams.map(bytes => send(socket, bytes, target));
+    await Promise.all(sent);
+  }
+
   /** What it holds now. */
   get held(): { readonly datagrams: number; readonly bytes: number } {
     return this.#departures.held;
@@ -164,11 +175,18 @@ export class MeshProxy {
     if (from === undefined || from === to) this.strangers++;
     else if (target === undefined) this.unattached++;
     else {
+      this.tap?.(from, to, bytes);
       const { path, direction } = this.pathOf(from, to);
       const departure = { socket: this.#sockets[from], to: target, bytes, counters: path.counters(direction) };
       this.#departures.pass(path.models[direction], departure);
     }
   }
+}
+
+function send(socket: Socket, bytes: Uint8Array, { host, port }: Address): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.send(bytes, port, host, error => (error === null ? resolve() : reject(error)));
+  });
 }
 
 function pathsOf({ standIns, seed, forth, back }: MeshPlan): MeshPath[] {

@@ -27,6 +27,7 @@ const handlers = {
     const result = await generator.load({
       ...{ stage: plan, seconds, speed, expectedPps: 0, spins: false },
       firstWaitMs: FIRST_WAIT_MS,
+      asksKeyFrames: true,
     });
     return { ...result, ledger: ledger.take() };
   },
