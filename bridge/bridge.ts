@@ -10,6 +10,7 @@ import type { Withheld } from '../protocol/octo/withheld.ts';
 import { Conference } from './conference.ts';
 import type { BridgeCounters } from './counters.ts';
 import { describeConference } from './describe.ts';
+import { describeLinks } from './describe-links.ts';
 import { neededLayersEvent } from './dynacast/dynacast.ts';
 import type { Egress } from './egress.ts';
 import { Endpoint } from './endpoint.ts';
@@ -238,8 +239,9 @@ export class Bridge {
     return describeConference(nowMs, conference, this.messages);
   }
 
+  /** Each link, and what it carries. */
   describeLinks() {
-    return this.#options.relay.snapshot();
+    return describeLinks(this.#options.nowMs(), this.conferences, this.#options.relay);
   }
 
   /** Ends every endpoint and link; the caller then closes the ports. */

@@ -1,8 +1,9 @@
 /** A million datagrams that are not what they seem, to a link from its peer's address: nothing may change but counters. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { Chance } from '../../../soak/chance.ts';
+import { fastDatapath } from '../../../../bridge/io/datapath.ts';
 import type { BridgeSnapshot } from '../../forward/io/bridge-process.ts';
-import { HOSTILE_KINDS, HostileDatagrams } from '../hostile-datagrams.ts';
+import { measureHostile } from '../hostile-cost.ts';
+import { HOSTILE_BYTES_MAX, HOSTILE_KINDS, HostileDatagrams } from '../hostile-datagrams.ts';
 import { type CaseContext, finding, type LinkCase, note, percent } from '../link-case.ts';
 import { grown, LinkNetwork } from '../link-network.ts';
 import { fatesOf, lostShare } from '../packet-ledger.ts';
@@ -49,7 +50,7 @@ async function attack({ quick, seed, progress }: CaseContext, network: LinkNetwo
   const before = await network.link(ATTACKED, IMPERSONATED);
   const count = quick ? 100_000 : 1_000_000;
   progress(`${count} hostile datagrams`);
-  const bad = await useDuring(network, () => flood(network, new HostileDatagrams(new Chance(seed), heard), count));
+  const bad = await useDuring(network, () => flood(network, new HostileDatagrams(seed, heard), count));
   const memoryAfter = await network.memory(ATTACKED);
   const after = await network.link(ATTACKED, IMPERSONATED);
   const { ledger } = await player.call('play', { plan: 'pair', seconds: 3 });
@@ -59,11 +60,12 @@ async function attack({ quick, seed, progress }: CaseContext, network: LinkNetwo
   );
   const cost = ({ cpuUs, ms, frames }: Use) => (cpuUs - (idle.cpuUs / idle.ms) * ms) / Math.max(1, frames);
   const [goodUs, badUs] = [cost(good), cost(bad)];
+  const alone = measureHostile(seed, 0, fastDatapath('measured').frameCiphers);
   const leakedBytes = memoryAfter.usedBytes - memoryBefore.usedBytes;
   const isSame = before?.state === 'up' && after?.state === 'up' && before.handshakes === after.handshakes;
   return {
     findings: [
-      note('kinds, in turns', HOSTILE_KINDS.join(', ')),
+      note('kinds', HOSTILE_KINDS.join(', ')),
       finding(
         'state of the link',
         'up, the same session',
@@ -89,6 +91,10 @@ async function attack({ quick, seed, progress }: CaseContext, network: LinkNetwo
         leakedBytes < LEAK_BYTES_MAX,
       ),
       note(
+        'ns in the link alone, by kind',
+        `good ${alone.goodNs}, ${HOSTILE_KINDS.map(kind => `${kind} ${alone.byKindNs[kind]}`).join(', ')}`,
+      ),
+      note(
         'read by the bridge',
         `${percent(Math.min(1, bad.datagrams / count))}: malformed ${grown(before, after, 'malformed')}, replayed ${grown(before, after, 'replayed')}, forged ${grown(before, after, 'forged')}`,
       ),
@@ -97,20 +103,28 @@ async function attack({ quick, seed, progress }: CaseContext, network: LinkNetwo
   };
 }
 
-/** Keeps some of what the impersonated bridge sends to the attacked one, its handshake too. */
-function listen({ mesh }: LinkNetwork): Uint8Array[] {
-  const heard: Uint8Array[] = [];
+/** Keeps the last frames that the impersonated bridge has sent to the attacked one. */
+function listen({ mesh }: LinkNetwork): Buffer[] {
+  const heard: Buffer[] = [];
   mesh.tap = (from, to, bytes) => {
-    if (from === IMPERSONATED && to === ATTACKED && heard.length < HEARD_MAX) heard.push(Uint8Array.from(bytes));
+    if (from !== IMPERSONATED || to !== ATTACKED || bytes[0] < OCTO_FIRST) return;
+    if (heard.length === HEARD_MAX) heard.shift();
+    heard.push(Buffer.from(bytes));
   };
   return heard;
 }
+
+/** The first byte of a frame is this or more. */
+const OCTO_FIRST = 192;
 
 /** At an even pace: what the socket has no room for would cost nothing. */
 async function flood({ mesh }: LinkNetwork, datagrams: HostileDatagrams, count: number): Promise<void> {
   const startedMs = performance.now();
   for (let sent = 0; sent < count; sent += BATCH) {
-    const batch = Array.from({ length: Math.min(BATCH, count - sent) }, () => datagrams.next().bytes);
+    const batch = Array.from({ length: Math.min(BATCH, count - sent) }, () => {
+      const target = Buffer.allocUnsafe(HOSTILE_BYTES_MAX);
+      return target.subarray(0, datagrams.next(target));
+    });
     await mesh.inject(IMPERSONATED, ATTACKED, batch);
     const aheadMs = startedMs + (sent * 1_000) / DATAGRAMS_PER_SECOND - performance.now();
     if (aheadMs > 1) await pause(aheadMs);
