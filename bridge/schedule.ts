@@ -180,6 +180,7 @@ export class Schedule {
   #lookAtFlow(nowMs: number, source: Source): void {
     if (!source.updateFlow(nowMs) || source.kind === 'audio') return;
     for (const subscription of source.subscriptions) subscription.viewDue.bringForward(nowMs);
+    source.handleDemand();
     for (const { keyFrames, keyFramesDue } of source.layers) if (keyFrames.isWaiting) keyFramesDue.bringForward(nowMs);
     if (source.isLocal) source.conference.supply.handleSourceChanged(nowMs, source);
   }

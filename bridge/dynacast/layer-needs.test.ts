@@ -120,6 +120,39 @@ describe('what a publisher is to send', () => {
   });
 });
 
+describe('a layer that is watched and does not come', () => {
+  test('has those below it sent in its place, and no longer than that', () => {
+    const bench = Bench.settled(HIGH);
+    assert.equal(bench.needs.mask, HIGH | LOW);
+    bench.update(LOW);
+    assert.equal(bench.needs.mask, ALL, 'the middle one may be what the publisher still can send');
+    assert.equal(bench.needs.why(1), 'stand-in');
+    bench.update(ALL);
+    assert.equal(bench.needs.why(1), 'lingering');
+    bench.run(PAUSE_MS);
+    assert.equal(bench.needs.mask, HIGH | LOW);
+  });
+
+  test('has its time to begin first', () => {
+    const bench = Bench.settled(LOW);
+    bench.watched = HIGH;
+    bench.update(LOW);
+    assert.equal(bench.needs.mask, HIGH | LOW);
+    assert.equal(bench.needs.dueMs, bench.nowMs + RESTART_MS_MAX, 'it is looked at again when that is over');
+    bench.nowMs += RESTART_MS_MAX;
+    bench.update(LOW);
+    assert.equal(bench.needs.mask, ALL);
+  });
+
+  test('is not missed when nothing comes: a still screen, a camera that is off', () => {
+    const bench = Bench.settled(HIGH);
+    bench.update(0);
+    bench.isMuted = true;
+    bench.update(LOW);
+    assert.equal(bench.needs.mask, HIGH | LOW);
+  });
+});
+
 describe('a layer that begins again', () => {
   test('comes with a key frame, so none is asked for until it is late', () => {
     const bench = Bench.settled(LOW);

@@ -17,6 +17,8 @@ export interface LayerNeedFacts {
   isLowest: boolean;
   /** Somebody is to be given any layer of the source. */
   isSourceWatched: boolean;
+  /** A higher layer is watched and does not come, although the publisher was told to send it; others do. */
+  isStandIn: boolean;
   isMuted: boolean;
   /** The publisher sends it, as far as it was told. */
   isSent: boolean;
@@ -34,6 +36,7 @@ export interface LayerNeedRule {
 export const LAYER_NEED_RULES: readonly LayerNeedRule[] = [
   { name: 'watched', decide: facts => (facts.isWatched ? true : undefined) },
   { name: 'fallback', decide: facts => (facts.isLowest && facts.isSourceWatched ? true : undefined) },
+  { name: 'stand-in', decide: facts => (facts.isStandIn ? true : undefined) },
   { name: 'muted', decide: facts => (facts.isMuted ? facts.isSent : undefined) },
   { name: 'lingering', decide: facts => (facts.isSent && !facts.isOverdue ? true : undefined) },
   { name: 'unwatched', decide: () => false },
@@ -61,6 +64,7 @@ export class LayerNeeds {
     isWatched: false,
     isLowest: false,
     isSourceWatched: false,
+    isStandIn: false,
     isMuted: false,
     isSent: false,
     isOverdue: false,
@@ -102,8 +106,12 @@ export class LayerNeeds {
   update(nowMs: number, watchedMask: number, isMuted: boolean, flowingMask: number): boolean {
     const before = this.mask;
     const watched = this.existing(watchedMask);
+    const missing = isMuted || flowingMask === 0 ? -1 : this.#highestMissing(nowMs, watched & ~flowingMask);
     this.dueMs = NEVER;
-    for (let layer = 0; layer < this.#layers; layer++) this.#decide(nowMs, layer, watched, isMuted, flowingMask);
+    for (let layer = 0; layer < this.#layers; layer++) {
+      this.#facts.isStandIn = layer < missing;
+      this.#decide(nowMs, layer, watched, isMuted, flowingMask);
+    }
     const isNews = this.mask !== before || !this.#isKnown;
     this.#isKnown = true;
     if (isNews) this.updates++;
@@ -136,6 +144,14 @@ export class LayerNeeds {
     return mask > all ? (mask & all) | (1 << (this.#layers - 1)) : mask;
   }
 
+  /** The highest layer of `mask` that was to come by now; -1 when there is none. */
+  #highestMissing(nowMs: number, mask: number): number {
+    for (let layer = this.#layers - 1; layer >= 0; layer--) {
+      if ((mask & (1 << layer)) !== 0 && this.keyFrameComesByMs(nowMs, layer) === 0) return layer;
+    }
+    return -1;
+  }
+
   #decide(nowMs: number, layer: number, watched: number, isMuted: boolean, flowingMask: number): void {
     const bit = 1 << layer;
     const facts = this.#facts;
@@ -155,10 +171,13 @@ export class LayerNeeds {
     this.#pauseAtMs[layer] = isLingering ? lingersUntilMs : NEVER;
     if (isLingering) this.dueMs = Math.min(this.dueMs, lingersUntilMs);
     if (isMuted) this.#restartedMs[layer] = NEVER;
-    if (isSent === facts.isSent) return;
-    this.mask ^= bit;
-    if (!isSent) this.pauses++;
-    this.#restartedMs[layer] = isSent && !isMuted && (flowingMask & bit) === 0 ? nowMs : NEVER;
+    if (isSent !== facts.isSent) {
+      this.mask ^= bit;
+      if (!isSent) this.pauses++;
+      this.#restartedMs[layer] = isSent && !isMuted && (flowingMask & bit) === 0 ? nowMs : NEVER;
+    }
+    const lateMs = this.#restartedMs[layer] + RESTART_MS_MAX;
+    if (lateMs > nowMs) this.dueMs = Math.min(this.dueMs, lateMs);
   }
 }
 
