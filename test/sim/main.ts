@@ -1,3 +1,4 @@
+import { World } from './world.ts';
 import { runWorld } from './run-world.ts';
 
 const [from, count] = process.argv.slice(2).map(Number);
@@ -25,4 +26,4 @@ const u = process.cpuUsage(c0);
 const s = (u.user + u.system) / 1e6;
 for (const [k, v] of [...kinds].sort((a, b) => b[1].length - a[1].length))
   console.log(v.length, k, v.slice(0, 6).join(','));
-console.log({ failures, count, sim, frames, cpu: s, simPerCpu: sim / s });
+console.log({ changes: World.changes, failures, count, sim, frames, cpu: s, simPerCpu: sim / s });
