@@ -2,6 +2,7 @@ import { type EndpointId, LAYERS_MAX, type SourceId } from '../protocol/ids.ts';
 import type { Withheld } from '../protocol/octo/withheld.ts';
 import { Extender16 } from '../protocol/sequence.ts';
 import type { Conference } from './conference.ts';
+import { LayerNeeds } from './dynacast/layer-needs.ts';
 import { HISTORY_AGE_MS_MAX, PacketHistory } from './forward/packet-history.ts';
 import type { ProjectionLayer } from './forward/projection-options.ts';
 import type { SenderReportPoint } from './forward/timeline.ts';
@@ -23,6 +24,8 @@ const FLOW_SETTLES_MS = 50;
 const RTT_MS_UNKNOWN = 100;
 /** While a layer is neither surely flowing nor surely silent. */
 const FLOW_UNSURE_MS = 100;
+/** A deadline that has passed: due with the next tick. */
+const AT_ONCE = 0;
 
 /** Further behind than any history reaches. */
 const OLD_PACKETS = 512;
@@ -48,6 +51,10 @@ export class Source {
   readonly linger = new Linger();
   /** When it is next seen which layers have media. Not set while none has had for so long that its history is gone. */
   readonly flowDue: TaskDeadline;
+  /** Which layers its publisher is to send; undefined for audio, and for what another bridge has to decide on. */
+  readonly needs: LayerNeeds | undefined;
+  /** When that is next decided. */
+  readonly needsDue: TaskDeadline;
   isMuted = false;
   /** Normalised payload type of the last packet, 0 before the first. */
   payloadType = 0;
@@ -65,6 +72,8 @@ export class Source {
   ) {
     this.conference = conference;
     this.flowDue = conference.wheel.deadline({ kind: 'flow', source: this });
+    this.needsDue = conference.wheel.deadline({ kind: 'needs', source: this });
+    this.needs = isLocal && kind === 'video' ? new LayerNeeds(layers) : undefined;
     this.endpointId = endpointId;
     this.sourceId = sourceId;
     this.kind = kind;
@@ -76,6 +85,12 @@ export class Source {
   setMuted(isMuted: boolean): void {
     if (this.isMuted && !isMuted) for (const layer of this.layers) layer.history.clear();
     this.isMuted = isMuted;
+    this.handleDemand();
+  }
+
+  /** Who watches it, or how, may have changed. */
+  handleDemand(): void {
+    if (this.needs !== undefined) this.needsDue.bringForward(AT_ONCE);
   }
 
   /** Looks which layers have media, and says when to look again. True when that has changed since the last look. */
@@ -112,6 +127,7 @@ export class Source {
   /** Gives up its deadlines: it has ended. */
   close(): void {
     this.flowDue.clear();
+    this.needsDue.clear();
     for (const layer of this.layers) layer.keyFramesDue.clear();
   }
 
@@ -269,6 +285,12 @@ export class Layer implements ProjectionLayer {
     return Math.round(this.#frames.perSecond(nowMs));
   }
 
+  /** Until when asking for a key frame is of no use: the publisher was told to pause this layer, or to begin it again, which it does with one. 0: it is. */
+  keyFrameComesByMs(nowMs: number): number {
+    const { needs } = this.source;
+    return needs === undefined || this.isFlowing(nowMs) ? 0 : needs.keyFrameComesByMs(nowMs, this.index);
+  }
+
   /**
    * Its own bridge holds it back, or does so no more. What was asked for meanwhile is then asked for again, unless the key frame that it begins with answers it.
    */
@@ -285,6 +307,7 @@ export class Layer implements ProjectionLayer {
   /** The first packet of a key frame has come: whoever waits for one has it. */
   handleKeyFrame(nowMs: number, sequence: number, timestamp: number): void {
     this.keyFrames.handleKeyFrame(nowMs);
+    this.source.needs?.handleKeyFrame(nowMs, this.index);
     for (const link of this.waitingLinks) {
       this.links.push(link);
       link.layers.sent++;
