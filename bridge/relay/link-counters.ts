@@ -46,6 +46,11 @@ export interface LinkCounters {
   keyFrameRequestsIn: number;
   keyFrameRequestsOut: number;
   keyFrameRequestsMerged: number;
+  reportsIn: number;
+  reportsOut: number;
+  /** Frames of padding. Their bytes are part of `bytesOut`. */
+  probesOut: number;
+  probeBytesOut: number;
 }
 
 export function createLinkCounters(): LinkCounters {
@@ -79,5 +84,9 @@ export function createLinkCounters(): LinkCounters {
     keyFrameRequestsIn: 0,
     keyFrameRequestsOut: 0,
     keyFrameRequestsMerged: 0,
+    reportsIn: 0,
+    reportsOut: 0,
+    probesOut: 0,
+    probeBytesOut: 0,
   };
 }

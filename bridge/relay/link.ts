@@ -15,6 +15,7 @@ import {
   FRAME_MEDIA,
   FRAME_OVERHEAD_BYTES,
   FRAME_PING,
+  FRAME_REPORT,
   FrameHeader,
   HEADER_BYTES,
 } from '../../protocol/octo/header.ts';
@@ -27,6 +28,7 @@ import { FrameOutput, type LinkWire } from './frame-output.ts';
 import type { StartHandshake } from './handshake.ts';
 import { HandshakeAttempts } from './handshake-attempts.ts';
 import { KeyFrameMerge } from './key-frame-merge.ts';
+import { LinkCongestion } from './link-congestion.ts';
 import { createLinkCounters } from './link-counters.ts';
 import { LinkDialogue } from './link-dialogue.ts';
 import { LinkMeter } from './link-meter.ts';
@@ -72,6 +74,8 @@ export class Link {
   readonly counters = createLinkCounters();
   readonly meter = new LinkMeter();
   readonly dialogue: LinkDialogue;
+  /** What the path has shown, and what follows from it. */
+  readonly congestion: LinkCongestion;
   state: LinkStateName = 'connecting';
   /** What the path to the peer can take, bit/s with headers and tags; Infinity while nothing has shown a limit. */
   sendBudgetBps = Number.POSITIVE_INFINITY;
@@ -103,6 +107,7 @@ export class Link {
     this.#incarnation = 1 + Math.floor(options.random() * 0xffffffff);
     this.#output = new FrameOutput(nowMs(), options.wire, this.counters);
     this.#reports = new LossReports(this.#output, this.counters);
+    this.congestion = new LinkCongestion(this.#output, this.counters);
     this.dialogue = new LinkDialogue(this.peerId, this.#incarnation, this.#output, this.counters, sink);
     this.#input = new FrameInput({
       peerId: this.peerId,
@@ -227,6 +232,10 @@ export class Link {
       const { previous } = this.#sessions;
       if (previous !== undefined) this.#reports.handleTimeout(nowMs, previous, this.meter.rttOrAssumedMs);
     }
+    if (session !== undefined && this.state === 'up') {
+      const { rttOrAssumedMs } = this.meter;
+      if (this.congestion.handleTimeout(nowMs, session, rttOrAssumedMs, this.demandBps)) this.#applyBudget();
+    }
     this.dialogue.handleTimeout(nowMs, this.state === 'up' ? session : undefined, this.meter.rttOrAssumedMs);
   }
 
@@ -267,19 +276,38 @@ export class Link {
     this.counters.packetsIn++;
     this.counters.bytesIn += length;
     this.#heardMs = nowMs;
-    session.recovery.handleArrival(nowMs, this.#sessions.sequence);
+    const arrival = session.recovery.handleArrival(nowMs, this.#sessions.sequence);
     const isNewest = session === this.#sessions.current;
     if (isNewest) this.#attempts.handleConfirmed();
-    if (before !== this.#sessions.current) this.meter.handleNewSession();
+    if (before !== this.#sessions.current) this.#handleNewSession();
     if (this.state !== 'up') this.#setState('up');
+    if (isNewest) this.congestion.handleFrame(nowMs, header, length, arrival);
     try {
       const payload = offset + HEADER_BYTES;
-      this.#input.handleFrame(nowMs, session, isNewest, header, bytes, payload, length - FRAME_OVERHEAD_BYTES);
+      const payloadLength = length - FRAME_OVERHEAD_BYTES;
+      if (header.type === FRAME_REPORT) this.#handleReport(nowMs, isNewest, bytes, payload, payloadLength);
+      else this.#input.handleFrame(nowMs, session, isNewest, header, bytes, payload, payloadLength);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       this.counters.violations++;
     }
     if (isNewest && header.type === FRAME_CLOSE) this.#handleClose(nowMs);
+  }
+
+  /** One about a former session says nothing that the next one does not. */
+  #handleReport(nowMs: number, isNewest: boolean, bytes: Uint8Array, offset: number, length: number): void {
+    if (!isNewest) return;
+    if (this.congestion.handleReport(nowMs, this.#header.sendTime, bytes, offset, length)) this.#applyBudget();
+  }
+
+  #handleNewSession(): void {
+    this.meter.handleNewSession();
+    this.congestion.handleNewSession();
+  }
+
+  #applyBudget(): void {
+    this.sendBudgetBps = this.congestion.budget.bps;
+    this.#output.setSendBudget(this.sendBudgetBps);
   }
 
   #handleClose(nowMs: number): void {
@@ -298,7 +326,7 @@ export class Link {
     }
     this.#sessions.install(nowMs, session);
     this.#heardMs = nowMs;
-    this.meter.handleNewSession();
+    this.#handleNewSession();
     this.#setState('up');
     this.#sendPing(nowMs, session);
   }
@@ -313,6 +341,7 @@ export class Link {
   #setState(state: LinkStateName): void {
     if (this.state === state) return;
     this.state = state;
+    if (state === 'down') this.congestion.handleDown();
     this.#sink.onLinkState(this.peerId, state);
   }
 }

@@ -26,6 +26,7 @@ import { ACK_BITMAP_BYTES_MAX, decodeMessageAck, writeMessageAck } from './messa
 import { countNackBlocks, NACK_BLOCKS_MAX, readNackFirst, readNackMask, writeNack } from './nack.ts';
 import { decodePing, decodePong, writePing, writePong } from './ping.ts';
 import { REPLAY_WINDOW, ReplayWindow } from './replay-window.ts';
+import { decodeReport, writeReport } from './report.ts';
 import {
   decodeWantsAck,
   decodeWantsPart,
@@ -55,6 +56,7 @@ const DECODERS = {
   wantsAck: decodeWantsAck,
   ping: decodePing,
   pong: decodePong,
+  report: decodeReport,
   nack: (_bytes: Uint8Array, _offset: number, length: number) => countNackBlocks(length),
 };
 
@@ -110,6 +112,17 @@ test('payloads round-trip', () => {
         assert.deepEqual(roundTrip(writePing, decodePing, ping), ping);
         const pong = { number: one, receivedMicros: clock, sentMicros: other };
         assert.deepEqual(roundTrip(writePong, decodePong, pong), pong);
+        const report = {
+          highest: one,
+          frames: two,
+          bytes: three,
+          lost: one,
+          newestSendTime: three,
+          queueMicros: two,
+          jitterMicros: three,
+          trendMicrosPerSecond: two | 0,
+        };
+        assert.deepEqual(roundTrip(writeReport, decodeReport, report), report);
       },
     ),
   );

@@ -8,6 +8,7 @@ import { decodeLossy, decodeReliable } from './message.ts';
 import { decodeMessageAck, isAcked } from './message-ack.ts';
 import { countNackBlocks, readNackFirst, readNackMask } from './nack.ts';
 import { decodePing, decodePong } from './ping.ts';
+import { decodeReport } from './report.ts';
 import { decodeWantsAck, decodeWantsPart } from './wants.ts';
 
 interface Vector {
@@ -92,6 +93,8 @@ function fieldsOf(type: number, payload: Buffer): unknown {
       return decodePing(payload, 0, payload.length);
     case 9:
       return decodePong(payload, 0, payload.length);
+    case 12:
+      return decodeReport(payload, 0, payload.length);
     default:
       return {};
   }
