@@ -94,6 +94,13 @@ test('what no schema can say is refused by name, with what is allowed', () => {
   }
 });
 
+test('the port that is announced for links is the one listened on, unless another one is named', () => {
+  const read = (octo: string) => readBridgeConfig({ yaml: `development: true\nocto: ${octo}`, env: {} }).octo;
+  assert.deepEqual([read('{port: 4100}').port, read('{port: 4100}').advertised_port], [4100, 0]);
+  assert.equal(read('{port: 4100, advertised_port: 30096}').advertised_port, 30_096);
+  assert.match(problemsOf('octo: {advertised_port: 70000}')[0]!, /^octo\.advertised_port .*is 70000; allowed: .*65535/);
+});
+
 test('every problem is told at once', () => {
   assert.deepEqual(problemsOf('rtc: {bind_address: x, use_external_ip: true}\ncontrol: {bind_address: y}').length, 3);
 });

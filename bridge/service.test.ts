@@ -18,7 +18,7 @@ const CONFERENCE = 7 as ConferenceId;
 const running = new Set<RunningBridge>();
 
 /** Closed when the test ends, if it is not by then. */
-async function start(context: TestContext, bridgeId: string): Promise<RunningBridge> {
+async function start(context: TestContext, bridgeId: string, octoAdvertisedPort = 0): Promise<RunningBridge> {
   const config = readBridgeConfig({
     yaml: '',
     env: {},
@@ -31,6 +31,7 @@ async function start(context: TestContext, bridgeId: string): Promise<RunningBri
       'octo.port': 0,
       'octo.bind_address': LOOPBACK,
       'octo.address': LOOPBACK,
+      'octo.advertised_port': octoAdvertisedPort,
       'control.port': 0,
       'control.bind_address': LOOPBACK,
       'focus.urls': [],
@@ -52,6 +53,13 @@ async function peerOf(bridge: RunningBridge): Promise<BridgePeer> {
   const response = await fetch(`${bridge.controlUrl}/v1/bridge`, { headers: { authorization } });
   return ((await response.json()) as BridgeReport).peer;
 }
+
+test('a bridge announces its own Octo port, or the one that it is told others see', async context => {
+  const [plain, mapped] = [await start(context, 'a'), await start(context, 'b', 30_096)];
+  const ports = [await peerOf(plain), await peerOf(mapped)].map(({ octo }) => octo.port);
+  assert.deepEqual(ports, [plain.octoPort, 30_096]);
+  assert.notEqual(mapped.octoPort, 30_096);
+});
 
 test('bridges that were linked and then closed leave no key and no slot behind', { timeout: 20_000 }, async context => {
   const before = nativeResources();

@@ -101,7 +101,10 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
     const self: BridgePeer = {
       bridgeId: config.bridge_id,
       region: config.region,
-      octo: { address: config.octo.address || candidates[0].address, port: octoPort.port },
+      octo: {
+        address: config.octo.address || candidates[0].address,
+        port: config.octo.advertised_port || octoPort.port,
+      },
       fingerprint: certificate.fingerprint,
     };
 
@@ -116,6 +119,7 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
       startHandshake: octoHandshakes(certificate),
       ciphers: datapath.frameCiphers,
       sink: intake,
+      fec: { playoutBudgetMs: config.octo.playout_budget_ms, shareMax: config.octo.fec_share_max },
       random: () => randomUint32() / 0x1_0000_0000,
       nowMs,
       log,

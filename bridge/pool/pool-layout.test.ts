@@ -36,6 +36,13 @@ test('each bridge has a name, ports and a control URL of its own, and all else i
   }
 });
 
+test('a mapped Octo port goes with the bridge, one after the other as the ports do', () => {
+  const advertised = (octo: string) => layOutPool(read(`octo: ${octo}`), 2).map(member => member.octo.advertised_port);
+  assert.deepEqual(advertised('{advertised_port: 30096}'), [30_096, 30_097]);
+  assert.deepEqual(advertised('{}'), [0, 0]);
+  assert.match(problemsOf('octo: {advertised_port: 65535}', 2)[0]!, /^octo\.advertised_port is 65535 with 2 bridges/);
+});
+
 test('a pool of one is named and numbered as every pool is', () => {
   const [only] = layOutPool(read('bridge_id: fra'), 1);
   assert.deepEqual([only!.bridge_id, only!.rtc.udp_port, only!.control.url], ['fra-0', 10_000, '']);

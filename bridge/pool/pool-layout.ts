@@ -7,7 +7,7 @@ const BRIDGE_ID_LENGTH_MAX = 64;
 const PORT_MAX = 65_535;
 
 /**
- * Bridge i (from 0) is `bridge_id-i` and has every port plus i; of what else is set, all have the same. Throws ConfigurationError with every
+ * Bridge i (from 0) is `bridge_id-i` and has every port plus i, the advertised one too; of what else is set, all have the same. Throws ConfigurationError with every
  * reason why so many do not fit.
  */
 export function layOutPool(config: BridgeConfig, count: number): readonly BridgeConfig[] {
@@ -22,7 +22,11 @@ function bridgeOf({ bridges: _, ...config }: BridgeConfig, index: number): Bridg
     ...config,
     bridge_id: `${config.bridge_id}-${index}`,
     rtc: { ...rtc, udp_port: rtc.udp_port + index },
-    octo: { ...octo, port: octo.port + index },
+    octo: {
+      ...octo,
+      port: octo.port + index,
+      advertised_port: octo.advertised_port === 0 ? 0 : octo.advertised_port + index,
+    },
     control: { ...control, port: control.port + index, url: shiftPort(control.url, index) },
   };
 }
@@ -46,6 +50,9 @@ function portProblems({ rtc, octo, control }: BridgeConfig, count: number): stri
   const links: Range = { key: 'octo.port', address: octo.bind_address, first: octo.port };
   const api: Range = { key: 'control.port', address: control.bind_address, first: control.port };
   const problems = [media, links, api].flatMap(range => rangeProblems(range, count));
+  if (octo.advertised_port > 0) {
+    problems.push(...rangeProblems({ ...links, key: 'octo.advertised_port', first: octo.advertised_port }, count));
+  }
   if (problems.length > 0 || !isOverlap(media, links, count)) return problems;
   const span = (first: number) => (count === 1 ? `${first}` : `${first} to ${first + count - 1}`);
   return [

@@ -49,7 +49,7 @@ export class LinkCongestion {
       header.sendTime,
       length,
       arrival === 'fresh',
-      arrival === 'recovered',
+      arrival === 'recovered' || arrival === 'late',
     );
   }
 

@@ -15,6 +15,7 @@ test('without options there are three regions with a bridge each, on the usual p
       regions: ['eu', 'us', 'ap'],
       bridgesPerRegion: 1,
       portBase: undefined,
+      octoAdvertisedPorts: undefined,
       bindAddress: '127.0.0.1',
       isVerbose: false,
     },
@@ -30,11 +31,19 @@ test('every option is read', () => {
     '20000',
     '--bind',
     '0.0.0.0',
+    '--octo-advertised=30000',
     '--verbose',
   ]);
   assert.deepEqual(command, {
     kind: 'start',
-    options: { regions: ['a', 'b'], bridgesPerRegion: 2, portBase: 20_000, bindAddress: '0.0.0.0', isVerbose: true },
+    options: {
+      regions: ['a', 'b'],
+      bridgesPerRegion: 2,
+      portBase: 20_000,
+      octoAdvertisedPorts: [30_000, 30_001, 30_002, 30_003],
+      bindAddress: '0.0.0.0',
+      isVerbose: true,
+    },
   });
 });
 
@@ -52,11 +61,20 @@ test('a wrong value is refused with what is allowed', () => {
   assert.match(wrong('--bridges-per-region', '0'), /--bridges-per-region is "0": a whole number from 1 to 16/);
   assert.match(wrong('--port-base', '80'), /--port-base is "80": a whole number from 1024 to 65535/);
   assert.match(wrong('--port-base', '65530'), /too few ports/);
+  assert.match(wrong('--octo-advertised', '65534'), /--octo-advertised is "65534": a whole number from 1 to 65533/);
 });
 
 test('--help is answered with every option', () => {
   assert.equal(readCommandLine(['--help']).kind, 'help');
-  for (const option of ['--regions', '--bridges-per-region', '--port-base', '--bind', '--verbose', '--help']) {
+  for (const option of [
+    '--regions',
+    '--bridges-per-region',
+    '--port-base',
+    '--octo-advertised',
+    '--bind',
+    '--verbose',
+    '--help',
+  ]) {
     assert.ok(USAGE.includes(option), option);
   }
 });

@@ -11,6 +11,8 @@ Starts a whole network in one process: a geo-proxy, a focus, and bridges in each
   --bridges-per-region N  bridges in each region (1)
   --port-base N           first of all ports: N geo-proxy, N+1 focus, then three for each bridge: control, media, Octo
                           (8080 geo-proxy, 7880 focus, from 9090 control, from 10000/udp media, from 4096/udp Octo)
+  --octo-advertised N     bridges find each other at N, N+1, ... instead of their Octo ports: for a bad network between
+                          them (npm run wan -- --mesh)
   --bind ADDRESS          address of the meeting page and the focus (127.0.0.1); 0.0.0.0 lets others in, and the
                           development keys are known to everybody
   --verbose               log what happens, not only what is wrong
@@ -33,6 +35,7 @@ const OPTIONS = {
   regions: { type: 'string', default: 'eu,us,ap' },
   'bridges-per-region': { type: 'string', default: '1' },
   'port-base': { type: 'string' },
+  'octo-advertised': { type: 'string' },
   bind: { type: 'string', default: '127.0.0.1' },
   verbose: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
@@ -57,9 +60,17 @@ function read(args: readonly string[]): CommandLine {
   if (portBase !== undefined && lastPort({ regions, bridgesPerRegion, portBase }) > 65_535) {
     throw new Error(`--port-base ${portBase} leaves too few ports below 65536 for so many bridges`);
   }
+  const octoAdvertisedPorts = readAdvertised(values['octo-advertised'], regions.length * bridgesPerRegion);
   return {
     kind: 'start',
-    options: { regions, bridgesPerRegion, portBase, bindAddress: values.bind, isVerbose: values.verbose },
+    options: {
+      regions,
+      bridgesPerRegion,
+      portBase,
+      octoAdvertisedPorts,
+      bindAddress: values.bind,
+      isVerbose: values.verbose,
+    },
   };
 }
 
@@ -72,6 +83,12 @@ function readRegions(text: string): string[] {
   if (new Set(regions).size < regions.length) throw new Error('--regions names a region twice');
   if (regions.length > REGIONS_MAX) throw new Error(`--regions has ${regions.length} regions: at most ${REGIONS_MAX}`);
   return regions;
+}
+
+function readAdvertised(text: string | undefined, bridges: number): number[] | undefined {
+  if (text === undefined) return undefined;
+  const first = readNumber('--octo-advertised', text, 1, 65_536 - bridges);
+  return Array.from({ length: bridges }, (_, index) => first + index);
 }
 
 function readNumber(option: string, text: string, minimum: number, maximum: number): number {

@@ -13,6 +13,8 @@ import { namePort } from './port-in-use.ts';
 export interface NetworkOptions extends Partial<LayoutOptions> {
   /** Address of the geo-proxy and the focus, 127.0.0.1 unless said otherwise. Control and Octo never leave loopback. */
   readonly bindAddress?: string;
+  /** Ports at which bridges tell each other to find them, in the order of the layout, where something stands between them; else the Octo ports. */
+  readonly octoAdvertisedPorts?: readonly number[] | undefined;
   /** Keys of the focus's configuration that differ from its defaults, by dotted path. */
   readonly focus?: Readonly<Record<string, unknown>>;
 }
@@ -74,7 +76,15 @@ export async function startNetwork(
         log.child({ service: 'geo-proxy' }),
       ),
     ),
-    bridges: layout.bridges.map(ports => startOneBridge(ports, layout.bridges.length, focus.url, secret, log)),
+    bridges: layout.bridges.map((ports, index) =>
+      startOneBridge(
+        { ...ports, octoAdvertisedPort: options.octoAdvertisedPorts?.[index] ?? 0 },
+        layout.bridges.length,
+        focus.url,
+        secret,
+        log,
+      ),
+    ),
   };
   const [geoProxy, ...bridges] = await Promise.allSettled([starting.geoProxy, ...starting.bridges]);
   const running = bridges.filter(result => result.status === 'fulfilled').map(result => result.value);
@@ -126,7 +136,7 @@ function geoProxyConfig(port: number, bindAddress: string, regions: readonly Loc
 }
 
 function startOneBridge(
-  ports: BridgePorts,
+  ports: BridgePorts & { readonly octoAdvertisedPort: number },
   bridges: number,
   focusUrl: string,
   secret: string,
@@ -142,6 +152,7 @@ function startOneBridge(
     'octo.port': ports.octoPort,
     'octo.bind_address': LOOPBACK,
     'octo.address': LOOPBACK,
+    'octo.advertised_port': ports.octoAdvertisedPort,
     'control.port': ports.controlPort,
     'control.bind_address': LOOPBACK,
     'control.secret': secret,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { GcmOpener, GcmSealer } from './aead.ts';
+import { FecPayload } from './fec.ts';
 import { FrameHeader, HEADER_BYTES, TAG_BYTES, writeHeader, writeSequence } from './header.ts';
 import { cutSessionKeys } from './keys.ts';
 import { decodeLossy, decodeReliable } from './message.ts';
@@ -9,7 +10,9 @@ import { decodeMessageAck, isAcked } from './message-ack.ts';
 import { countNackBlocks, readNackFirst, readNackMask } from './nack.ts';
 import { decodePing, decodePong } from './ping.ts';
 import { decodeReport } from './report.ts';
-import { decodeWantsAck, decodeWantsPart } from './wants.ts';
+import { decodeStateAck } from './state-part.ts';
+import { WANTS } from './wants.ts';
+import { WITHHELD } from './withheld.ts';
 
 interface Vector {
   readonly name: string;
@@ -84,9 +87,12 @@ function fieldsOf(type: number, payload: Buffer): unknown {
       return { ...fields, bitmap: Buffer.from(bitmap).toString('hex') };
     }
     case 4:
-      return decodeWantsPart(payload, 0, payload.length);
+      return WANTS.decodePart(payload, 0, payload.length);
     case 5:
-      return decodeWantsAck(payload, 0, payload.length);
+    case 14:
+      return decodeStateAck(payload, 0, payload.length);
+    case 13:
+      return WITHHELD.decodePart(payload, 0, payload.length);
     case 7:
       return { missing: missingIn(payload) };
     case 8:
@@ -95,6 +101,13 @@ function fieldsOf(type: number, payload: Buffer): unknown {
       return decodePong(payload, 0, payload.length);
     case 12:
       return decodeReport(payload, 0, payload.length);
+    case 11: {
+      const fec = new FecPayload();
+      fec.decode(payload, 0, payload.length);
+      const { first, row, previous, symbolOffset, symbolBytes } = fec;
+      const symbol = payload.toString('hex', symbolOffset, symbolOffset + symbolBytes);
+      return { first, row, previous, distances: [...fec.distances.subarray(0, fec.count)], symbol };
+    }
     default:
       return {};
   }
@@ -113,7 +126,7 @@ function missingIn(payload: Buffer): number[] {
 }
 
 test('an acknowledgement says which numbers have arrived', () => {
-  const ack = decodeMessageAck(Buffer.from('112233440000000560', 'hex'), 0, 9);
+  const ack = decodeMessageAck(Buffer.from('11223344000000050001000060', 'hex'), 0, 13);
   const arrived = Array.from({ length: 16 }, (_, number) => number).filter(number => isAcked(ack, number));
   assert.deepEqual(arrived, [0, 1, 2, 3, 4, 7, 8]);
 });

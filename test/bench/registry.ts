@@ -1,6 +1,7 @@
 /** The benchmarks of `npm run bench`. Each is loaded when it is asked for. */
 import type { GuardFigures } from './forward/guard.ts';
 import { type ForwardFigures, renderText } from './forward/report.ts';
+import { type LinkFigures, meetsAims, renderText as renderLinkText } from './link/report.ts';
 
 export interface BenchmarkOptions {
   /** A smaller run, to see whether the benchmark works; its figures are rough. */
@@ -65,6 +66,14 @@ export const BENCHMARKS: readonly Benchmark[] = [
     takes: ['case', 'datapath', 'docs'],
     run: async options => (await import('./forward/run-forward.ts')).runForward(options),
     render: figures => renderText(figures as ForwardFigures),
+  },
+  {
+    name: 'link',
+    summary: 'what links between bridges do on bad networks, beside what they are to do; fails when an aim is missed',
+    takes: ['case', 'docs'],
+    run: async options => (await import('./link/run-link.ts')).runLink(options),
+    render: figures => renderLinkText(figures as LinkFigures),
+    holds: figures => meetsAims(figures as LinkFigures),
   },
   {
     name: 'forward-guard',

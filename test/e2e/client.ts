@@ -29,6 +29,8 @@ export interface Seen {
   frames: number;
   firstFrameAtMs: number;
   lastFrameAtMs: number;
+  /** When each frame was shown, performance.now(). */
+  readonly shownAtMs: number[];
   luma: number;
   width: number;
   height: number;
@@ -38,6 +40,7 @@ export interface Message {
   readonly from: string;
   readonly text: string;
   readonly topic: string | undefined;
+  readonly atMs: number;
 }
 
 export async function accessToken(identity: string, room: string, grant: Partial<VideoGrant> = {}): Promise<string> {
@@ -54,6 +57,8 @@ export class Client {
   readonly seen = new Map<string, Seen>();
   /** Audio frames of 10 ms in which the publisher's own tone was heard, by identity. */
   readonly heard = new Map<string, number>();
+  /** When each of those frames was heard, performance.now(). */
+  readonly heardAtMs = new Map<string, number[]>();
   readonly messages: Message[] = [];
   /** Every list of speakers, loudest first. */
   readonly speakers: string[][] = [];
@@ -133,7 +138,12 @@ export class Client {
       else void this.#listen(track, participant.identity);
     });
     room.on(RoomEvent.DataReceived, (payload, participant, _kind, topic) => {
-      this.messages.push({ from: participant?.identity ?? '', text: new TextDecoder().decode(payload), topic });
+      this.messages.push({
+        from: participant?.identity ?? '',
+        text: new TextDecoder().decode(payload),
+        topic,
+        atMs: performance.now(),
+      });
     });
     room.on(RoomEvent.ActiveSpeakersChanged, speakers => this.speakers.push(speakers.map(({ identity }) => identity)));
     room.on(RoomEvent.TrackMuted, (publication, participant) =>
@@ -157,6 +167,7 @@ export class Client {
         frames: 0,
         firstFrameAtMs: now,
         lastFrameAtMs: now,
+        shownAtMs: [],
         luma: 0,
         width: 0,
         height: 0,
@@ -164,6 +175,7 @@ export class Client {
       const picture = frame.type === VideoBufferType.I420 ? frame : frame.convert(VideoBufferType.I420);
       seen.frames++;
       seen.lastFrameAtMs = now;
+      seen.shownAtMs.push(now);
       seen.luma = meanLuma(picture);
       seen.width = frame.width;
       seen.height = frame.height;
@@ -173,9 +185,12 @@ export class Client {
 
   async #listen(track: RemoteTrack, identity: string): Promise<void> {
     const toneHz = this.#tonesByIdentity(identity);
+    const times = this.heardAtMs.get(identity) ?? [];
+    this.heardAtMs.set(identity, times);
     for await (const frame of new AudioStream(track)) {
       if (toneShare(frame.data, frame.sampleRate, toneHz) < TONE_SHARE_MIN) continue;
       this.heard.set(identity, (this.heard.get(identity) ?? 0) + 1);
+      times.push(performance.now());
     }
   }
 }

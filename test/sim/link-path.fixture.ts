@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { SLOT_BYTES } from '../../bridge/arena.ts';
+import { DEFAULT_FEC_SETTINGS } from '../../bridge/relay/fec-policy.ts';
 import { Link } from '../../bridge/relay/link.ts';
 import type { RelaySink } from '../../bridge/relay/relay-sink.ts';
 import { simulatedHandshakes } from '../../bridge/relay/simulated-handshake.ts';
@@ -156,6 +157,7 @@ export class LinkPair {
       startHandshake: simulatedHandshakes(fingerprintOf(self), random),
       ciphers: NAMED_KEYS,
       sink,
+      fec: { ...DEFAULT_FEC_SETTINGS, shareMax: 0 },
       random,
       nowMs,
       onFailed: reason => {
@@ -170,6 +172,8 @@ const NO_SINK: RelaySink = {
   onRelayedMessage: () => {},
   onKeyFrameRequest: () => {},
   onWanted: () => {},
+  onWithheld: () => {},
+  onFramesLost: () => {},
   onLinkState: () => {},
 };
 

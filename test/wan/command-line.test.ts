@@ -25,6 +25,21 @@ test('a path between two fixed sockets names all four addresses', () => {
   assert.equal(plan.forth?.isCut, true);
 });
 
+test('a mesh has a stand-in for each bridge, and a path for every two of them in a schedule', () => {
+  const bridges = [1, 2, 3].map(bridge => `127.0.0.1:2000${bridge}=127.0.0.1:400${bridge}`).join();
+  const { plans, mesh } = read(['--mesh', bridges, '--delay', '40', '--back', 'loss=1%', '--seed', '5'])!;
+  assert.deepEqual(plans, []);
+  assert.deepEqual(
+    [mesh?.standIns.map(({ port }) => port), mesh?.bridges?.map(({ port }) => port), mesh?.seed],
+    [[20_001, 20_002, 20_003], [4_001, 4_002, 4_003], 5],
+  );
+  assert.deepEqual([mesh?.forth?.delayMs, mesh?.forth?.lossShare, mesh?.back?.lossShare], [40, 0, 0.01]);
+  const scheduled = (path: number) =>
+    read(['--mesh', bridges, '--schedule', 'wan.yaml'], `[{at: 1s, cut: true, path: ${path}}]`)!.schedule[0].path;
+  assert.equal(scheduled(3), 2);
+  assert.throws(() => scheduled(4), /path is "4"; allowed: a whole number from 1 to 3/);
+});
+
 test('paths of one run have different seeds, the same in every run', () => {
   const seeds = () => read([...PATH, ...PATH, ...PATH, '--seed', '7'])!.plans.map(({ seed }) => seed);
   assert.equal(new Set(seeds()).size, 3);
@@ -43,6 +58,14 @@ test('a wrong argument is refused with what is allowed', () => {
     [['--path', '127.0.0.1:1=[::1]:2'], /--path is /],
     [['--path', '127.0.0.1:1=127.0.0.1:0'], /--path is /],
     [['--path', '127.0.0.1:1=127.0.0.1:70000'], /--path is /],
+    [
+      ['--mesh', '127.0.0.1:1=127.0.0.1:2'],
+      /--mesh is "127.0.0.1:1=127.0.0.1:2"; allowed: 2 to 16 times STAND_IN=BRIDGE/,
+    ],
+    [['--mesh', '127.0.0.1:1=127.0.0.1:2,[::1]:3=[::1]:4'], /--mesh is .* all of one family/],
+    [['--mesh', '127.0.0.1:1=127.0.0.1:2,127.0.0.1:3=127.0.0.1:0'], /--mesh is /],
+    [['--mesh', '127.0.0.1:1=127.0.0.1:2,x'], /--mesh is /],
+    [[...PATH, '--mesh', '127.0.0.1:1=127.0.0.1:2,127.0.0.1:3=127.0.0.1:4'], /both given; allowed: one of them/],
     [[...PATH, '--loss', '2'], /--loss is "2"; allowed: a share such as 2% or 0.02/],
     [[...PATH, '--loss', '200%'], /lossShare is 2; allowed/],
     [[...PATH, '--forth', 'loss'], /--forth has "loss"; allowed: NAME=VALUE/],

@@ -1,7 +1,9 @@
 /** What `npm run wan` is told, and its help. Pure: the caller reads files. */
 import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
-import type { Address, PathPlan } from './io/udp-proxy.ts';
+import { MESH_BRIDGES_MAX, type MeshPlan } from './io/mesh-proxy.ts';
+import type { Address } from './io/sockets.ts';
+import type { PathPlan } from './io/udp-proxy.ts';
 import { SEED_MAX } from './path-model.ts';
 import { changeSettings, DEFAULT_SETTINGS, type PathSettings, SettingsError } from './path-settings.ts';
 import { applyChange, readSchedule, type ScheduledChange } from './schedule.ts';
@@ -11,7 +13,9 @@ import { readSettingTexts, readTime, SETTING_TEXTS, TIME_FORM } from './setting-
 export class UsageError extends Error {}
 
 export interface Command {
+  /** What is to be impaired: paths, or a mesh. */
   readonly plans: readonly PathPlan[];
+  readonly mesh: MeshPlan | undefined;
   readonly schedule: readonly ScheduledChange[];
   /** Undefined: until a signal. */
   readonly durationMs: number | undefined;
@@ -24,12 +28,15 @@ const DURATION_MS_MAX = 7 * 24 * 3_600_000;
 const PATH_FORM =
   'NEAR_FACING=FAR or NEAR_FACING=FAR,FAR_FACING=NEAR, each an address like 127.0.0.1:20000 or [::1]:20000';
 
+const MESH_FORM = 'STAND_IN=BRIDGE,STAND_IN=BRIDGE,..., each an address like 127.0.0.1:20000 or [::1]:20000';
+
 /** Undefined: help is asked for. Throws {@link UsageError}; what `readText` throws becomes one. */
 export function readCommandLine(args: readonly string[], readText: (path: string) => string): Command | undefined {
   const values = parse(args);
   if (values.help === true) return undefined;
   try {
-    return { plans: readPlans(values), ...readTimes(values, readText) };
+    const what = values.mesh === undefined ? { plans: readPlans(values), mesh: undefined } : readMesh(values);
+    return { ...what, ...readTimes(values, what, readText) };
   } catch (error) {
     if (error instanceof SettingsError) throw new UsageError(error.message);
     throw error;
@@ -44,11 +51,12 @@ A long, lossy network between UDP sockets: whatever is sent to NEAR_FACING goes 
 Paths
 ${row('--path NEAR=FAR', 'clients send to NEAR, the proxy to FAR; each client has a port of its own towards FAR')}
 ${row('--path NEAR=FAR,BACK=PEER', 'between two fixed sockets, either of which may speak first: FAR sends to BACK what is for PEER')}
+${row('--mesh NEAR=BRIDGE,...', 'between bridges that all talk to each other: each announces its NEAR, and sends to the NEAR of the others')}
 
 Settings of both directions (all off by default)
 ${settings.join('\n')}
-${row('--forth NAME=V,...', 'towards FAR only, such as --forth loss=2%,burst=5')}
-${row('--back NAME=V,...', 'from FAR only')}
+${row('--forth NAME=V,...', 'towards FAR only, such as --forth loss=2%,burst=5; in a mesh: from a bridge to those after it')}
+${row('--back NAME=V,...', 'from FAR only; in a mesh: from a bridge to those before it')}
 ${row('--cut', 'begin with the paths cut')}
 
 Running
@@ -58,7 +66,7 @@ ${row('--duration TIME', 'end after so long, as on SIGINT')}
 ${row('--help', 'this')}
 
 Example: two bridges 200 ms apart with 2 % loss
-  npm run wan -- --path 127.0.0.1:20000=127.0.0.1:4096,127.0.0.1:20001=127.0.0.1:5096 --delay 100 --jitter 5 --loss 2%
+  npm run wan -- --mesh 127.0.0.1:20000=127.0.0.1:4096,127.0.0.1:20001=127.0.0.1:5096 --delay 100 --jitter 5 --loss 2%
 `;
 }
 
@@ -76,6 +84,7 @@ function parse(args: readonly string[]) {
       options: {
         ...settings,
         path: { type: 'string', multiple: true },
+        mesh: { type: 'string' },
         forth: { type: 'string' },
         back: { type: 'string' },
         cut: { type: 'boolean' },
@@ -92,21 +101,42 @@ function parse(args: readonly string[]) {
 }
 
 function readPlans(values: Values): PathPlan[] {
-  const { path: paths = [], forth, back, cut } = values;
+  const { path: paths = [] } = values;
   if (paths.length < 1 || paths.length > PATHS_MAX) {
     throw new UsageError(`--path is given ${paths.length} times; allowed: 1 to ${PATHS_MAX} times ${PATH_FORM}`);
   }
+  const settings = readSettings(values);
   const seed = readSeed(values.seed);
-  const common = changeSettings(
-    { ...DEFAULT_SETTINGS, isCut: cut === true },
-    readSettingTexts(commonTexts(values), name => `--${name}`),
-  );
-  const settings = { forth: readDirection('--forth', forth, common), back: readDirection('--back', back, common) };
   return paths.map((path, index) => ({
     ...readPath(path),
     ...settings,
     seed: (seed + Math.imul(index, SEED_STEP)) >>> 0,
   }));
+}
+
+function readMesh(values: Values): { plans: []; mesh: MeshPlan } {
+  const { mesh: text = '', path: paths = [] } = values;
+  if (paths.length > 0) throw new UsageError('--path and --mesh are both given; allowed: one of them');
+  const pairs = text.split(',').map(readPair);
+  const hosts = pairs.map(pair => isIP(pair?.[0].host ?? ''));
+  const isOne = pairs.every((pair, index) => pair !== undefined && hosts[index] === hosts[0] && pair[1].port > 0);
+  if (!isOne || pairs.length < 2 || pairs.length > MESH_BRIDGES_MAX) {
+    throw new UsageError(
+      `--mesh is ${JSON.stringify(text)}; allowed: 2 to ${MESH_BRIDGES_MAX} times ${MESH_FORM}, all of one family`,
+    );
+  }
+  const standIns = pairs.map(pair => pair![0]);
+  const bridges = pairs.map(pair => pair![1]);
+  return { plans: [], mesh: { standIns, bridges, ...readSettings(values), seed: readSeed(values.seed) } };
+}
+
+function readSettings(values: Values): { readonly forth: PathSettings; readonly back: PathSettings } {
+  const { forth, back, cut } = values;
+  const common = changeSettings(
+    { ...DEFAULT_SETTINGS, isCut: cut === true },
+    readSettingTexts(commonTexts(values), name => `--${name}`),
+  );
+  return { forth: readDirection('--forth', forth, common), back: readDirection('--back', back, common) };
 }
 
 function commonTexts(values: Values): Record<string, string> {
@@ -134,13 +164,19 @@ function readDirection(flag: string, text: string | undefined, common: PathSetti
 
 function readPath(text: string): Pick<PathPlan, 'nearFacing' | 'far' | 'near'> {
   const wrong = (): UsageError => new UsageError(`--path is ${JSON.stringify(text)}; allowed: ${PATH_FORM}`);
-  const pairs = text.split(',').map(part => part.split('=').map(readAddress));
-  const addresses = pairs.flat();
-  if (pairs.length > 2 || pairs.some(pair => pair.length !== 2) || addresses.includes(undefined)) throw wrong();
+  const pairs = text.split(',').map(readPair);
+  const addresses = pairs.flatMap(pair => pair ?? [undefined]);
+  if (pairs.length > 2 || addresses.includes(undefined)) throw wrong();
   const [nearFacing, far, farFacing, near] = addresses as Address[];
   if (new Set(addresses.map(address => isIP(address!.host))).size > 1) throw wrong();
   if (far.port === 0 || near?.port === 0) throw wrong();
   return { nearFacing, far, ...(near === undefined ? {} : { near: { address: near, farFacing } }) };
+}
+
+/** `A=B`. */
+function readPair(text: string): [Address, Address] | undefined {
+  const addresses = text.split('=').map(readAddress);
+  return addresses.length === 2 && !addresses.includes(undefined) ? (addresses as [Address, Address]) : undefined;
 }
 
 function readAddress(text: string): Address | undefined {
@@ -151,15 +187,20 @@ function readAddress(text: string): Address | undefined {
   return isIP(host) === family && port <= 65_535 ? { host, port } : undefined;
 }
 
-function readTimes(values: Values, readText: (path: string) => string): Pick<Command, 'schedule' | 'durationMs'> {
-  const { schedule: file, duration, path: paths = [] } = values;
+function readTimes(
+  values: Values,
+  what: Pick<Command, 'plans' | 'mesh'>,
+  readText: (path: string) => string,
+): Pick<Command, 'schedule' | 'durationMs'> {
+  const { schedule: file, duration } = values;
   const durationMs = duration === undefined ? undefined : readTime(duration);
   if (duration !== undefined && !(durationMs !== undefined && durationMs > 0 && durationMs <= DURATION_MS_MAX)) {
     throw new UsageError(`--duration is ${JSON.stringify(duration)}; allowed: ${TIME_FORM}, above 0 and up to a week`);
   }
   if (file === undefined) return { schedule: [], durationMs };
-  const schedule = readSchedule(readFile(file, readText), paths.length, file);
-  rehearse(schedule, readPlans(values), file);
+  const settings = settingsOf(what);
+  const schedule = readSchedule(readFile(file, readText), settings.length, file);
+  rehearse(schedule, settings, file);
   return { schedule, durationMs };
 }
 
@@ -171,9 +212,18 @@ function readFile(file: string, readText: (path: string) => string): string {
   }
 }
 
+type BothWays = Pick<PathPlan, 'forth' | 'back'>;
+
+/** Of each path: in a mesh every two bridges have one. */
+function settingsOf({ plans, mesh }: Pick<Command, 'plans' | 'mesh'>): readonly BothWays[] {
+  if (mesh === undefined) return plans;
+  const bridges = mesh.standIns.length;
+  return Array.from({ length: (bridges * (bridges - 1)) / 2 }, () => mesh);
+}
+
 /** What would be refused in the middle of a run is refused before it. */
-function rehearse(schedule: readonly ScheduledChange[], plans: readonly PathPlan[], file: string): void {
-  for (const [index, { forth, back }] of plans.entries()) {
+function rehearse(schedule: readonly ScheduledChange[], settings: readonly BothWays[], file: string): void {
+  for (const [index, { forth, back }] of settings.entries()) {
     const initial = { forth: forth as PathSettings, back: back as PathSettings };
     const current = { ...initial };
     for (const scheduled of schedule) {

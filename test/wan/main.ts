@@ -1,8 +1,11 @@
 /** `npm run wan -- --help`: a bad network between UDP sockets. Exit code 0 after SIGINT or its duration, 1 for ports that cannot be had, 2 for bad arguments. */
 import { readFileSync } from 'node:fs';
 import { type Command, readCommandLine, UsageError, usage } from './command-line.ts';
+import type { ImpairedPath } from './io/departures.ts';
+import { MeshProxy } from './io/mesh-proxy.ts';
 import { playSchedule } from './io/play-schedule.ts';
-import { type Address, UdpProxy } from './io/udp-proxy.ts';
+import type { Address } from './io/sockets.ts';
+import { UdpProxy } from './io/udp-proxy.ts';
 import { type DirectionCounters, renderProgress, renderTable } from './render-counters.ts';
 import { DIRECTIONS } from './schedule.ts';
 
@@ -24,7 +27,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   try {
-    await run(command, await UdpProxy.open(command.plans));
+    await run(command, await open(command));
     return 0;
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);
@@ -32,14 +35,45 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function run({ plans, schedule, durationMs }: Command, proxy: UdpProxy): Promise<void> {
+/** A proxy of either kind, and what its paths are in words. */
+interface Opened {
+  readonly paths: readonly ImpairedPath[];
+  readonly descriptions: readonly string[];
+  readonly held: { readonly datagrams: number };
+  close(): Promise<void>;
+}
+
+async function open({ plans, mesh }: Command): Promise<Opened> {
+  if (mesh !== undefined) {
+    const proxy = await MeshProxy.open(mesh);
+    const bridge = (place: number) => `${show(mesh.bridges![place])} (announced as ${show(proxy.standIn(place))})`;
+    const descriptions = proxy.paths.map(({ ends: [near, far] }) => `${bridge(near)} to ${bridge(far)}`);
+    return opened(proxy, descriptions);
+  }
+  const proxy = await UdpProxy.open(plans);
+  const descriptions = proxy.paths.map(
+    (path, index) => `${show(path.nearFacing)} to ${show(plans[index].far)}${showBack(path.farFacing)}`,
+  );
+  return opened(proxy, descriptions);
+}
+
+function opened(proxy: UdpProxy | MeshProxy, descriptions: readonly string[]): Opened {
+  return {
+    paths: proxy.paths,
+    descriptions,
+    get held() {
+      return proxy.held;
+    },
+    close: () => proxy.close(),
+  };
+}
+
+async function run({ schedule, durationMs }: Command, proxy: Opened): Promise<void> {
   // Before the first line: whoever reads it may send a signal.
   const ended = untilEnd(durationMs);
   const startedAt = performance.now();
   const seconds = () => (performance.now() - startedAt) / 1000;
-  for (const [index, path] of proxy.paths.entries()) {
-    print(`path ${index + 1}: ${show(path.nearFacing)} to ${show(plans[index].far)}${showBack(path.farFacing)}`);
-  }
+  for (const [index, description] of proxy.descriptions.entries()) print(`path ${index + 1}: ${description}`);
   const stopSchedule = playSchedule(proxy, schedule, line => print(`${seconds().toFixed(1)} s: ${line}`));
   let before = countersOf(proxy);
   const progress = setInterval(() => {
@@ -71,7 +105,7 @@ function untilEnd(durationMs: number | undefined): Promise<void> {
 }
 
 /** A copy: the counters go on counting. */
-function countersOf(proxy: UdpProxy): DirectionCounters[] {
+function countersOf(proxy: Opened): DirectionCounters[] {
   return proxy.paths.flatMap((path, index) =>
     DIRECTIONS.map(direction => ({
       name: `path ${index + 1} ${direction}`,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ProxyCounters } from './io/udp-proxy.ts';
+import type { ProxyCounters } from './io/departures.ts';
 import { renderProgress, renderTable } from './render-counters.ts';
 
 const ZERO: ProxyCounters = {

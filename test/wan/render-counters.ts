@@ -1,5 +1,5 @@
 /** What `npm run wan` prints of a path's counters. Pure. */
-import type { ProxyCounters } from './io/udp-proxy.ts';
+import type { ProxyCounters } from './io/departures.ts';
 
 export interface DirectionCounters {
   /** 'path 1 forth' */

@@ -42,8 +42,8 @@ export interface ForwardCase {
 const CAMERA = videoProgram(2_500_000, 30);
 /** LiveKit's simulcast presets of 720p. */
 const SIMULCAST = [videoProgram(160_000, 20), videoProgram(450_000, 20), videoProgram(1_700_000, 30)];
-const SPEECH = speechProgram();
-const SILENCE = silenceProgram();
+export const SPEECH = speechProgram();
+export const SILENCE = silenceProgram();
 
 /** Tiles that a meeting shows: the latest speaker large, the ones before small. */
 const LAST_N = 8;
@@ -164,7 +164,7 @@ function relay(cameras: number): BenchPlan {
   };
 }
 
-function endpoint(
+export function endpoint(
   sources: readonly PlannedSource[],
   subscriptions: readonly PlannedSubscription[],
   bridge = 0,
@@ -173,23 +173,23 @@ function endpoint(
   return { bridge, conference, sources, subscriptions };
 }
 
-function microphone(program: MediaProgram): PlannedSource {
+export function microphone(program: MediaProgram): PlannedSource {
   return { sourceId: AUDIO_SOURCE, kind: 'audio', layers: [program] };
 }
 
-function camera(): PlannedSource {
+export function camera(): PlannedSource {
   return { sourceId: VIDEO_SOURCE, kind: 'video', layers: [CAMERA] };
 }
 
-function simulcastCamera(): PlannedSource {
+export function simulcastCamera(): PlannedSource {
   return { sourceId: VIDEO_SOURCE, kind: 'video', layers: SIMULCAST };
 }
 
-function audioOf(publisher: number): PlannedSubscription {
+export function audioOf(publisher: number): PlannedSubscription {
   return { publisher, sourceId: AUDIO_SOURCE, layerMax: 0, isEnabled: true };
 }
 
-function videoOf(publisher: number, layerMax: number, isEnabled = true): PlannedSubscription {
+export function videoOf(publisher: number, layerMax: number, isEnabled = true): PlannedSubscription {
   return { publisher, sourceId: VIDEO_SOURCE, layerMax, isEnabled };
 }
 

@@ -1,4 +1,5 @@
 /** A bridge's control API, as a focus speaks it. */
+import type { LinkSnapshot } from '../../../bridge/relay/relay.ts';
 import type { BridgeReport } from '../../../protocol/control/events.ts';
 import { signServiceToken } from '../../../protocol/control/service-token.ts';
 import type { BridgePeer, ConferenceSpec, EndpointSpec, Transport } from '../../../protocol/control/spec.ts';
@@ -20,6 +21,10 @@ export class ControlClient {
   async peer(): Promise<BridgePeer> {
     const report = (await this.#call('GET', '/v1/bridge')) as BridgeReport;
     return report.peer;
+  }
+
+  async links(): Promise<readonly LinkSnapshot[]> {
+    return ((await this.#call('GET', '/v1/links')) as { links: LinkSnapshot[] }).links;
   }
 
   async putConference(id: string, spec: ConferenceSpec): Promise<void> {

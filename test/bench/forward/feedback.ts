@@ -1,5 +1,5 @@
 /** RTCP of the endpoints that a load generator plays: what bridges tell them, and the NACKs and receiver reports that they send. */
-import { readNack, writeNack } from '../../../protocol/rtcp/feedback.ts';
+import { readNack, writeNack, writePli } from '../../../protocol/rtcp/feedback.ts';
 import { PSFB_PLI, RTCP_PSFB, RTCP_RTPFB, RTCP_SR, RTPFB_NACK, RtcpPacket } from '../../../protocol/rtcp/packet.ts';
 import {
   ntpMiddle,
@@ -18,6 +18,8 @@ const NACK_DELAY_MS = 10;
 const NACK_INTERVAL_MS = 60;
 const NACK_TRIES_MAX = 5;
 const NACKED_MAX = 200;
+/** A decoder that has waited so long asks for a key frame, and again after as long. Longer than a repair takes over any link that is measured. */
+const STUCK_MS_MAX = 500;
 /** Endpoints that only receive have no SSRC of their own. */
 const SENDER_SSRC = 1;
 
@@ -58,6 +60,17 @@ export class Feedback {
     const { socket } = this.#options;
     const offset = socket.reserve();
     const end = writeNack(socket.outgoing, offset, SENDER_SSRC, ssrc, this.#nacked, asked);
+    this.#send(endpoint, offset, end - offset);
+  }
+
+  /** Asks for a key frame as a decoder does that cannot go on. */
+  askKeyFrame(stream: ReceivedStream, nowMs: number): void {
+    const { endpoint, ssrc, askedKeyFrameMs, stuckSinceMs } = stream;
+    if (stuckSinceMs === undefined || nowMs - Math.max(stuckSinceMs, askedKeyFrameMs) < STUCK_MS_MAX) return;
+    stream.askedKeyFrameMs = nowMs;
+    const { socket } = this.#options;
+    const offset = socket.reserve();
+    const end = writePli(socket.outgoing, offset, SENDER_SSRC, ssrc);
     this.#send(endpoint, offset, end - offset);
   }
 

@@ -10,12 +10,15 @@ import type { GeneratorSocket } from './io/generator-socket.ts';
 import { kernelDrops } from './io/kernel-drops.ts';
 import { openGeneratorSocket } from './io/open-generator-socket.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
+import type { PacketObserver } from './packet-observer.ts';
 import type { PublishedStream } from './published-stream.ts';
 import { type ReceivedStream, Verification } from './received-stream.ts';
 import { type BridgeAddress, SsrcTable, Stage } from './stage.ts';
 
 const TICK_MS = 1;
 const NACK_PERIOD_MS = 20;
+/** At its very first start a stream may wait this long: key frames of hundreds of streams at once are nothing that a bridge meets. */
+const FIRST_WAIT_MS = 1_000;
 const REPORT_PERIOD_MS = 1_000;
 /** Consent (RFC 7675): a check every 5 s. */
 const CONSENT_PERIOD_MS = 5_000;
@@ -37,6 +40,10 @@ export interface LoadOptions {
    * nobody who sends to it has to wake a processor. Else once a millisecond.
    */
   readonly spins: boolean;
+  /** Streams that have never been played begin within this time; a second, unless said otherwise. */
+  readonly firstWaitMs?: number;
+  /** Subscribers ask for a key frame when a packet of video is missing for good, as decoders do. */
+  readonly asksKeyFrames?: boolean;
 }
 
 export interface LoadResult {
@@ -74,23 +81,31 @@ export class Generator {
   readonly #stages = new Map<string, Stage>();
   readonly #endpoints: GeneratorEndpoint[] = [];
   readonly #ssrcs = new SsrcTable();
-  readonly #verification = new Verification(new LatencyHistogram());
+  readonly #verification: Verification;
   readonly #gaps = new Set<ReceivedStream>();
   readonly #consent: NodeJS.Timeout;
   readonly #feedback: Feedback;
   #sampleEvery = 1;
+  #asksKeyFrames = false;
   #consentNext = 0;
 
-  static async open(progress: (line: string) => void): Promise<Generator> {
+  /** `observer` hears of all packets; then every one is verified. */
+  static async open(progress: (line: string) => void, observer?: PacketObserver): Promise<Generator> {
     let generator: Generator | undefined;
     const socket = await openGeneratorSocket((bytes, offset, length, endpoint, receivedUs) => {
       generator?.receive(bytes, offset, length, endpoint, receivedUs);
     });
-    generator = new Generator(socket, await createCertificate(), progress);
+    generator = new Generator(socket, await createCertificate(), progress, observer);
     return generator;
   }
 
-  private constructor(socket: GeneratorSocket, certificate: Certificate, progress: (line: string) => void) {
+  private constructor(
+    socket: GeneratorSocket,
+    certificate: Certificate,
+    progress: (line: string) => void,
+    observer: PacketObserver | undefined,
+  ) {
+    this.#verification = new Verification(new LatencyHistogram(), observer);
     this.socket = socket;
     this.#certificate = certificate;
     this.#progress = progress;
@@ -133,16 +148,19 @@ export class Generator {
   }
 
   /** Plays a stage's media for a time. */
-  async load({ stage: name, seconds, speed, expectedPps, spins }: LoadOptions): Promise<LoadResult> {
+  async load(options: LoadOptions): Promise<LoadResult> {
+    const { stage: name, seconds, expectedPps } = options;
+    this.#asksKeyFrames = options.asksKeyFrames ?? false;
     const stage = this.stage(name);
-    this.#sampleEvery = expectedPps > VERIFY_ALL_PPS_MAX ? CHEAP_SAMPLE_EVERY : 1;
+    const isCheap = expectedPps > VERIFY_ALL_PPS_MAX && this.#verification.observer === undefined;
+    this.#sampleEvery = isCheap ? CHEAP_SAMPLE_EVERY : 1;
     this.#verification.reset(this.socket.nowUs());
     this.#gaps.clear();
     for (const [index, stream] of stage.received.entries()) stream.begin(1 + (index % this.#sampleEvery));
     this.socket.alignClocks();
     const before = { cpu: process.cpuUsage(), ...this.#sums(stage), ...this.#drops(stage) };
     const startedMs = performance.now();
-    const idleMs = await this.#play(stage, startedMs, seconds * 1_000, speed, spins);
+    const idleMs = await this.#play(stage, startedMs, seconds * 1_000, options);
     await this.#drain();
     const { user, system } = process.cpuUsage(before.cpu);
     const sums = this.#sums(stage);
@@ -203,7 +221,7 @@ export class Generator {
       this.strays++;
       return;
     }
-    if ((place & 1) === 1) return stream.handleRtx(bytes, offset, length);
+    if ((place & 1) === 1) return stream.handleRtx(bytes, offset, length, receivedUs);
     stream.handle(bytes, offset, length, receivedUs, this.#sampleEvery);
     if (stream.count.missing.size > 0) this.#gaps.add(stream);
   }
@@ -234,10 +252,15 @@ export class Generator {
   }
 
   /** Returns the time, in ms, that it spun with nothing to do. */
-  async #play(stage: Stage, startedMs: number, durationMs: number, speed: number, spins: boolean): Promise<number> {
+  async #play(
+    stage: Stage,
+    startedMs: number,
+    durationMs: number,
+    { speed, spins, firstWaitMs = FIRST_WAIT_MS }: LoadOptions,
+  ): Promise<number> {
     for (const [index, stream] of stage.published.entries()) {
       // Golden ratio: phases that never bunch.
-      stream.start(startedMs, speed, (index * 0.618_034) % 1);
+      stream.start(startedMs, speed, (index * 0.618_034) % 1, firstWaitMs);
     }
     const { socket } = this;
     const { promise, resolve } = Promise.withResolvers<number>();
@@ -278,7 +301,10 @@ export class Generator {
   #sendNacks(nowMs: number): void {
     for (const stream of this.#gaps) {
       if (stream.count.missing.size === 0) this.#gaps.delete(stream);
-      else this.#feedback.sendNack(stream, nowMs);
+      else {
+        this.#feedback.sendNack(stream, nowMs);
+        if (this.#asksKeyFrames) this.#feedback.askKeyFrame(stream, nowMs);
+      }
     }
     this.socket.flush();
   }

@@ -5,6 +5,7 @@ import { writeUint16, writeUint32 } from '../../../protocol/rtp/packet.ts';
 import type { GeneratorEndpoint } from './generator-endpoint.ts';
 import type { GeneratorSocket } from './io/generator-socket.ts';
 import { FRAME_PACKETS_MAX, type MediaProgram } from './media-program.ts';
+import type { PacketObserver } from './packet-observer.ts';
 import { writePayload } from './payload.ts';
 
 /** What an endpoint of the generator calls things; its document to the bridge says so. */
@@ -19,8 +20,6 @@ const SPEAKING_LEVEL = 30;
 const SILENT_LEVEL = 127;
 /** Seconds of media between key frames that somebody asked for: libwebrtc's encoders make no more. */
 const KEY_FRAME_SECONDS_MIN = 0.3;
-/** At its very first start a stream may wait this long: key frames of hundreds of streams at once are nothing that a bridge meets. */
-const FIRST_WAIT_MS = 1_000;
 /** A generator that was kept from its work for longer does not make up for it. */
 const LATE_MS_MAX = 100;
 
@@ -39,6 +38,7 @@ export interface PublishedStreamOptions {
   readonly firstFrame: number;
   /** Gives the endpoint's next transport-wide sequence number. */
   readonly nextTransportSequence: () => number;
+  readonly observer?: PacketObserver | undefined;
 }
 
 export class PublishedStream {
@@ -56,6 +56,7 @@ export class PublishedStream {
   #number = 0;
   #rtxSequence = 0;
   #keyIndex = 0;
+  #isAsked = false;
   #octets = 0;
   #keyFrame = Number.NEGATIVE_INFINITY;
   #timestamp = 0;
@@ -73,9 +74,9 @@ export class PublishedStream {
     this.#frame = options.firstFrame;
   }
 
-  /** Starts the clock: the first frame is due within one frame's time (the very first within a second), at a `phase` (0 to 1) of its own. */
-  start(nowMs: number, speed: number, phase: number): void {
-    this.dueMs = nowMs + phase * (this.#number === 0 ? FIRST_WAIT_MS : this.#intervalMs(speed));
+  /** Starts the clock: the first frame is due within one frame's time (the very first within `firstWaitMs`), at a `phase` (0 to 1) of its own. */
+  start(nowMs: number, speed: number, phase: number, firstWaitMs: number): void {
+    this.dueMs = nowMs + phase * (this.#number === 0 ? firstWaitMs : this.#intervalMs(speed));
   }
 
   /** Sends all frames that are due. */
@@ -116,7 +117,8 @@ export class PublishedStream {
 
   #sendFrame(dueMs: number): void {
     const { program, socket } = this.#options;
-    const isKeyFrame = this.#isKeyFrameDue() || program.isKeyFrame(this.#frame);
+    this.#isAsked = this.#isKeyFrameDue();
+    const isKeyFrame = this.#isAsked || program.isKeyFrame(this.#frame);
     if (isKeyFrame) {
       this.#keyIndex = (this.#keyIndex + 1) & 0x1f;
       this.#keyFrame = this.#frame;
@@ -153,6 +155,13 @@ export class PublishedStream {
     this.#protectAndSend(offset, this.#write(offset, number, payloadType, this.ssrc, number & 0xffff, false));
     this.packets++;
     this.#octets += length;
+    this.#tell(number, length, (flags & IS_KEY_FRAME) !== 0, this.#sentUs[record]);
+  }
+
+  #tell(number: number, length: number, isKeyFrame: boolean, sentUs: number): void {
+    const { observer, program, tag } = this.#options;
+    const bytes = 12 + (program.kind === 'video' ? DESCRIPTOR_BYTES : 0) + length;
+    observer?.sent(tag, number, this.#frame, isKeyFrame, this.#isAsked, bytes, sentUs);
   }
 
   /** Writes a packet, as RTX with the original's number before the payload if asked, and returns its length. */

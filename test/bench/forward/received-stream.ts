@@ -5,6 +5,7 @@ import { Vp8Descriptor } from '../../../protocol/rtp/vp8.ts';
 import type { GeneratorEndpoint } from './generator-endpoint.ts';
 import { OUTGOING_BYTES } from './io/generator-socket.ts';
 import type { LatencyHistogram } from './latency-histogram.ts';
+import type { PacketObserver } from './packet-observer.ts';
 import { type PayloadFault, PayloadReader, sourceOfTag } from './payload.ts';
 import { SequenceCount } from './sequence-count.ts';
 
@@ -14,11 +15,13 @@ export class Verification {
   /** Not authentic, not whole, or somebody else's: by what was wrong. */
   readonly faults = new Map<PayloadFault | 'srtp' | 'rtp' | 'source', number>();
   readonly latency: LatencyHistogram;
+  readonly observer: PacketObserver | undefined;
   /** Packets sent earlier are late by more than their way: they were lost at the end of a load, and repaired in the next. */
   sinceUs = 0;
 
-  constructor(latency: LatencyHistogram) {
+  constructor(latency: LatencyHistogram, observer?: PacketObserver) {
     this.latency = latency;
+    this.observer = observer;
   }
 
   fault(name: PayloadFault | 'srtp' | 'rtp' | 'source'): void {
@@ -48,6 +51,10 @@ export class ReceivedStream {
   /** Middle bits of the last sender report's time and when it came, for receiver reports. */
   lastReport = 0;
   lastReportMs = 0;
+  /** When a key frame was last asked for. */
+  askedKeyFrameMs = Number.NEGATIVE_INFINITY;
+  /** Where the last key frame begins, extended; -1 before the first. */
+  keyFrameSequence = -1;
   readonly #source: number;
   readonly #verification: Verification;
   /** The first packet of all is always looked at: SRTP counts wraps from there. */
@@ -81,15 +88,30 @@ export class ReceivedStream {
     this.#untilSample = sampleEvery;
     if (!this.#open(bytes, offset, length)) return;
     const verification = this.#verification;
-    if (!this.#verify(rtp.payloadOffset, rtp.payloadLength) || payload.sentUs < verification.sinceUs) return;
+    if (!this.#verify(rtp.payloadOffset, rtp.payloadLength)) return;
+    this.#noteKeyFrame(readUint16(bytes, offset + 2));
+    verification.observer?.received(this, payload.tag, payload.number, payload.sentUs, receivedUs);
+    if (payload.sentUs < verification.sinceUs) return;
     verification.latency.add(receivedUs - payload.sentUs);
   }
 
   /** A packet of its RTX stream: always verified, for what it repairs is inside. */
-  handleRtx(bytes: Buffer, offset: number, length: number): void {
+  handleRtx(bytes: Buffer, offset: number, length: number, receivedUs: number): void {
     if (!this.#open(bytes, offset, length) || rtp.payloadLength < 2) return;
     this.count.recover(readUint16(plain, rtp.payloadOffset));
-    this.#verify(rtp.payloadOffset + 2, rtp.payloadLength - 2);
+    if (!this.#verify(rtp.payloadOffset + 2, rtp.payloadLength - 2)) return;
+    this.#verification.observer?.received(this, payload.tag, payload.number, payload.sentUs, receivedUs);
+  }
+
+  /** Since when a decoder has been waiting for a packet: what is missing before the last key frame it does not miss. Undefined: it is not. */
+  get stuckSinceMs(): number | undefined {
+    return this.kind === 'video' ? this.count.missingSinceMs(this.keyFrameSequence) : undefined;
+  }
+
+  /** Of the packet that was verified last. */
+  #noteKeyFrame(sequence16: number): void {
+    if (this.kind !== 'video' || !descriptor.startsKeyFrame) return;
+    this.keyFrameSequence = Math.max(this.keyFrameSequence, this.count.extend(sequence16));
   }
 
   /** Leaves the plain packet in {@link rtp}; false when it is not authentic. */

@@ -46,8 +46,7 @@ export class SequenceCount {
 
   /** A retransmission of `sequence16` has come. True when it was missing. */
   recover(sequence16: number): boolean {
-    const sequence = this.highest + (((sequence16 - this.highest) << 16) >> 16);
-    if (!this.missing.delete(sequence)) return false;
+    if (!this.missing.delete(this.extend(sequence16))) return false;
     this.recovered++;
     return true;
   }
@@ -67,6 +66,17 @@ export class SequenceCount {
       out[found++] = sequence & 0xffff;
     }
     return found;
+  }
+
+  /** The packet with this sequence number (16 bits), extended as {@link highest} is. */
+  extend(sequence16: number): number {
+    return this.highest + (((sequence16 - this.highest) << 16) >> 16);
+  }
+
+  /** When the first gap after packet `after` (extended) was seen. Undefined: nothing after it is missing. */
+  missingSinceMs(after: number): number | undefined {
+    for (const [sequence, { sinceMs }] of this.missing) if (sequence > after) return sinceMs;
+    return undefined;
   }
 
   /** Starts counting anew; what was missing is forgotten, the place in the stream is not. A gap before the next packet belongs to what was counted before. */

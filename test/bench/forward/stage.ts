@@ -208,8 +208,9 @@ export class Stage {
         const tag = streamTag(index, sourceId, layer);
         const rtxSsrc = ssrc + 1;
         const firstFrame = index * FRAMES_BETWEEN_STREAMS;
+        const { observer } = this.#options.verification;
         return new PublishedStream({
-          ...{ endpoint, socket, program, ssrc, rtxSsrc, tag, firstFrame, nextTransportSequence },
+          ...{ endpoint, socket, program, ssrc, rtxSsrc, tag, firstFrame, nextTransportSequence, observer },
         });
       }),
     }));

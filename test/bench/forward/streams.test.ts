@@ -45,7 +45,7 @@ function wire(program = videoProgram(2_500_000, 30), firstFrame = 1) {
     firstFrame,
     nextTransportSequence: () => transportSequence++,
   });
-  stream.start(0, 1, 0);
+  stream.start(0, 1, 0, 1_000);
   return { stream, sent };
 }
 
@@ -136,12 +136,29 @@ test('every packet is verified, RTX too, and the right one is recovered', () => 
     [rtx.payloadType, rtx.ssrc, readUint16(rtx.bytes, rtx.payloadOffset)],
     [PAYLOAD_TYPES.rtx, SSRC + 1, lost],
   );
-  received.handleRtx(sent[media], 0, sent[media].length);
+  received.handleRtx(sent[media], 0, sent[media].length, 0);
   assert.equal(received.count.missing.size, 0);
   assert.equal(received.count.recovered, 1);
   assert.equal(verification.verified, media);
   assert.equal(verification.faults.size, 0);
   assert.equal(verification.latency.count, media - 1);
+});
+
+test('a decoder is stuck from its first gap on, until that is filled or a key frame begins after it', () => {
+  const { stream, sent } = wire();
+  stream.handleTimeout(0, 1);
+  const keyFramePackets = sent.length;
+  stream.wantsKeyFrame = true;
+  for (const nowMs of [100, 200, 300]) stream.handleTimeout(nowMs, 1);
+  const { stream: received } = receiver();
+  const next = sent.findIndex((bytes, index) => index > keyFramePackets && isKeyFrame(bytes));
+  for (let index = 0; index < next; index++) {
+    if (index !== 1) received.handle(sent[index], 0, sent[index].length, index * 1_000, 1);
+  }
+  assert.equal(received.stuckSinceMs, 2);
+  received.handle(sent[next], 0, sent[next].length, 500_000, 1);
+  assert.equal(received.stuckSinceMs, undefined);
+  assert.deepEqual([...received.count.missing.keys()], [1]);
 });
 
 test('a changed byte, and a packet of another source, are found', () => {

@@ -1,13 +1,18 @@
 import { SettingsError } from '../path-settings.ts';
 import { applyChange, type ScheduledChange } from '../schedule.ts';
-import type { UdpProxy } from './udp-proxy.ts';
+import type { ImpairedPath } from './departures.ts';
+
+/** What a schedule is played on. */
+export interface Impaired {
+  readonly paths: readonly ImpairedPath[];
+}
 
 /**
  * Plays a schedule on a proxy, from now on; `tell` hears of each change as it happens, and of those that the settings then in force do not allow (which
  * are left out). Returns what stops it.
  */
 export function playSchedule(
-  proxy: UdpProxy,
+  proxy: Impaired,
   schedule: readonly ScheduledChange[],
   tell: (line: string) => void,
 ): () => void {
@@ -28,11 +33,11 @@ export function playSchedule(
   return () => timers.forEach(clearTimeout);
 }
 
-type Settings = ReturnType<UdpProxy['paths'][number]['settings']>;
+type Settings = ReturnType<ImpairedPath['settings']>;
 
 /** All of it or nothing. */
 function play(
-  proxy: UdpProxy,
+  proxy: Impaired,
   initial: readonly { readonly forth: Settings; readonly back: Settings }[],
   scheduled: ScheduledChange,
 ): void {

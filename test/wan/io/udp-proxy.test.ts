@@ -3,7 +3,8 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { SettingsError } from '../path-settings.ts';
-import { type Address, type PathPlan, UdpProxy } from './udp-proxy.ts';
+import type { Address } from './sockets.ts';
+import { type PathPlan, UdpProxy } from './udp-proxy.ts';
 
 const HOST = '127.0.0.1';
 const ANY: Address = { host: HOST, port: 0 };

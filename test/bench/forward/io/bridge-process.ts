@@ -22,6 +22,11 @@ export interface BridgeSnapshot {
   readonly gcPausesMs: readonly number[];
 }
 
+interface StartRequest {
+  readonly bridgeId: string;
+  readonly flags?: Readonly<Record<string, unknown>>;
+}
+
 let bridge: RunningBridge | undefined;
 let gcPausesMs: number[] = [];
 
@@ -35,7 +40,8 @@ const observer = new PerformanceObserver(list => {
 observer.observe({ entryTypes: ['gc'] });
 
 const handlers = {
-  start: async ({ bridgeId }: { bridgeId: string }): Promise<BridgeAddress> => {
+  /** `flags`: keys of the configuration that differ, by dotted path. */
+  start: async ({ bridgeId, flags = {} }: StartRequest): Promise<BridgeAddress & { octoPort: number }> => {
     const config = readBridgeConfig({
       env: { CAUSEWAY_DATAPATH: process.env['CAUSEWAY_DATAPATH'] },
       flags: {
@@ -51,10 +57,12 @@ const handlers = {
         'focus.urls': [],
         'limits.endpoints': ENDPOINTS_MAX,
         'logging.level': 'warn',
+        ...flags,
       },
     });
     bridge = await startBridge(config, pino({ level: 'warn' }, pino.destination(2)));
-    return { bridgeId, controlUrl: bridge.controlUrl, secret: DEVELOPMENT_CONTROL_SECRET };
+    const { controlUrl, octoPort } = bridge;
+    return { bridgeId, controlUrl, secret: DEVELOPMENT_CONTROL_SECRET, octoPort };
   },
 
   /** `first` what is cheap to ask at that moment: before a load, what was counted; after it, the CPU time. */

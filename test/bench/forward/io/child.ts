@@ -71,6 +71,13 @@ export class Child<H extends Handlers> {
     });
   }
 
+  /** Ends the process as a crash would: nothing is said to anybody. */
+  async kill(): Promise<void> {
+    const ended = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
+    await ended;
+  }
+
   /** Ends the process: asks first. */
   async close(): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
