@@ -13,7 +13,7 @@ export class ExtraLoad {
   #mediaBits = 0;
   #isSettled = true;
 
-  /** `bytesOut`: all that the link has sent. `mediaBps`: what its media has taken since the last call. A time that is not settled is not judged. */
+  /** `bytesOut`: all that the link has sent but probes. `mediaBps`: what its media has taken since the last call. A time that is not settled is not judged. */
   update(nowMs: number, bytesOut: number, mediaBps: number, isSettled: boolean): void {
     if (Number.isNaN(this.#startMs)) return this.#begin(nowMs, bytesOut);
     this.#mediaBits += (mediaBps * (nowMs - this.#atMs)) / 1000;

@@ -68,7 +68,8 @@ export class LinkBudgets {
   #divide(nowMs: number, link: Link, full: Full): void {
     const budgetBps = link.sendBudgetBps;
     const { audioBps, sources } = this.#demand(nowMs, link);
-    full.extra.update(nowMs, link.counters.bytesOut, full.mediaBps, !full.isPassing);
+    const { bytesOut, probeBytesOut } = link.counters;
+    full.extra.update(nowMs, bytesOut - probeBytesOut, full.mediaBps, !full.isPassing);
     const extraBps = Math.min(full.extra.bps, budgetBps * EXTRA_SHARE_MAX);
     const decided = full.allocator.decide(nowMs, budgetBps, audioBps + extraBps, sources);
     full.budgetBps = budgetBps;

@@ -51,18 +51,33 @@ const COUNTERS: Readonly<Record<keyof LinkCounters, readonly [name: string, help
   keyFrameRequestsIn: ['in_key_frame_requests', 'Key frames asked for by the peer'],
   keyFrameRequestsOut: ['out_key_frame_requests', 'Key frames asked of the peer'],
   keyFrameRequestsMerged: ['merged_key_frame_requests', 'Key-frame requests that an earlier one stood for'],
+  reportsIn: ['in_reports', 'Reports of the peer about what it received'],
+  reportsOut: ['out_reports', 'Reports to the peer about what was received'],
+  probesOut: ['out_probe_packets', 'Frames of padding sent to try a higher rate'],
+  probeBytesOut: ['out_probe_bytes', 'Bytes of padding sent to try a higher rate, part of the bytes sent'],
   layersRaised: ['raised_layers', 'Sources raised to a higher layer on a full link'],
   layersOverBudget: ['over_budget_layers', 'Sources lowered because the budget of the link no longer sufficed'],
   layersOutbid: ['outbid_layers', 'Sources lowered in favour of one with more viewers'],
 };
 
-type Level = Exclude<keyof LinkSnapshot, keyof LinkCounters | 'bridgeId' | 'region' | 'state' | 'fec'>;
+type Level = Exclude<
+  keyof LinkSnapshot,
+  keyof LinkCounters | 'bridgeId' | 'region' | 'state' | 'fec' | 'budgetChanges'
+>;
 
 const LEVELS: Readonly<Record<Level, readonly [name: string, help: string]>> = {
   rttMs: ['rtt_ms', 'Round trip to the peer; absent until it is measured'],
   clockOffsetMs: ['clock_offset_ms', "The peer's clock ahead of this bridge's; absent until it is measured"],
   lossIn: ['loss_in_ratio', 'Share of frames from the peer that were lost, before recovery'],
   lossOut: ['loss_out_ratio', 'Share of frames to the peer that were lost, before recovery'],
+  jitterInMs: ['jitter_in_ms', 'Interarrival jitter of frames from the peer (RFC 3550)'],
+  jitterOutMs: ['jitter_out_ms', 'Interarrival jitter of frames to the peer, as it reports it'],
+  queueDelayOutMs: ['queue_delay_out_ms', 'One-way delay to the peer above that of an empty path, smoothed'],
+  delayTrendOutMsPerSecond: ['delay_trend_out', 'How the one-way delay to the peer grows, ms per second'],
+  deliveredBps: ['delivered_bps', 'What the peer receives from this bridge, bit/s'],
+  sentBps: ['sent_bps', 'What this bridge sends to the peer, without probes, bit/s'],
+  sendBudgetBps: ['send_budget_bps', 'What may be sent to the peer, bit/s; absent while nothing limits it'],
+  demandBps: ['demand_bps', 'What everything the peer wants would take while something is held back, else 0, bit/s'],
   burstLengthOut: ['loss_burst_out_frames', 'Frames to the peer lost in a row, mean of the last ten seconds'],
   residualIn: ['residual_in_ratio', 'Share of frames from the peer that are lost after recovery'],
   reorderMs: ['reorder_ms', 'How long a missing frame is taken to be late, not lost'],

@@ -17,6 +17,7 @@ import {
   FRAME_NACK,
   FRAME_PING,
   FRAME_PONG,
+  FRAME_PROBE,
   FRAME_RELIABLE,
   FRAME_WANTS,
   FRAME_WANTS_ACK,
@@ -109,6 +110,9 @@ export class FrameInput {
         return;
       case FRAME_PONG:
         this.#meter.handlePong(nowMs, decodePong(bytes, offset, length));
+        return;
+      case FRAME_PROBE:
+        // It has done what it was for by arriving.
         return;
       case FRAME_CLOSE:
         // The link itself acts on it, once the frame is accepted.

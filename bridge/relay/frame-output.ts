@@ -27,6 +27,11 @@ export class FrameOutput {
     this.#budget = new RepairBudget(nowMs);
   }
 
+  /** What the link may send, bit/s: repeats stay within their share of it. */
+  setSendBudget(bps: number): void {
+    this.#budget.setSendBudget(bps);
+  }
+
   /** The port's arena. */
   get bytes(): Buffer {
     return this.#wire.outgoing;

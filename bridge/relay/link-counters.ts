@@ -68,6 +68,11 @@ export interface LinkCounters {
   keyFrameRequestsIn: number;
   keyFrameRequestsOut: number;
   keyFrameRequestsMerged: number;
+  reportsIn: number;
+  reportsOut: number;
+  /** Frames of padding. Their bytes are part of `bytesOut`. */
+  probesOut: number;
+  probeBytesOut: number;
   /** Steps up of a source on a full link; steps down because the budget no longer sufficed, and in favour of a source with more viewers. */
   layersRaised: number;
   layersOverBudget: number;
@@ -117,6 +122,10 @@ export function createLinkCounters(): LinkCounters {
     keyFrameRequestsIn: 0,
     keyFrameRequestsOut: 0,
     keyFrameRequestsMerged: 0,
+    reportsIn: 0,
+    reportsOut: 0,
+    probesOut: 0,
+    probeBytesOut: 0,
     layersRaised: 0,
     layersOverBudget: 0,
     layersOutbid: 0,

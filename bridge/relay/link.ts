@@ -15,6 +15,7 @@ import {
   FRAME_MEDIA,
   FRAME_OVERHEAD_BYTES,
   FRAME_PING,
+  FRAME_REPORT,
   FrameHeader,
   HEADER_BYTES,
   isFrame,
@@ -31,10 +32,12 @@ import { FrameOutput, type LinkWire } from './frame-output.ts';
 import type { StartHandshake } from './handshake.ts';
 import { HandshakeAttempts } from './handshake-attempts.ts';
 import { KeyFrameMerge } from './key-frame-merge.ts';
+import { LinkCongestion } from './link-congestion.ts';
 import { createLinkCounters } from './link-counters.ts';
 import { LinkDialogue } from './link-dialogue.ts';
 import { LinkMeter } from './link-meter.ts';
 import { LinkSession, REKEY_AGE_MS } from './link-session.ts';
+import type { Arrival } from './loss-recovery.ts';
 import { LossReports } from './loss-reports.ts';
 import type { MediaClass } from './media-class.ts';
 import type { LinkStateName, RelaySink } from './relay-sink.ts';
@@ -89,6 +92,8 @@ export class Link {
   readonly counters = createLinkCounters();
   readonly meter = new LinkMeter();
   readonly dialogue: LinkDialogue;
+  /** What the path has shown, and what follows from it. */
+  readonly congestion: LinkCongestion;
   /** Forward error correction of what is sent. */
   readonly fec: FecSender;
   state: LinkStateName = 'connecting';
@@ -134,6 +139,7 @@ export class Link {
     this.#incarnation = 1 + Math.floor(options.random() * 0xffffffff);
     this.#output = new FrameOutput(nowMs(), options.wire, this.counters);
     this.#reports = new LossReports(this.#output, this.counters);
+    this.congestion = new LinkCongestion(this.#output, this.counters);
     this.fec = new FecSender(options.fec, this.#output, this.counters);
     this.#repair = new FecReceiver(this.counters);
     this.dialogue = new LinkDialogue(this.peerId, this.#incarnation, this.#output, this.counters, sink);
@@ -285,6 +291,10 @@ export class Link {
       if (previous !== undefined) this.#reports.handleTimeout(nowMs, previous);
       this.#tail.handleTimeout(nowMs, previous, this.#reports.timing, this.#output);
     }
+    if (session !== undefined && this.state === 'up') {
+      const { rttOrAssumedMs } = this.meter;
+      if (this.congestion.handleTimeout(nowMs, session, rttOrAssumedMs, this.demandBps)) this.#applyBudget();
+    }
     this.#repair.handleTimeout(nowMs);
     if (session !== undefined && this.state === 'up') {
       this.fec.handleTimeout(nowMs, session, this.meter, this.reorderMs, this.sendBudgetBps);
@@ -340,25 +350,45 @@ export class Link {
     this.#heardMs = nowMs;
     const { sequence } = this.#sessions;
     const isRebuilt = session.isRebuilt(sequence);
+    let arrival: Arrival = 'reordered';
     if (isRebuilt) session.recovery.handleUnexpected(sequence);
-    else session.recovery.handleArrival(nowMs, sequence);
+    else arrival = session.recovery.handleArrival(nowMs, sequence);
     this.#reports.handleArrival(nowMs, session);
     const isNewest = session === this.#sessions.current;
     if (isNewest) this.#attempts.handleConfirmed();
-    if (before !== this.#sessions.current) this.meter.handleNewSession();
+    if (before !== this.#sessions.current) this.#handleNewSession();
     if (this.state !== 'up') this.#setState('up');
+    if (isNewest) this.congestion.handleFrame(nowMs, header, length, arrival);
     if (isRebuilt) {
       this.counters.replayed++;
       return;
     }
     try {
       const payload = offset + HEADER_BYTES;
-      this.#input.handleFrame(nowMs, session, isNewest, header, bytes, payload, length - FRAME_OVERHEAD_BYTES);
+      const payloadLength = length - FRAME_OVERHEAD_BYTES;
+      if (header.type === FRAME_REPORT) this.#handleReport(nowMs, isNewest, bytes, payload, payloadLength);
+      else this.#input.handleFrame(nowMs, session, isNewest, header, bytes, payload, payloadLength);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       this.counters.violations++;
     }
     if (isNewest && header.type === FRAME_CLOSE) this.#handleClose(nowMs);
+  }
+
+  /** One about a former session says nothing that the next one does not. */
+  #handleReport(nowMs: number, isNewest: boolean, bytes: Uint8Array, offset: number, length: number): void {
+    if (!isNewest) return;
+    if (this.congestion.handleReport(nowMs, this.#header.sendTime, bytes, offset, length)) this.#applyBudget();
+  }
+
+  #handleNewSession(): void {
+    this.meter.handleNewSession();
+    this.congestion.handleNewSession();
+  }
+
+  #applyBudget(): void {
+    this.sendBudgetBps = this.congestion.budget.bps;
+    this.#output.setSendBudget(this.sendBudgetBps);
   }
 
   #handleClose(nowMs: number): void {
@@ -377,7 +407,7 @@ export class Link {
     }
     this.#sessions.install(nowMs, session);
     this.#heardMs = nowMs;
-    this.meter.handleNewSession();
+    this.#handleNewSession();
     this.#setState('up');
     this.#sendPing(nowMs, session);
   }
@@ -402,6 +432,7 @@ export class Link {
     if (this.state === state) return;
     if (this.state === 'up') this.#downMs = this.#nowMs();
     this.state = state;
+    if (state === 'down') this.congestion.handleDown();
     if (state === 'up') this.#givenUpTold = this.counters.givenUp;
     this.#sink.onLinkState(this.peerId, state);
   }

@@ -3,6 +3,7 @@ import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protoco
 import type { FrameCiphers } from '../../protocol/octo/aead.ts';
 import type { Want } from '../../protocol/octo/wants.ts';
 import type { Withheld } from '../../protocol/octo/withheld.ts';
+import type { BudgetChange } from '../congestion/budget-log.ts';
 import type { DatagramPort, Peer } from '../io/datagram-port.ts';
 import { DEFAULT_FEC_SETTINGS, type FecSettings } from './fec-policy.ts';
 import type { FecClassState } from './fec-sender.ts';
@@ -46,6 +47,19 @@ export interface LinkSnapshot extends Readonly<LinkCounters> {
   readonly clockOffsetMs: number | null;
   readonly lossIn: number;
   readonly lossOut: number;
+  /** Of frames in and out, RFC 3550 section 6.4.1. */
+  readonly jitterInMs: number;
+  readonly jitterOutMs: number;
+  /** One-way delay above that of an empty path, smoothed, and how fast it grows. */
+  readonly queueDelayOutMs: number;
+  readonly delayTrendOutMsPerSecond: number;
+  readonly deliveredBps: number;
+  readonly sentBps: number;
+  /** null: nothing limits it. */
+  readonly sendBudgetBps: number | null;
+  readonly demandBps: number;
+  /** The last changes of the send budget, oldest first. */
+  readonly budgetChanges: readonly BudgetChange[];
   /** Frames to the peer lost in a row, mean of ten seconds. */
   readonly burstLengthOut: number;
   /** Forward error correction to the peer, by class of media. */
@@ -244,6 +258,7 @@ export class Relay {
       clockOffsetMs: link.meter.clockOffsetMs,
       lossIn: link.meter.lossIn,
       lossOut: link.meter.lossOut,
+      ...pathOf(link),
       burstLengthOut: link.meter.burstLengthOut,
       fec: link.fec.states(),
       residualIn: link.meter.residualIn,
@@ -338,6 +353,21 @@ export class Relay {
 }
 
 const NONE: readonly Link[] = [];
+
+function pathOf({ congestion, sendBudgetBps, demandBps }: Link) {
+  const { path, budget, reporter, sentBps } = congestion;
+  return {
+    jitterInMs: reporter.delay.jitterMicros / 1000,
+    jitterOutMs: path.jitterMs,
+    queueDelayOutMs: path.smoothedQueueMs,
+    delayTrendOutMsPerSecond: path.trendMsPerSecond,
+    deliveredBps: path.deliveredBps,
+    sentBps,
+    sendBudgetBps: Number.isFinite(sendBudgetBps) ? sendBudgetBps : null,
+    demandBps,
+    budgetChanges: [...budget.log.changes],
+  };
+}
 
 /** The Octo port, seen from one link. */
 class PeerWire implements LinkWire {

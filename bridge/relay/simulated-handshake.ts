@@ -69,10 +69,12 @@ class SimulatedHandshake implements Handshake {
       return true;
     }
     this.#peerNonce = nonce;
+    // The same hello, heard again once this has ended, is answered with the same keys: DTLS's cookies and Finished messages see to that.
     const own = Buffer.from(this.#ownFingerprint);
-    this.#flight = Buffer.concat([Buffer.of(22, ANSWER), nonce, this.#nonce, own]);
+    const serverNonce = createHash('sha256').update(own).update(nonce).digest().subarray(0, NONCE_BYTES);
+    this.#flight = Buffer.concat([Buffer.of(22, ANSWER), nonce, serverNonce, own]);
     this.#options.send(this.#flight);
-    this.#options.onKeys(this.#keys(nonce, this.#nonce));
+    this.#options.onKeys(this.#keys(nonce, serverNonce));
     return true;
   }
 

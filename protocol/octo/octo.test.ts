@@ -27,6 +27,7 @@ import { ACK_BITMAP_BYTES_MAX, decodeMessageAck, HELD_SENDERS_MAX, writeMessageA
 import { countNackBlocks, NACK_BLOCKS_MAX, readNackFirst, readNackMask, writeNack } from './nack.ts';
 import { decodePing, decodePong, writePing, writePong } from './ping.ts';
 import { REPLAY_WINDOW, ReplayWindow } from './replay-window.ts';
+import { decodeReport, writeReport } from './report.ts';
 import { decodeStateAck, type StateFormat, writeStateAck } from './state-part.ts';
 import { layerMaskOf, VIEWERS_MAX, WANTS, type Want } from './wants.ts';
 import { WITHHELD, type Withheld } from './withheld.ts';
@@ -51,6 +52,7 @@ const DECODERS = {
   stateAck: decodeStateAck,
   ping: decodePing,
   pong: decodePong,
+  report: decodeReport,
   fec: (bytes: Uint8Array, offset: number, length: number) => new FecPayload().decode(bytes, offset, length),
   nack: (_bytes: Uint8Array, _offset: number, length: number) => countNackBlocks(length),
 };
@@ -113,6 +115,17 @@ test('payloads round-trip', () => {
         assert.deepEqual(roundTrip(writePing, decodePing, ping), ping);
         const pong = { number: one, receivedMicros: clock, sentMicros: other };
         assert.deepEqual(roundTrip(writePong, decodePong, pong), pong);
+        const report = {
+          highest: one,
+          frames: two,
+          bytes: three,
+          lost: one,
+          newestSendTime: three,
+          queueMicros: two,
+          jitterMicros: three,
+          trendMicrosPerSecond: two | 0,
+        };
+        assert.deepEqual(roundTrip(writeReport, decodeReport, report), report);
       },
     ),
   );

@@ -9,6 +9,7 @@ import { decodeLossy, decodeReliable } from './message.ts';
 import { decodeMessageAck, isAcked } from './message-ack.ts';
 import { countNackBlocks, readNackFirst, readNackMask } from './nack.ts';
 import { decodePing, decodePong } from './ping.ts';
+import { decodeReport } from './report.ts';
 import { decodeStateAck } from './state-part.ts';
 import { WANTS } from './wants.ts';
 import { WITHHELD } from './withheld.ts';
@@ -98,6 +99,8 @@ function fieldsOf(type: number, payload: Buffer): unknown {
       return decodePing(payload, 0, payload.length);
     case 9:
       return decodePong(payload, 0, payload.length);
+    case 12:
+      return decodeReport(payload, 0, payload.length);
     case 11: {
       const fec = new FecPayload();
       fec.decode(payload, 0, payload.length);

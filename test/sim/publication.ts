@@ -97,7 +97,10 @@ export class Publication {
   /** What the publisher is told to send; a layer that is needed again begins with a key frame. */
   setNeededLayers(layers: number): void {
     for (let layer = 0; layer < this.#encodings.length; layer++) {
-      if ((layers & ~this.neededLayers & (1 << layer)) !== 0) { this.#encodings[layer].wantsKeyFrame = true; this.restarts++; }
+      if ((layers & ~this.neededLayers & (1 << layer)) !== 0) {
+        this.#encodings[layer].wantsKeyFrame = true;
+        this.restarts++;
+      }
     }
     this.neededLayers = layers;
   }

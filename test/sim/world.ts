@@ -31,7 +31,6 @@ export class Violation extends Error {}
 
 /** Bridges, a network, a focus and people, and everything that has to be true of them. Time passes by `agenda`. */
 export class World implements Stage {
-  static changes = 0;
   toldCount = 0;
   readonly lastTold = new Map<string, number>();
   readonly settings: WorldSettings;
@@ -84,10 +83,14 @@ export class World implements Stage {
             this.lastTold.set(key, told);
             agenda.after(20 + chance.below(100), () => {
               if (this.lastTold.get(key) !== told) return;
-              const origin = this.present.find(each => each.bridge === bridge && each.endpointId === parseId(event.endpointId) && each.conferenceId === parseId(event.conferenceId));
+              const origin = this.present.find(
+                each =>
+                  each.bridge === bridge &&
+                  each.endpointId === parseId(event.endpointId) &&
+                  each.conferenceId === parseId(event.conferenceId),
+              );
               const pub = origin?.publications.get(event.sourceId);
               if (pub === undefined) return;
-              if (pub.neededLayers !== event.layers) World.changes++;
               pub.setNeededLayers(event.layers);
             });
           },
