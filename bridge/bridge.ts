@@ -114,7 +114,7 @@ export class Bridge {
   sendServerMessage(id: ConferenceId, isReliable: boolean, packet: Uint8Array, destinations: readonly string[]): void {
     const conference = this.conferences.get(id);
     if (conference === undefined) throw unknownConference(id);
-    this.messages.deliver(conference, isReliable, packet, destinations, undefined);
+    this.messages.deliver(conference, isReliable, packet, destinations);
   }
 
   /** Refuses new endpoints while true; those that are here stay. */
@@ -124,6 +124,7 @@ export class Bridge {
 
   /** Call every 10 ms, and again in the next turn of the event loop while it answers true: then more is due than one turn should take. */
   handleTimeout(nowMs: number): boolean {
+    this.messages.handleTimeout(nowMs);
     return this.#schedule.handleTimeout(nowMs);
   }
 
@@ -148,6 +149,20 @@ export class Bridge {
     const link = this.#options.relay.linkTo(peer);
     if (conference === undefined || link === undefined || source === undefined || !source.isLocal) return;
     source.layers[layer]?.keyFrames.request(nowMs, conference.requesterOf(link), 'bridge');
+  }
+
+  /** Media flows over the link to `peer`, maybe for the first time after an outage. Nobody waits for somebody to ask: both ends begin with key frames. */
+  handleLinkUp(nowMs: number, peer: BridgeId): void {
+    const link = this.#options.relay.linkTo(peer);
+    for (const conference of this.conferences.values()) {
+      if (link !== undefined) conference.restartLink(nowMs, link);
+      conference.requestKeyFramesOf(nowMs, peer);
+    }
+  }
+
+  /** Frames from `peer` are lost for good: pictures that have a hole since their last key frame need another. */
+  handleFramesLost(nowMs: number, peer: BridgeId): void {
+    for (const conference of this.conferences.values()) conference.mendPicturesOf(nowMs, peer);
   }
 
   /** One event per endpoint that is here: what a focus that has just connected must know. */
@@ -188,7 +203,7 @@ export class Bridge {
   describeConference(nowMs: number, id: ConferenceId) {
     const conference = this.conferences.get(id);
     if (conference === undefined) throw unknownConference(id);
-    return describeConference(nowMs, conference);
+    return describeConference(nowMs, conference, this.messages);
   }
 
   describeLinks() {
@@ -249,18 +264,22 @@ export class Bridge {
       },
       onFailed: reason => this.#change(endpoint, 'failed', reason),
       onClosed: reason => this.#change(endpoint, 'gone', reason),
-      onData: (kind, bytes) => this.messages.handleClientMessage(endpoint, kind === 'reliable', bytes),
+      onData: (kind, bytes) => {
+        this.messages.handleClientMessage(this.#options.nowMs(), endpoint, kind === 'reliable', bytes);
+      },
     };
   }
 
   #change(endpoint: Endpoint, state: Endpoint['state'], reason: string): void {
     if (endpoint.state === state || endpoint.conference.endpoints.get(endpoint.id) !== endpoint) return;
     endpoint.state = state;
+    if (state !== 'connected') this.messages.handleGone(endpoint);
     endpoint.conference.wantsDue.bringForward(this.#options.nowMs());
     this.#options.emit(endpointEvent(endpoint, state, reason));
   }
 
   #close(endpoint: Endpoint): void {
+    this.messages.handleGone(endpoint);
     endpoint.conference.removeEndpoint(endpoint);
     this.#endpoints--;
     endpoint.close();

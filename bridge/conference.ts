@@ -22,6 +22,10 @@ const GENERATIONS_PER_SOURCE = 0x10000;
 /** A deadline that has passed: due with the next tick. */
 const AT_ONCE = 0;
 
+/** Ask for key frames beside those that {@link Conference.newRequester} numbers: the bridge, for all its subscribers, and for those that a loss has left with half a picture. */
+export const BRIDGE_REQUESTER = 0;
+const MENDER = -1;
+
 export type StartLink = (nowMs: number, conference: Conference, link: Link, layer: Layer) => void;
 
 /** One conference as this bridge has it: its own endpoints, everybody else's sources that somebody here watches, and who speaks. */
@@ -235,6 +239,35 @@ export class Conference {
     if (!source.isLocal || source.kind !== 'video') return;
     const key = sourceKey(source.endpointId, source.sourceId);
     for (const [link, wanted] of this.#wantedBy) this.#serve(nowMs, source, link, wanted.get(key) ?? 0);
+  }
+
+  /** `link` carries media again: the video that goes over it begins anew. */
+  restartLink(nowMs: number, link: Link): void {
+    for (const source of this.#sources.values()) {
+      if (!source.isLocal || source.kind !== 'video') continue;
+      for (const layer of source.layers) if (layer.links.includes(link)) this.#startLink(nowMs, this, link, layer);
+    }
+  }
+
+  /** Key frames of all video from `bridgeId` that is watched here. */
+  requestKeyFramesOf(nowMs: number, bridgeId: BridgeId): void {
+    for (const { keyFrames } of this.#picturesFrom(bridgeId)) keyFrames.request(nowMs, BRIDGE_REQUESTER, 'bridge');
+  }
+
+  /**
+   * Key frames of the video from `bridgeId` that has holes since its last one. As seldom as one subscriber may ask: a path that loses for good all the time is
+   * not made better by key frames.
+   */
+  mendPicturesOf(nowMs: number, bridgeId: BridgeId): void {
+    for (const { holes, keyFrames } of this.#picturesFrom(bridgeId)) if (holes > 0) keyFrames.request(nowMs, MENDER);
+  }
+
+  *#picturesFrom(bridgeId: BridgeId): Iterable<Layer> {
+    for (const source of this.#sources.values()) {
+      if (source.isLocal || source.kind !== 'video' || this.bridgeOf(source.endpointId) !== bridgeId) continue;
+      const mask = source.wantedMask();
+      for (const layer of source.layers) if ((mask & (1 << layer.index)) !== 0) yield layer;
+    }
   }
 
   /** Forgets what bridges wanted whose links are not among `links`: they have left the conference. */

@@ -76,6 +76,20 @@ export const BridgeConfigSchema = Type.Object(
           default: '',
           description: 'address other bridges reach the Octo port at; empty: the first announced media address',
         }),
+        playout_budget_ms: Type.Integer({
+          minimum: 20,
+          maximum: 1_000,
+          default: 100,
+          description:
+            'ms that a repaired packet may be late for the playout buffers of the participants; links that take longer to repeat one send parity too',
+        }),
+        fec_share_max: Type.Number({
+          minimum: 0,
+          maximum: 0.5,
+          default: 0.25,
+          description:
+            "most of a link's bytes that may be parity (forward error correction), over a second; 0 turns it off",
+        }),
         advertised_port: Port(
           0,
           'port other bridges reach the Octo port at, where NAT or a port mapping makes it another one; what this bridge sends must leave from there too; 0: octo.port',

@@ -1,10 +1,11 @@
 import { formatId } from '../protocol/ids.ts';
 import { codecOfPayloadType } from '../protocol/rtp/table.ts';
 import type { Conference } from './conference.ts';
+import type { Messages } from './messages.ts';
 import type { Source } from './source.ts';
 
 /** What flows in a conference on this bridge, for `GET /v1/conferences/:id`: every answer to "why does she not see him". */
-export function describeConference(nowMs: number, conference: Conference) {
+export function describeConference(nowMs: number, conference: Conference, messages: Messages) {
   return {
     conferenceId: formatId(conference.id),
     version: conference.version,
@@ -17,6 +18,9 @@ export function describeConference(nowMs: number, conference: Conference) {
       version: endpoint.spec?.version ?? 0,
       state: endpoint.state,
       rttMs: endpoint.roundTrip.smoothedMs < 0 ? null : endpoint.roundTrip.smoothedMs,
+      /** Why its reliable messages wait with it. */
+      dataHeld: messages.describeHeld(nowMs, endpoint),
+      dataBacklogBytes: endpoint.transport.dataBacklogBytes,
       subscriptions: [...endpoint.subscriptions.values()].map(({ spec, projection, source }) => ({
         origin: spec.origin,
         sourceId: spec.sourceId,

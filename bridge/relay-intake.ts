@@ -57,12 +57,12 @@ export class RelayIntake implements RelaySink {
     isReliable: boolean,
     bytes: Uint8Array,
   ): void {
-    const { counters } = this.#options;
+    const { counters, nowMs } = this.#options;
     const conference = this.#bridge.conferences.get(conferenceId);
     // A sender that this bridge has not been told of yet is believed to be its bridge's: a reliable message comes only once.
     const home = conference?.bridgeOf(endpointId) ?? peer;
     if (conference === undefined || home !== peer) return counters.drop('relayed-misplaced');
-    this.#bridge.messages.handleRelayedMessage(conference, isReliable, bytes);
+    this.#bridge.messages.handleRelayedMessage(nowMs(), peer, conference, endpointId, isReliable, bytes);
   }
 
   onKeyFrameRequest(
@@ -82,7 +82,15 @@ export class RelayIntake implements RelaySink {
     this.#bridge.handleWanted(this.#options.nowMs(), peer, conferenceId, wants);
   }
 
+  onFramesLost(peer: BridgeId): void {
+    this.#ingress.endBurst();
+    this.#bridge.handleFramesLost(this.#options.nowMs(), peer);
+  }
+
   onLinkState(peer: BridgeId, state: LinkStateName): void {
     this.#options.onLinkState(peer, state);
+    if (state !== 'up') return;
+    this.#ingress.endBurst();
+    this.#bridge.handleLinkUp(this.#options.nowMs(), peer);
   }
 }

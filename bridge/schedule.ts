@@ -6,7 +6,7 @@
 import type { BridgeEvent, SpeakerLevel } from '../protocol/control/events.ts';
 import { type BridgeId, formatId } from '../protocol/ids.ts';
 import type { Want } from '../protocol/octo/wants.ts';
-import type { Conference } from './conference.ts';
+import { BRIDGE_REQUESTER, type Conference } from './conference.ts';
 import type { Egress } from './egress.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Relay } from './relay/relay.ts';
@@ -35,8 +35,6 @@ const TRANSPORT_PERIOD_MS = 500;
 const NEXT_TICK_MS = 5;
 /** Nobody has anything to say when no audio packet has come for this long: above all that the speakers' memory reaches back. */
 const SPEECH_ENDS_MS = 3_000;
-/** The bridge itself, when a stream has lost more than retransmission can repair. Conferences number their requesters from 1. */
-const BRIDGE_REQUESTER = 0;
 
 export interface ScheduleOptions {
   readonly relay: Relay;

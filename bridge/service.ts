@@ -119,6 +119,7 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
       startHandshake: octoHandshakes(certificate),
       ciphers: datapath.frameCiphers,
       sink: intake,
+      fec: { playoutBudgetMs: config.octo.playout_budget_ms, shareMax: config.octo.fec_share_max },
       random: () => randomUint32() / 0x1_0000_0000,
       nowMs,
       log,

@@ -139,6 +139,8 @@ export class Layer implements ProjectionLayer {
   lastPacketMs = Number.NEGATIVE_INFINITY;
   /** RTP timestamp of the newest key frame, -1 before the first: packets that bear it are its parts. */
   keyFrameTimestamp = -1;
+  /** Relayed packets missing since the newest key frame. */
+  holes = 0;
   readonly #report = { ntpSeconds: 0, ntpFraction: 0, rtpTimestamp: 0, arrivedMs: 0 };
   readonly #extender = new Extender16();
   #oldRun = 0;
@@ -183,7 +185,10 @@ export class Layer implements ProjectionLayer {
    */
   extend(ssrc: number, sequence16: number): number {
     if (ssrc !== this.ssrc) this.restart(ssrc);
+    const { highest } = this.#extender;
     const extended = this.#extender.extend(sequence16);
+    if (extended > highest) this.holes += highest < 0 ? 0 : extended - highest - 1;
+    else if (extended > this.#keyFrameSequence && this.holes > 0) this.holes--;
     this.#oldRun = extended <= this.#extender.highest - OLD_PACKETS ? this.#oldRun + 1 : 0;
     if (this.#oldRun < OLD_RUN_RESTART) return extended;
     this.restart(ssrc);
@@ -201,7 +206,9 @@ export class Layer implements ProjectionLayer {
     this.ssrc = ssrc;
     this.senderReport = undefined;
     this.keyFrameTimestamp = -1;
+    this.#keyFrameSequence = -1;
     this.#extender.highest = -1;
+    this.holes = 0;
     this.#oldRun = 0;
   }
 
@@ -230,6 +237,7 @@ export class Layer implements ProjectionLayer {
   handleKeyFrame(nowMs: number, sequence: number, timestamp: number): void {
     this.keyFrames.handleKeyFrame(nowMs);
     this.keyFrameTimestamp = timestamp;
+    this.holes = 0;
     this.#keyFrameMs = nowMs;
     this.#keyFrameSequence = sequence;
     this.#keyFrameGeneration = this.history.generation;

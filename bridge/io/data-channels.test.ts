@@ -10,12 +10,15 @@ import {
   WAITING_BYTES_MAX,
   WAITING_MESSAGES_MAX,
 } from './data-channels.ts';
+import { UNREAD_BYTES_MAX } from './sctp-window.ts';
 
 /** A client of werift's, joined to our channels by a wire without DTLS. */
 interface Call {
   readonly channels: DataChannels;
   readonly events: string[];
   readonly drops: string[];
+  /** Reliable messages, whole. */
+  readonly heard: string[];
   readonly client: RTCSctpTransport;
   /** Opens a channel as LiveKit's clients do; what arrives on it is added to the list. */
   open(label: string): { readonly channel: RTCDataChannel; readonly heard: (string | Buffer)[] };
@@ -24,15 +27,24 @@ interface Call {
 }
 
 /** `isLost` decides about each packet of ours. */
-async function call(context: TestContext, isLost: (packet: Buffer) => boolean = () => false): Promise<Call> {
+async function call(
+  context: TestContext,
+  isLost: (packet: Buffer) => boolean = () => false,
+  reading: 'all' | 'hold after each' = 'all',
+): Promise<Call> {
   const events: string[] = [];
+  const heard: string[] = [];
   const drops: string[] = [];
   const channels: DataChannels = new DataChannels({
     send: packet => {
       if (!isLost(packet)) setImmediate(() => shim.dataReceiver?.(packet));
     },
     onOpen: kind => events.push(`open ${kind}`),
-    onMessage: (kind, bytes) => events.push(`${kind} ${bytes.length > 40 ? bytes.length : bytes}`),
+    onMessage: (kind, bytes) => {
+      events.push(`${kind} ${bytes.length > 40 ? bytes.length : bytes}`);
+      if (kind === 'reliable') heard.push(`${bytes}`);
+      if (reading === 'hold after each') channels.hold();
+    },
     onClosed: reason => events.push(`closed ${reason}`),
     onDrop: reason => drops.push(reason),
   });
@@ -57,6 +69,7 @@ async function call(context: TestContext, isLost: (packet: Buffer) => boolean = 
     channels,
     events,
     drops,
+    heard,
     client,
     open: label => {
       const isLossy = label !== '_reliable';
@@ -167,6 +180,10 @@ test('a channel that the client closes is not used any more, and one it opens ag
   assert.deepEqual([first.heard.length, String(second.heard)], [0, 'later']);
 });
 
+async function eventually(isDone: () => boolean): Promise<void> {
+  while (!isDone()) await new Promise(resolve => setTimeout(resolve, 10));
+}
+
 /** True for an SCTP packet with a DATA chunk that carries `text`. */
 function carries(packet: Buffer, text: string): boolean {
   return packet[12] === 0 && packet.includes(text);
@@ -233,6 +250,69 @@ test('one association that ends leaves the others as they are', async context =>
   channel.send(Buffer.from('still here'));
   await other.settle();
   assert.deepEqual(other.events, ['open reliable', 'reliable still here']);
+});
+
+test('while a client is held its reliable messages stay with it, and after that all arrive once, in order', {
+  timeout: 20_000,
+}, async context => {
+  const { channels, events, drops, heard, client, open, settle } = await call(context);
+  const { channel } = open('_reliable');
+  const lossy = open('_lossy').channel;
+  await settle();
+  events.splice(0);
+  channels.hold();
+  lossy.send(Buffer.from('not held'));
+  await settle();
+  assert.deepEqual(events.splice(0), ['lossy not held']);
+  const { sctp } = client;
+  // Four times what may stay unread; each says its number.
+  const texts = Array.from({ length: 256 }, (_, number) => `${number}`.padEnd(4096, '.'));
+  for (const text of texts) channel.send(Buffer.from(text));
+  // The client's timer of repeats is real: it begins with 1 s, which is what a closed window costs it here.
+  await eventually(() => (sctp as unknown as { peerAdvertisedRwnd: number }).peerAdvertisedRwnd === 0);
+  await settle();
+  assert.deepEqual(events, []);
+  assert.ok(
+    sctp.outboundQueue.length * 1160 > texts.length * 4096 - 1.5 * UNREAD_BYTES_MAX,
+    'the rest is with the client',
+  );
+  channels.resume();
+  await eventually(() => events.length === texts.length);
+  assert.deepEqual(heard, texts);
+  assert.deepEqual(drops, []);
+});
+
+test('a client that sends into a closed window is not believed, and costs no memory', async context => {
+  const { channels, events, client, open, settle } = await call(context);
+  const { channel } = open('_reliable');
+  await settle();
+  events.splice(0);
+  channels.hold();
+  // It takes every window for 1 MiB.
+  Object.defineProperty(client.sctp, 'peerAdvertisedRwnd', { get: () => 2 ** 20, set: () => {} });
+  Object.defineProperty(client.sctp, 'cwnd', { value: 2 ** 20, writable: true });
+  for (let count = 0; count < 20; count++) channel.send(Buffer.alloc(60_000, count));
+  for (let times = 0; times < 5; times++) await settle();
+  const unread = channels.takeUnread();
+  const bytes = unread.reduce((sum, each) => sum + each.length, 0);
+  assert.ok(bytes <= UNREAD_BYTES_MAX && bytes > UNREAD_BYTES_MAX / 2, `${bytes}`);
+  assert.deepEqual(events, [], 'and the channels are still open');
+});
+
+test('hold and resume within one message keep the order', async context => {
+  const { channels, events, open, settle, heard } = await call(context, () => false, 'hold after each');
+  const { channel } = open('_reliable');
+  await settle();
+  events.splice(0);
+  for (let count = 0; count < 5; count++) channel.send(Buffer.from(`${count}`));
+  await settle();
+  assert.deepEqual(heard, ['0']);
+  for (let count = 1; count < 5; count++) {
+    channels.resume();
+    await settle();
+    assert.equal(heard.length, count + 1);
+  }
+  assert.deepEqual(heard, ['0', '1', '2', '3', '4']);
 });
 
 test('a client without data channels costs no association', () => {

@@ -11,7 +11,7 @@ import {
   PPID_STRING,
 } from '../../protocol/datachannel/dcep.ts';
 import { DecodeError } from '../../protocol/errors.ts';
-import { SctpAssociation } from './sctp-association.ts';
+import { CHUNK_BYTES, SctpAssociation } from './sctp-association.ts';
 
 export type DataKind = 'reliable' | 'lossy';
 
@@ -37,6 +37,9 @@ export const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 /** With this much before it, a lossy message would come too late: a second of 500 kbit/s. */
 export const LOSSY_QUEUED_BYTES_MAX = 64 * 1024;
 
+/** What a message that is left unread counts for at least: with its buffer and its place in the list it is more than its bytes. */
+const UNREAD_MESSAGE_BYTES_MIN = 256;
+
 const LABELS: ReadonlyMap<string, DataKind> = new Map([
   ['_reliable', 'reliable'],
   ['_lossy', 'lossy'],
@@ -50,6 +53,12 @@ export class DataChannels {
   readonly #kindOf = new Map<number, DataKind>();
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
+  /** Of all reliable messages taken for the client, in the unit of {@link backlogBytes}. */
+  #takenBytes = 0;
+  #isHeld = false;
+  /** Reliable messages of the client that have come and are not read. */
+  #unread: Buffer[] = [];
+  #unreadBytes = 0;
   #isOver = false;
 
   constructor(sink: DataSink) {
@@ -81,15 +90,53 @@ export class DataChannels {
       this.#transmit(streamId, Buffer.from(bytes), kind);
       return true;
     }
-    if (this.#queuedBytes + this.#waitingBytes + bytes.length > WAITING_BYTES_MAX) return this.#overflow();
+    const size = chunkBytes(bytes);
+    if (this.#queuedBytes + this.#waitingBytes + size > WAITING_BYTES_MAX) return this.#overflow();
+    if (streamId === undefined && this.#waiting.length === WAITING_MESSAGES_MAX) return this.#overflow();
+    this.#takenBytes += size;
     if (streamId !== undefined) {
       this.#transmit(streamId, Buffer.from(bytes), kind);
       return true;
     }
-    if (this.#waiting.length === WAITING_MESSAGES_MAX) return this.#overflow();
     this.#waiting.push(Buffer.from(bytes));
-    this.#waitingBytes += bytes.length;
+    this.#waitingBytes += size;
     return true;
+  }
+
+  /** Roughly how many bytes of reliable messages wait, for their channel or for the client; each message counts as whole SCTP chunks. */
+  get backlogBytes(): number {
+    return this.#isOver ? 0 : this.#queuedBytes + this.#waitingBytes;
+  }
+
+  /** How many of them have left, ever, in the same unit. */
+  get drainedBytes(): number {
+    return this.#takenBytes - this.backlogBytes;
+  }
+
+  /** Leaves reliable messages of the client unread from the next one on: its own buffer fills, and whoever sends there is told. Lossy ones are read. */
+  hold(): void {
+    this.#isHeld = true;
+    this.#association?.setUnread(this.#unreadBytes);
+  }
+
+  /** Reads on, and hands on what was left unread: until {@link hold} is called again. */
+  resume(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    while (!this.#isHeld && !this.#isOver && this.#unread.length > 0) {
+      const [bytes] = this.#unread.splice(0, 1);
+      this.#unreadBytes -= unreadBytes(bytes);
+      this.#sink.onMessage('reliable', bytes);
+    }
+    this.#association?.setUnread(this.#isHeld ? this.#unreadBytes : undefined);
+  }
+
+  /** What was left unread, once, after the end as well. */
+  takeUnread(): readonly Buffer[] {
+    const unread = this.#unread;
+    this.#unread = [];
+    this.#unreadBytes = 0;
+    return unread;
   }
 
   close(): void {
@@ -124,8 +171,15 @@ export class DataChannels {
     const kind = this.#kindOf.get(streamId);
     if (kind === undefined) this.#drop('data-unknown-channel');
     else if (bytes.length > MESSAGE_BYTES_MAX) this.#drop('data-too-long');
-    else if (ppid === PPID_BINARY || ppid === PPID_STRING) this.#sink.onMessage(kind, bytes);
-    else this.#drop('data-empty');
+    else if (ppid !== PPID_BINARY && ppid !== PPID_STRING) this.#drop('data-empty');
+    else if (kind === 'reliable' && this.#isHeld) this.#leaveUnread(bytes);
+    else this.#sink.onMessage(kind, bytes);
+  }
+
+  #leaveUnread(bytes: Buffer): void {
+    this.#unread.push(bytes);
+    this.#unreadBytes += unreadBytes(bytes);
+    this.#association?.setUnread(this.#unreadBytes);
   }
 
   #handleControl(streamId: number, bytes: Buffer): void {
@@ -194,4 +248,12 @@ export class DataChannels {
     this.#sink.onDrop(reason);
     return false;
   }
+}
+
+function unreadBytes(bytes: Buffer): number {
+  return Math.max(UNREAD_MESSAGE_BYTES_MIN, bytes.length);
+}
+
+function chunkBytes(bytes: Uint8Array): number {
+  return Math.max(1, Math.ceil(bytes.length / CHUNK_BYTES)) * CHUNK_BYTES;
 }

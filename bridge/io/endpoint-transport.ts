@@ -192,6 +192,30 @@ export class EndpointTransport<Owner> {
     return !this.#isOver && this.#data.send(kind, bytes);
   }
 
+  /** Roughly how many bytes of reliable messages wait for the client, and how many have ever left for it (`DataChannels`). */
+  get dataBacklogBytes(): number {
+    return this.#data.backlogBytes;
+  }
+
+  get dataDrainedBytes(): number {
+    return this.#data.drainedBytes;
+  }
+
+  /** Leaves the client's reliable messages unread from the next one on, so that its own buffer fills. */
+  holdData(): void {
+    this.#data.hold();
+  }
+
+  /** Reads on; the sink hears what was left unread, until `holdData` is called again. */
+  resumeData(): void {
+    this.#data.resume();
+  }
+
+  /** What was left unread, once; after the end as well. */
+  takeUnreadData(): readonly Uint8Array[] {
+    return this.#data.takeUnread();
+  }
+
   /** Ends what has waited too long. Called every 10 ms or so. */
   handleTimeout(nowMs: number): void {
     if (this.#isOver) return;

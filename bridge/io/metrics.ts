@@ -48,6 +48,7 @@ export function bridgeMetrics(options: BridgeMetricsOptions): Registry {
   stateMetrics(families, options);
   loadMetrics(families, options.load);
   packetMetrics(families, options.counters);
+  messageMetrics(families, options.bridge);
   mediaMetrics(families, options.bridge);
   portMetrics(families, options);
   handshakeMetrics(families, options.dtlsQueue);
@@ -103,6 +104,20 @@ function packetMetrics(families: MetricFamilies, counters: BridgeCounters): void
   count('out_messages', 'Data messages to clients', () => counters.messagesOut);
   families.counters('dropped_packets', 'Packets thrown away', ['reason'], put => {
     for (const [reason, dropped] of counters.drops) put({ reason }, dropped);
+  });
+}
+
+/** Reliable messages wait with their senders while those they are for have no room: who, and why. */
+function messageMetrics(families: MetricFamilies, { messages }: Bridge): void {
+  families.gauges('held_senders', 'Clients whose reliable messages wait, by what they wait for', ['because'], put => {
+    for (const [because, held] of messages.heldByReason()) put({ because }, held);
+  });
+  families.counter('sender_holds', 'How often a client had to wait with its reliable messages', () => {
+    return messages.totals.holds;
+  });
+  families.gauge('receivers_behind', 'Clients with much waiting that they have not read', () => messages.totals.behind);
+  families.counter('receivers_excused', 'How often a client was found too slow to be waited for', () => {
+    return messages.totals.excused;
   });
 }
 

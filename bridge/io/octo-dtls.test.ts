@@ -197,6 +197,7 @@ async function open(bridgeId: string, certificate: Certificate, changed: () => v
       note(`${isReliable ? 'reliable' : 'lossy'} from ${peer}: ${Buffer.from(bytes).toString()}`),
     onKeyFrameRequest: (peer, _conference, _endpoint, _source, layer) => note(`key frame for ${peer} layer ${layer}`),
     onWanted: (peer, _conference, wants) => note(`${peer} wants ${wants.length}`),
+    onFramesLost: peer => note(`frames of ${peer} lost`),
     onLinkState: (peer, state) => note(`${peer} ${state}`),
   };
   const nowMs = () => performance.now();

@@ -6,6 +6,7 @@ import { Event, type RTCDtlsTransport, RTCSctpTransport } from 'werift';
 import { checkSctpPacket } from '../../protocol/datachannel/sctp-packet.ts';
 import { DecodeError } from '../../protocol/errors.ts';
 import { expiryOfLossy, mendPartialReliability } from './sctp-lossy.ts';
+import { SctpWindow } from './sctp-window.ts';
 
 type Sctp = RTCSctpTransport['sctp'];
 
@@ -25,7 +26,7 @@ export interface SctpSink {
 /** The port of WebRTC data channels in SDP (`a=sctp-port:5000`). */
 const SCTP_PORT = 5000;
 /** Bytes of user data in a chunk of werift's, for estimates. */
-const CHUNK_BYTES = 1160;
+export const CHUNK_BYTES = 1160;
 /** Received bytes that wait for their message to be whole, beyond the window of 1 MiB that was announced. */
 const OVERRUN_BYTES_MAX = 256 * 1024;
 /** TSNs received ahead of a missing one; werift's work per packet grows with them. */
@@ -37,7 +38,6 @@ const UNHEARD = new Event<never>();
 /** werift's private parts that are read here. */
 interface SctpParts {
   handleData(packet: Buffer): Promise<void>;
-  readonly advertisedRwnd: number;
   readonly sackMisOrdered: ReadonlySet<number>;
 }
 
@@ -51,6 +51,7 @@ export class SctpAssociation {
   readonly #sink: SctpSink;
   readonly #transport = new RTCSctpTransport(SCTP_PORT);
   readonly #sctp: Sctp;
+  readonly #window: SctpWindow;
   #isOver = false;
 
   constructor(sink: SctpSink) {
@@ -58,6 +59,7 @@ export class SctpAssociation {
     this.#transport.setDtlsTransport(dtlsShim(packet => sink.send(packet)));
     this.#sctp = this.#transport.sctp;
     mendPartialReliability(this.#sctp);
+    this.#window = new SctpWindow(this.#sctp);
     // Channels are ours (`data-channels.ts`): werift's are not to see anything.
     this.#sctp.onReceive.allUnsubscribe();
     this.#sctp.onReconfigStreams.allUnsubscribe();
@@ -91,10 +93,17 @@ export class SctpAssociation {
     }
     const parts = this.#sctp as unknown as SctpParts;
     parts.handleData(packet).catch(() => this.#sink.onDrop('sctp-refused'));
-    if (parts.advertisedRwnd < -OVERRUN_BYTES_MAX || parts.sackMisOrdered.size > MISORDERED_MAX) {
+    if (this.#window.overrunBytes > OVERRUN_BYTES_MAX || parts.sackMisOrdered.size > MISORDERED_MAX) {
       this.close();
       this.#sink.onClosed('sctp-overrun');
     }
+  }
+
+  /** So many bytes that have come are not read (`sctp-window.ts`): the peer may send little more. Undefined: all are. */
+  setUnread(bytes: number | undefined): void {
+    if (this.#isOver) return;
+    if (bytes === undefined) this.#window.reopen();
+    else this.#window.withhold(bytes);
   }
 
   /** Roughly how many bytes wait for the peer's window or the congestion window. */

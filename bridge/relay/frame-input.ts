@@ -9,6 +9,7 @@ import {
 } from '../../protocol/ids.ts';
 import {
   FRAME_CLOSE,
+  FRAME_FEC,
   FRAME_KEY_FRAME_REQUEST,
   FRAME_LOSSY,
   FRAME_MEDIA,
@@ -23,6 +24,7 @@ import {
   HEADER_BYTES,
 } from '../../protocol/octo/header.ts';
 import { decodePing, decodePong, writePong } from '../../protocol/octo/ping.ts';
+import type { FecReceiver } from './fec-receiver.ts';
 import type { FrameOutput } from './frame-output.ts';
 import type { LinkCounters } from './link-counters.ts';
 import type { LinkDialogue } from './link-dialogue.ts';
@@ -38,6 +40,7 @@ export interface FrameInputOptions {
   readonly meter: LinkMeter;
   readonly dialogue: LinkDialogue;
   readonly reports: LossReports;
+  readonly fec: FecReceiver;
   readonly sink: RelaySink;
 }
 
@@ -49,6 +52,7 @@ export class FrameInput {
   readonly #meter: LinkMeter;
   readonly #dialogue: LinkDialogue;
   readonly #reports: LossReports;
+  readonly #fec: FecReceiver;
   readonly #sink: RelaySink;
 
   constructor(options: FrameInputOptions) {
@@ -58,6 +62,7 @@ export class FrameInput {
     this.#meter = options.meter;
     this.#dialogue = options.dialogue;
     this.#reports = options.reports;
+    this.#fec = options.fec;
     this.#sink = options.sink;
   }
 
@@ -73,7 +78,12 @@ export class FrameInput {
   ): void {
     switch (header.type) {
       case FRAME_MEDIA:
-        this.#handleMedia(header, bytes, offset, length);
+        if (this.#fec.isOn) this.#handleKeptMedia(nowMs, session, header, bytes, offset, length);
+        else this.#handleMedia(header, bytes, offset, length);
+        return;
+      case FRAME_FEC:
+        this.#fec.handleFec(nowMs, session, isNewest, header, bytes, offset, length);
+        this.#handleRepaired();
         return;
       case FRAME_RELIABLE:
       case FRAME_LOSSY:
@@ -88,7 +98,7 @@ export class FrameInput {
         this.#handleKeyFrameRequest(header, length);
         return;
       case FRAME_NACK:
-        this.#reports.handleNack(nowMs, session, this.#meter.rttOrAssumedMs, bytes, offset, length);
+        this.#reports.handleNack(nowMs, session, header.layer, bytes, offset, length);
         return;
       case FRAME_PING:
         this.#handlePing(nowMs, session, isNewest, bytes, offset, length);
@@ -103,6 +113,27 @@ export class FrameInput {
       default:
         this.#counters.unknown++;
     }
+  }
+
+  /** Kept before it is handled: who handles it may change it. */
+  #handleKeptMedia(
+    nowMs: number,
+    session: LinkSession,
+    header: FrameHeader,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+  ): void {
+    this.#fec.keep(nowMs, session, header, bytes, offset, length);
+    this.#handleMedia(header, bytes, offset, length);
+    this.#fec.handleKept(nowMs, session, header);
+    this.#handleRepaired();
+  }
+
+  /** What was repaired goes on as if it had arrived. */
+  #handleRepaired(): void {
+    const fec = this.#fec;
+    while (fec.pollRepaired()) this.#handleMedia(fec.header, fec.bytes, fec.offset, fec.length);
   }
 
   #handleMedia(header: FrameHeader, bytes: Uint8Array, offset: number, length: number): void {
@@ -154,7 +185,8 @@ export class FrameInput {
     const ping = decodePing(bytes, offset, length);
     const wasKnown = session.peerIncarnation !== 0;
     if (!this.#dialogue.meet(nowMs, session, isNewest, ping.incarnation)) return;
-    this.#meter.handlePing(ping);
+    // Counters of a former session would not go on from those of this one.
+    if (isNewest) this.#meter.handlePing(ping);
     const slot = this.#output.begin(nowMs, FRAME_PONG, 0, 0, 0, BRIDGE_ENDPOINT_ID);
     if (slot >= 0) {
       const micros = toMicros(nowMs);

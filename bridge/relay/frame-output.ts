@@ -3,6 +3,7 @@ import { SLOT_BYTES } from '../arena.ts';
 import type { LinkCounters } from './link-counters.ts';
 import { toMicros } from './link-meter.ts';
 import type { LinkSession } from './link-session.ts';
+import { CLASS_AUDIO, CLASS_KEY_FRAME, type MediaClass } from './media-class.ts';
 import { RepairBudget } from './repair-budget.ts';
 
 /** Where a link's datagrams go: the Octo port, with the peer's address filled in. */
@@ -42,20 +43,31 @@ export class FrameOutput {
     return offset;
   }
 
-  /** Seals and queues the frame begun at `offset`. `isRecoverable`: a NACK is answered with it. */
-  finish(nowMs: number, session: LinkSession, offset: number, payloadLength: number, isRecoverable: boolean): void {
-    const length = session.seal(nowMs, this.#wire.outgoing, offset, HEADER_BYTES + payloadLength, isRecoverable);
+  /**
+   * Seals and queues the frame begun at `offset`. `isRecoverable`: a NACK is answered with it, in the order of `mediaClass`; the link's own state is small,
+   * and worth as much as a key frame.
+   */
+  finish(
+    nowMs: number,
+    session: LinkSession,
+    offset: number,
+    payloadLength: number,
+    isRecoverable: boolean,
+    mediaClass: MediaClass = CLASS_KEY_FRAME,
+  ): void {
+    const { outgoing } = this.#wire;
+    const length = session.seal(nowMs, outgoing, offset, HEADER_BYTES + payloadLength, isRecoverable, mediaClass);
     this.#counters.packetsOut++;
     this.#counters.bytesOut += length;
     this.#budget.handleSent(length);
     this.#wire.commit(offset, length);
   }
 
-  /** Sends a frame of `session` again, the same bytes, if it is still there, was not just repeated, and the budget allows. */
-  repeat(nowMs: number, session: LinkSession, sequence: number, quietMs: number): void {
-    const from = session.sent.takeForRepeat(nowMs, sequence, quietMs);
-    const length = from < 0 ? 0 : session.sent.lengthAt(from);
-    if (length === 0 || !this.#budget.spend(nowMs, length)) {
+  /** Sends the frame at a `place` of what `session` has sent again, the same bytes; counted when the budget refuses, which it never does for audio. */
+  repeat(nowMs: number, session: LinkSession, place: number): void {
+    const { sent } = session;
+    const length = sent.lengthAt(place);
+    if (!this.#budget.spend(nowMs, length, sent.classAt(place) === CLASS_AUDIO)) {
       this.#counters.notRetransmitted++;
       return;
     }
@@ -64,7 +76,7 @@ export class FrameOutput {
       this.#counters.droppedFull++;
       return;
     }
-    session.sent.bytes.copy(this.#wire.outgoing, offset, from, from + length);
+    sent.repeatTo(nowMs, place, this.#wire.outgoing, offset);
     this.#counters.retransmitted++;
     this.#counters.bytesOut += length;
     this.#wire.commit(offset, length);

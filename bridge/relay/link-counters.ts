@@ -14,8 +14,24 @@ export interface LinkCounters {
   notRetransmitted: number;
   /** Frames that came after they were asked for. */
   recovered: number;
-  /** Frames that never came in time. */
+  /** Frames that never came in time, and might have been repeated: what is lost after recovery. */
   givenUp: number;
+  /** FEC frames, and their bytes. */
+  fecSent: number;
+  fecBytesOut: number;
+  /** FEC frames not sent because the share, or the path, had no room for them. */
+  fecHeldBack: number;
+  fecReceived: number;
+  /** Frames repaired by them. */
+  fecRecovered: number;
+  /** FEC frames that repaired nothing: nothing was missing, or too much. */
+  fecUseless: number;
+  /** Frames missing that are never repeated, as the peer says: pings, acknowledgements and the like. */
+  skipped: number;
+  /** Frames that came behind newer ones, by themselves: not loss. */
+  reordered: number;
+  /** Frames that came after they were given up; they are taken all the same. */
+  cameLate: number;
   messagesIn: number;
   messagesOut: number;
   /** Refused by `sendMessage`: too large, or the queue is full. */
@@ -24,6 +40,10 @@ export interface LinkCounters {
   messagesAbandoned: number;
   /** Reliable ones for a conference that was not shared in time, and lossy ones that came in part. */
   messagesDropped: number;
+  /** Reliable ones to a peer that had been away for too long. */
+  messagesGivenUp: number;
+  /** Fragments of reliable messages sent again. */
+  fragmentsRepeated: number;
   handshakes: number;
   handshakesFailed: number;
   /** Media offered while the link was not up. */
@@ -60,11 +80,22 @@ export function createLinkCounters(): LinkCounters {
     notRetransmitted: 0,
     recovered: 0,
     givenUp: 0,
+    fecSent: 0,
+    fecBytesOut: 0,
+    fecHeldBack: 0,
+    fecReceived: 0,
+    fecRecovered: 0,
+    fecUseless: 0,
+    skipped: 0,
+    reordered: 0,
+    cameLate: 0,
     messagesIn: 0,
     messagesOut: 0,
     messagesRefused: 0,
     messagesAbandoned: 0,
     messagesDropped: 0,
+    messagesGivenUp: 0,
+    fragmentsRepeated: 0,
     handshakes: 0,
     handshakesFailed: 0,
     droppedDown: 0,

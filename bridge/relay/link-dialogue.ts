@@ -26,9 +26,12 @@ import {
   writeWantsPart,
 } from '../../protocol/octo/wants.ts';
 import type { FrameOutput } from './frame-output.ts';
+import { HeldSenders } from './held-senders.ts';
 import type { LinkCounters } from './link-counters.ts';
 import type { LinkSession } from './link-session.ts';
 import { LossyAssembly, lossyFragments } from './lossy-messages.ts';
+import { CLASS_VIDEO } from './media-class.ts';
+import type { Obstacle } from './message-lanes.ts';
 import { MessageReceiver, type ReceivedMessage } from './message-receiver.ts';
 import { MessageSender } from './message-sender.ts';
 import { ParkedMessages } from './parked-messages.ts';
@@ -49,6 +52,7 @@ export class LinkDialogue {
   readonly #conferences = new Set<ConferenceId>();
   readonly #messagesOut: MessageSender;
   readonly #messagesIn = new MessageReceiver();
+  readonly #held = new HeldSenders();
   readonly #lossy = new LossyAssembly();
   readonly #parked = new ParkedMessages();
   readonly #wantsOut = new WantsSender();
@@ -69,6 +73,29 @@ export class LinkDialogue {
   /** How many reliable messages wait to be sent for the first time. */
   get queued(): number {
     return this.#messagesOut.queued;
+  }
+
+  /** Fragments of reliable messages that are sent and not acknowledged. */
+  get underWay(): number {
+    return this.#messagesOut.underWay;
+  }
+
+  get queuedBytes(): number {
+    return this.#messagesOut.queuedBytes;
+  }
+
+  /** Bytes of reliable messages of the peer's that are not whole or not in order yet, or wait for their conference. */
+  get unfinishedBytes(): number {
+    return this.#messagesIn.assemblyBytes + this.#parked.bytes;
+  }
+
+  /** Senders that the peer holds; those of the peer's that we hold. */
+  heldByPeer(nowMs: number): number {
+    return this.#messagesOut.heldByPeer(nowMs);
+  }
+
+  get heldHere(): number {
+    return this.#held.size;
   }
 
   shares(conferenceId: ConferenceId): boolean {
@@ -103,6 +130,27 @@ export class LinkDialogue {
   /** Accepts a reliable message for delivery: false when the queue is full or the message too large. */
   enqueue(conferenceId: ConferenceId, endpointId: EndpointId, bytes: Uint8Array): boolean {
     return this.#messagesOut.enqueue(conferenceId, endpointId, bytes);
+  }
+
+  /** Why the sender of a reliable message of this size had better wait; undefined when it may come. */
+  obstacle(nowMs: number, conferenceId: ConferenceId, endpointId: EndpointId, bytes: number): Obstacle | undefined {
+    return this.#messagesOut.obstacle(nowMs, conferenceId, endpointId, bytes);
+  }
+
+  /** Whether a sender that met an obstacle may go on. */
+  isDrained(conferenceId: ConferenceId, endpointId: EndpointId): boolean {
+    return this.#messagesOut.isDrained(conferenceId, endpointId);
+  }
+
+  /** The peer is gone for too long: drops reliable messages that have not been begun. Returns how many. */
+  dropWaiting(): number {
+    return this.#messagesOut.dropWaiting();
+  }
+
+  /** Makes the peer keep the messages of one of its senders, or no longer. */
+  hold(nowMs: number, conferenceId: ConferenceId, endpointId: EndpointId, isHeld: boolean): void {
+    if (isHeld) this.#held.hold(nowMs, conferenceId, endpointId);
+    else this.#held.release(nowMs, conferenceId, endpointId);
   }
 
   /** Sends a lossy message, once. False when it is too large or the port is full. */
@@ -142,6 +190,7 @@ export class LinkDialogue {
     this.#counters.messagesAbandoned += this.#messagesOut.restart();
     this.#messagesIn.restart();
     this.#lossy.restart();
+    this.#held.restart();
     this.#wantsOut.restart();
     for (const conferenceId of this.#wantsIn.restart(nowMs)) this.#sink.onWanted(this.#peer, conferenceId, []);
     return true;
@@ -178,7 +227,7 @@ export class LinkDialogue {
       }
       case FRAME_MESSAGE_ACK: {
         const ack = decodeMessageAck(bytes, offset, length);
-        if (this.meet(nowMs, session, isNewest, ack.incarnation)) this.#messagesOut.handleAck(rttMs, ack);
+        if (this.meet(nowMs, session, isNewest, ack.incarnation)) this.#messagesOut.handleAck(nowMs, rttMs, ack);
         return;
       }
       case FRAME_WANTS: {
@@ -201,10 +250,11 @@ export class LinkDialogue {
     }
   }
 
-  /** Every 10 ms. `session` is undefined while the link is not up. */
-  handleTimeout(nowMs: number, session: LinkSession | undefined, rttMs: number): void {
+  /** Every 10 ms. `session` is undefined while the link is not up; `budgetBps` is what the link may send in all. */
+  handleTimeout(nowMs: number, session: LinkSession | undefined, rttMs: number, budgetBps: number): void {
     this.#counters.messagesDropped += this.#lossy.handleTimeout(nowMs) + this.#parked.handleTimeout(nowMs);
-    this.#messagesOut.handleTimeout();
+    this.#messagesOut.handleTimeout(nowMs, rttMs, budgetBps);
+    this.#counters.fragmentsRepeated = this.#messagesOut.repeated;
     if (session !== undefined) this.flush(nowMs, session, rttMs);
   }
 
@@ -212,7 +262,7 @@ export class LinkDialogue {
   flush(nowMs: number, session: LinkSession, rttMs: number): void {
     if (this.#peerIncarnation === 0 || session.peerIncarnation !== this.#peerIncarnation) return;
     this.#sendFragments(nowMs, session, rttMs);
-    if (this.#messagesIn.isAckDue) this.#sendMessageAck(nowMs, session);
+    if (this.#messagesIn.isAckDue || this.#held.isDue(nowMs)) this.#sendMessageAck(nowMs, session);
     for (const { conferenceId, version, wants } of this.#wantsOut.poll(nowMs, rttMs)) {
       for (let part = 0; part < partsOf(wants.length); part++) {
         const slot = this.#output.begin(nowMs, FRAME_WANTS, 0, 0, conferenceId, BRIDGE_ENDPOINT_ID);
@@ -232,14 +282,14 @@ export class LinkDialogue {
       const slot = this.#output.begin(nowMs, FRAME_RELIABLE, 0, 0, fragment.conferenceId, fragment.endpointId);
       if (slot < 0) return;
       const length = writeReliable(this.#output.bytes, slot + HEADER_BYTES, fragment);
-      this.#output.finish(nowMs, session, slot, length, true);
+      this.#output.finish(nowMs, session, slot, length, true, CLASS_VIDEO);
     }
   }
 
   #sendMessageAck(nowMs: number, session: LinkSession): void {
     const slot = this.#output.begin(nowMs, FRAME_MESSAGE_ACK, 0, 0, 0, BRIDGE_ENDPOINT_ID);
     if (slot < 0) return;
-    const ack = this.#messagesIn.takeAck(this.#incarnation);
+    const ack = this.#messagesIn.takeAck(this.#incarnation, this.#held.take(nowMs));
     const length = writeMessageAck(this.#output.bytes, slot + HEADER_BYTES, ack);
     this.#output.finish(nowMs, session, slot, length, false);
   }

@@ -11,7 +11,7 @@ import { createLinkCounters } from './link-counters.ts';
 import { LinkDialogue } from './link-dialogue.ts';
 import { LinkSession } from './link-session.ts';
 import { LossyAssembly } from './lossy-messages.ts';
-import { QUEUED_MESSAGES_MAX } from './message-sender.ts';
+import { QUEUED_MESSAGES_MAX } from './message-lanes.ts';
 import { SimulatedPair } from './simulated-pair.ts';
 
 const CONFERENCES = [1, 2].map(id => id as ConferenceId);

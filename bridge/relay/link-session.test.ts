@@ -1,24 +1,25 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PORTABLE_FRAME_CIPHERS } from '../../protocol/octo/aead.ts';
-import { FRAME_OVERHEAD_BYTES, FrameHeader, HEADER_BYTES, writeHeader } from '../../protocol/octo/header.ts';
+import { FrameHeader, HEADER_BYTES, writeHeader } from '../../protocol/octo/header.ts';
 import { cutSessionKeys, EXPORTER_BYTES, type LinkRole } from '../../protocol/octo/keys.ts';
+import { createLinkCounters } from './link-counters.ts';
 import { LinkSession, REKEY_AGE_MS, REKEY_FRAMES, SESSION_FRAMES_MAX } from './link-session.ts';
-import { SENT_FRAME_BYTES_MAX, SentFrames } from './sent-frames.ts';
+import { CLASS_VIDEO } from './media-class.ts';
 import { SessionSet } from './session-set.ts';
 
 function session(role: LinkRole, secret: number, label = 0): LinkSession {
   const material = Buffer.alloc(EXPORTER_BYTES, secret);
   material.fill(secret + 1, 16, 32);
   material[56] = label;
-  return new LinkSession(0, cutSessionKeys(material, role), { recovered: 0, givenUp: 0 }, PORTABLE_FRAME_CIPHERS);
+  return new LinkSession(0, cutSessionKeys(material, role), createLinkCounters(), PORTABLE_FRAME_CIPHERS);
 }
 
 /** A frame of `from`, and how `set` opens it. */
 function openWith(set: SessionSet, from: LinkSession, nowMs = 0): LinkSession | string {
   const bytes = Buffer.alloc(64);
   writeHeader(bytes, 0, 0, 0, 0, 1, 2, 3);
-  const length = from.seal(nowMs, bytes, 0, HEADER_BYTES + 4, true);
+  const length = from.seal(nowMs, bytes, 0, HEADER_BYTES + 4, true, CLASS_VIDEO);
   const header = new FrameHeader();
   header.decode(bytes, 0, length);
   return set.open(nowMs, header.label, header.sequence, bytes, 0, length);
@@ -67,33 +68,4 @@ test('sessions of the same label are told apart by their keys, those of another 
   set.install(0, session('server', 5, 2));
   assert.equal(openWith(set, session('client', 1, 2)), former);
   assert.equal(openWith(set, session('client', 1, 3)), 'forged');
-});
-
-test('the ring grows from the tick until it holds a second of frames, and forgets older ones', () => {
-  const ring = new SentFrames();
-  const datagram = Buffer.alloc(FRAME_OVERHEAD_BYTES + 10);
-  let sequence = 0;
-  for (let nowMs = 0; nowMs < 3000; nowMs += 10) {
-    for (let index = 0; index < 20; index++) {
-      datagram.writeUInt32BE(sequence, 4);
-      ring.store(nowMs, sequence++, datagram, 0, datagram.length);
-    }
-    ring.handleTimeout();
-  }
-  const offset = ring.takeForRepeat(3000, sequence - 1900, 0);
-  assert.ok(offset >= 0);
-  assert.equal(ring.lengthAt(offset), datagram.length);
-  assert.equal(ring.bytes.readUInt32BE(offset + 4), sequence - 1900);
-  assert.equal(ring.takeForRepeat(3000, sequence - 2100, 0), -1);
-  assert.equal(ring.takeForRepeat(3000, sequence + 5, 0), -1);
-});
-
-test('a frame is not repeated twice within the quiet time, and an oversized one never', () => {
-  const ring = new SentFrames();
-  ring.store(0, 1, Buffer.alloc(100), 0, 100);
-  assert.ok(ring.takeForRepeat(10, 1, 50) >= 0);
-  assert.equal(ring.takeForRepeat(59, 1, 50), -1);
-  assert.ok(ring.takeForRepeat(60, 1, 50) >= 0);
-  ring.store(0, 2, Buffer.alloc(SENT_FRAME_BYTES_MAX + 1), 0, SENT_FRAME_BYTES_MAX + 1);
-  assert.equal(ring.takeForRepeat(0, 2, 0), -1);
 });

@@ -4,6 +4,8 @@ import type { SessionKeys } from '../../protocol/octo/keys.ts';
 import { ReplayWindow } from '../../protocol/octo/replay-window.ts';
 import { extend32 } from '../../protocol/sequence.ts';
 import { LossRecovery, type RecoveryTotals } from './loss-recovery.ts';
+import type { MediaClass } from './media-class.ts';
+import { RepairTiming } from './repair-timing.ts';
 import { SentFrames } from './sent-frames.ts';
 
 /** What AES-GCM allows under one key (RFC 9001 appendix B.1, for packets of up to 2 KiB): the end of a session. */
@@ -23,13 +25,22 @@ export class LinkSession {
   readonly recovery: LossRecovery;
   /** The peer's incarnation as its frames in this session say it; 0 until the first. Nothing stateful is sent before. */
   peerIncarnation = 0;
+  /** Frames that were rebuilt without having arrived; undefined until the first. */
+  #rebuilt: ReplayWindow | undefined;
   #nextSequence = 0;
   readonly #sealer: FrameSealer;
   readonly #opener: FrameOpener;
   readonly #replay = new ReplayWindow();
 
-  constructor(nowMs: number, keys: SessionKeys, totals: RecoveryTotals, ciphers: FrameCiphers) {
-    this.recovery = new LossRecovery(totals);
+  /** `timing` is the link's: it outlives the session. */
+  constructor(
+    nowMs: number,
+    keys: SessionKeys,
+    totals: RecoveryTotals,
+    ciphers: FrameCiphers,
+    timing = new RepairTiming(),
+  ) {
+    this.recovery = new LossRecovery(totals, timing);
     this.label = keys.label;
     this.openedMs = nowMs;
     this.#sealer = ciphers.sealer(keys.sendKey, keys.sendSalt);
@@ -37,12 +48,20 @@ export class LinkSession {
   }
 
   /** Completes and encrypts in place the frame at `offset` (`length`: header and payload); returns the datagram's length. */
-  seal(nowMs: number, bytes: Uint8Array, offset: number, length: number, isRecoverable: boolean): number {
+  seal(
+    nowMs: number,
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    isRecoverable: boolean,
+    mediaClass: MediaClass,
+  ): number {
     const sequence = this.#nextSequence++;
     writeSequence(bytes, offset, this.label, sequence);
     this.#sealer.seal(bytes, offset, length, sequence);
     const datagramLength = length + TAG_BYTES;
-    if (isRecoverable) this.sent.store(nowMs, sequence, bytes, offset, datagramLength);
+    if (isRecoverable) this.sent.store(nowMs, sequence, mediaClass, bytes, offset, datagramLength);
+    else this.sent.pass(nowMs, sequence);
     return datagramLength;
   }
 
@@ -58,9 +77,31 @@ export class LinkSession {
     return sequence;
   }
 
-  /** The full number of a sequence number that the peer NACKed. */
+  /** What the next frame that is sealed will be. */
+  get nextSequence(): number {
+    return this.#nextSequence;
+  }
+
+  /** The full number of one that the peer names of its own frames. */
+  extendReceived(sequenceLow: number): number {
+    return extend32(sequenceLow, Math.max(0, this.#replay.highest));
+  }
+
+  /** Forward error correction has given this frame: should it arrive after all, it is one too many. */
+  handleRebuilt(nowMs: number, sequence: number): void {
+    this.#rebuilt ??= new ReplayWindow();
+    this.#rebuilt.accept(sequence);
+    this.recovery.handleRebuilt(nowMs, sequence);
+  }
+
+  isRebuilt(sequence: number): boolean {
+    return this.#rebuilt !== undefined && !this.#rebuilt.isFresh(sequence);
+  }
+
+  /** The full number of a sequence number that the peer NACKed; -1 when nothing was sent under it. */
   extendSent(sequenceLow: number): number {
-    return extend32(sequenceLow, this.#nextSequence);
+    const sequence = extend32(sequenceLow, this.#nextSequence);
+    return sequence < this.#nextSequence ? Math.max(-1, sequence) : -1;
   }
 
   /** True when new keys are due: by count in either direction, or by age. */

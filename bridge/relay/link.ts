@@ -17,11 +17,15 @@ import {
   FRAME_PING,
   FrameHeader,
   HEADER_BYTES,
+  isFrame,
 } from '../../protocol/octo/header.ts';
 import type { LinkRole, SessionKeys } from '../../protocol/octo/keys.ts';
 import { writePing } from '../../protocol/octo/ping.ts';
 import { padRtp } from '../../protocol/rtp/padding.ts';
 import { SLOT_BYTES } from '../arena.ts';
+import type { FecSettings } from './fec-policy.ts';
+import { FecReceiver } from './fec-receiver.ts';
+import { FecSender } from './fec-sender.ts';
 import { FrameInput } from './frame-input.ts';
 import { FrameOutput, type LinkWire } from './frame-output.ts';
 import type { StartHandshake } from './handshake.ts';
@@ -35,15 +39,25 @@ import { LossReports } from './loss-reports.ts';
 import type { MediaClass } from './media-class.ts';
 import type { LinkStateName, RelaySink } from './relay-sink.ts';
 import { SessionSet } from './session-set.ts';
+import { TailRepeats } from './tail-repeats.ts';
 
 /** Media packets are padded to a multiple of this where runs of one size leave for less; the other side takes it off again. */
 const RUN_MULTIPLE = 16;
-/** A peer that has sent nothing authentic for this long is down: four pings. */
-export const SILENT_MS_MAX = 1000;
+/** A peer that has sent nothing authentic for this long is down: so that it is known a second after its end, with the tick and what was still under way. */
+export const SILENT_MS_MAX = 850;
+/** A ping or its answer is overdue: pings go out more often, so that a few lost ones do not look like the end. */
+const HUSHED_MS = 350;
 /** After this much silence a peer's nudge is believed to mean that it has lost the keys. */
 const DEAF_MS = 400;
 /** Keys are forgotten after so long a silence; until then the link is up again as soon as the path is. */
 const FORGET_MS = 60_000;
+/** Frames that were given up are told of together, so often at most. */
+const LOSS_INTERVAL_MS = 50;
+/**
+ * A peer that has been away for this long counts as gone: reliable messages to it are dropped, and those who send them go on. As long as a client's own bridge waits
+ * for a client that has fallen silent; a link that is cut for less loses nothing.
+ */
+export const GONE_MS = 30_000;
 /** A peer that has closed the link has a reason: its focus will tell ours soon. */
 const CLOSED_PAUSE_MS = 500;
 
@@ -54,6 +68,7 @@ export interface LinkOptions {
   readonly startHandshake: StartHandshake;
   readonly ciphers: FrameCiphers;
   readonly sink: RelaySink;
+  readonly fec: FecSettings;
   /** 0 to 1, excluding 1. */
   readonly random: () => number;
   /** The bridge's clock; all `nowMs` are of it. */
@@ -72,6 +87,8 @@ export class Link {
   readonly counters = createLinkCounters();
   readonly meter = new LinkMeter();
   readonly dialogue: LinkDialogue;
+  /** Forward error correction of what is sent. */
+  readonly fec: FecSender;
   state: LinkStateName = 'connecting';
   /** What the path to the peer can take, bit/s with headers and tags; Infinity while nothing has shown a limit. */
   sendBudgetBps = Number.POSITIVE_INFINITY;
@@ -86,10 +103,17 @@ export class Link {
   readonly #attempts: HandshakeAttempts;
   readonly #sessions = new SessionSet();
   readonly #reports: LossReports;
+  readonly #repair: FecReceiver;
+  readonly #tail = new TailRepeats();
   readonly #merge = new KeyFrameMerge();
   readonly #header = new FrameHeader();
   readonly #incarnation: number;
   #heardMs = Number.NEGATIVE_INFINITY;
+  /** What had been given up when the sink was told last, and when it may be told again. */
+  #givenUpTold = 0;
+  #lossDueMs = 0;
+  /** Since when it is not up. */
+  #downMs: number;
 
   constructor(options: LinkOptions) {
     const { selfId, peer, sink, nowMs } = options;
@@ -100,9 +124,12 @@ export class Link {
     this.#ciphers = options.ciphers;
     this.#padsRuns = options.wire.sendsRuns;
     this.#nowMs = nowMs;
+    this.#downMs = nowMs();
     this.#incarnation = 1 + Math.floor(options.random() * 0xffffffff);
     this.#output = new FrameOutput(nowMs(), options.wire, this.counters);
     this.#reports = new LossReports(this.#output, this.counters);
+    this.fec = new FecSender(options.fec, this.#output, this.counters);
+    this.#repair = new FecReceiver(this.counters);
     this.dialogue = new LinkDialogue(this.peerId, this.#incarnation, this.#output, this.counters, sink);
     this.#input = new FrameInput({
       peerId: this.peerId,
@@ -111,6 +138,7 @@ export class Link {
       meter: this.meter,
       dialogue: this.dialogue,
       reports: this.#reports,
+      fec: this.#repair,
       sink,
     });
     this.#attempts = new HandshakeAttempts(
@@ -128,6 +156,11 @@ export class Link {
       },
       peer.fingerprint.value,
     );
+  }
+
+  /** How long a missing frame is taken to be late, not lost. */
+  get reorderMs(): number {
+    return this.#reports.timing.reorderMs(this.#nowMs());
   }
 
   /** A datagram from the peer's address; changed in place. Hostile ones are counted and change nothing. */
@@ -148,7 +181,7 @@ export class Link {
     endpointId: EndpointId,
     sourceId: SourceId,
     layer: number,
-    _mediaClass: MediaClass,
+    mediaClass: MediaClass,
     bytes: Uint8Array,
     offset: number,
     length: number,
@@ -168,10 +201,19 @@ export class Link {
     const isPadded =
       this.#padsRuns && !isRtcp(bytes, offset) && length + RUN_MULTIPLE + FRAME_OVERHEAD_BYTES <= SLOT_BYTES;
     const paddedLength = isPadded ? padRtp(this.#output.bytes, slot + HEADER_BYTES, length, RUN_MULTIPLE) : length;
-    this.#output.finish(nowMs, session, slot, paddedLength, true);
+    if (this.fec.isOn) this.fec.finish(nowMs, session, mediaClass, slot, paddedLength);
+    else this.#output.finish(nowMs, session, slot, paddedLength, true, mediaClass);
   }
 
-  /** Reliable: false when refused (too large, queue full), else it arrives once, in its sender's order. Lossy: false when it was not sent. */
+  /** True when the peer has been away for so long that reliable messages to it are dropped. */
+  isGone(nowMs: number): boolean {
+    return this.state !== 'up' && nowMs - this.#downMs >= GONE_MS;
+  }
+
+  /**
+   * Reliable: false when refused (too large, queue full, peer gone), else it arrives once, in its sender's order, unless the peer ends or stays away. Lossy: false
+   * when it was not sent.
+   */
   sendMessage(
     nowMs: number,
     conferenceId: ConferenceId,
@@ -181,6 +223,10 @@ export class Link {
   ): boolean {
     const session = this.state === 'up' ? this.#sessions.current : undefined;
     let isAccepted = false;
+    if (isReliable && this.isGone(nowMs)) {
+      this.counters.messagesGivenUp++;
+      return false;
+    }
     if (isReliable) {
       isAccepted = this.dialogue.enqueue(conferenceId, endpointId, bytes);
       if (isAccepted && session !== undefined) this.dialogue.flush(nowMs, session, this.meter.rttOrAssumedMs);
@@ -222,12 +268,27 @@ export class Link {
     const session = this.#sessions.current;
     this.#attempts.handleTimeout(nowMs, this.state !== 'up' || session === undefined || session.needsRekey(nowMs));
     if (session !== undefined) {
-      if (this.meter.isPingDue(nowMs)) this.#sendPing(nowMs, session);
-      this.#reports.handleTimeout(nowMs, session, this.meter.rttOrAssumedMs);
+      if (this.meter.isPingDue(nowMs, silentMs >= HUSHED_MS)) this.#sendPing(nowMs, session);
+      this.#reports.timing.update(this.meter.rttOrAssumedMs, this.meter.rttDeviationMs);
+      this.#reports.handleTimeout(nowMs, session);
       const { previous } = this.#sessions;
-      if (previous !== undefined) this.#reports.handleTimeout(nowMs, previous, this.meter.rttOrAssumedMs);
+      if (previous !== undefined) this.#reports.handleTimeout(nowMs, previous);
+      this.#tail.handleTimeout(nowMs, previous, this.#reports.timing, this.#output);
     }
-    this.dialogue.handleTimeout(nowMs, this.state === 'up' ? session : undefined, this.meter.rttOrAssumedMs);
+    this.#repair.handleTimeout(nowMs);
+    if (session !== undefined && this.state === 'up') {
+      this.fec.handleTimeout(nowMs, session, this.meter, this.reorderMs, this.sendBudgetBps);
+    }
+    if (this.isGone(nowMs)) this.counters.messagesGivenUp += this.dialogue.dropWaiting();
+    const { rttOrAssumedMs } = this.meter;
+    this.dialogue.handleTimeout(nowMs, this.state === 'up' ? session : undefined, rttOrAssumedMs, this.sendBudgetBps);
+    this.#tellLoss(nowMs);
+  }
+
+  /** Sends what the dialogue has to say now, not at the next tick. */
+  flush(nowMs: number): void {
+    const session = this.#sessions.current;
+    if (this.state === 'up' && session !== undefined) this.dialogue.flush(nowMs, session, this.meter.rttOrAssumedMs);
   }
 
   /** The peer has another address or another certificate (it has restarted): nothing that was agreed holds. */
@@ -250,28 +311,36 @@ export class Link {
 
   #handleFrame(nowMs: number, bytes: Uint8Array, offset: number, length: number): void {
     const header = this.#header;
-    try {
-      header.decode(bytes, offset, length);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
+    // Before anything that costs: an exception is dearer than a good frame.
+    if (!isFrame(bytes, offset, length)) {
       this.counters.malformed++;
       return;
     }
+    header.decode(bytes, offset, length);
     const before = this.#sessions.current;
     const session = this.#sessions.open(nowMs, header.label, header.sequence, bytes, offset, length);
     if (session === 'replayed' || session === 'forged') {
       this.counters[session]++;
-      if (session === 'forged') this.#attempts.handleUnreadable(nowMs);
+      // Forgeries beside a peer that is heard are somebody else's.
+      if (session === 'forged' && nowMs - this.#heardMs >= DEAF_MS) this.#attempts.handleUnreadable(nowMs);
       return;
     }
     this.counters.packetsIn++;
     this.counters.bytesIn += length;
     this.#heardMs = nowMs;
-    session.recovery.handleArrival(nowMs, this.#sessions.sequence);
+    const { sequence } = this.#sessions;
+    const isRebuilt = session.isRebuilt(sequence);
+    if (isRebuilt) session.recovery.handleRebuiltArrival(sequence);
+    else session.recovery.handleArrival(nowMs, sequence);
+    this.#reports.handleArrival(nowMs, session);
     const isNewest = session === this.#sessions.current;
     if (isNewest) this.#attempts.handleConfirmed();
     if (before !== this.#sessions.current) this.meter.handleNewSession();
     if (this.state !== 'up') this.#setState('up');
+    if (isRebuilt) {
+      this.counters.replayed++;
+      return;
+    }
     try {
       const payload = offset + HEADER_BYTES;
       this.#input.handleFrame(nowMs, session, isNewest, header, bytes, payload, length - FRAME_OVERHEAD_BYTES);
@@ -291,7 +360,7 @@ export class Link {
   #handleKeys(keys: SessionKeys): void {
     const nowMs = this.#nowMs();
     this.counters.handshakes++;
-    const session = new LinkSession(nowMs, keys, this.counters, this.#ciphers);
+    const session = new LinkSession(nowMs, keys, this.counters, this.#ciphers, this.#reports.timing);
     if (this.role === 'server' && this.state === 'up' && this.#sessions.current !== undefined) {
       this.#sessions.expect(session);
       return;
@@ -310,9 +379,20 @@ export class Link {
     this.#output.finish(nowMs, session, slot, writePing(this.#output.bytes, slot + HEADER_BYTES, ping), false);
   }
 
+  /** While the link is not up nothing is told: that it is up again will say enough. */
+  #tellLoss(nowMs: number): void {
+    const { givenUp } = this.counters;
+    if (givenUp === this.#givenUpTold || this.state !== 'up' || nowMs < this.#lossDueMs) return;
+    this.#givenUpTold = givenUp;
+    this.#lossDueMs = nowMs + LOSS_INTERVAL_MS;
+    this.#sink.onFramesLost(this.peerId);
+  }
+
   #setState(state: LinkStateName): void {
     if (this.state === state) return;
+    if (this.state === 'up') this.#downMs = this.#nowMs();
     this.state = state;
+    if (state === 'up') this.#givenUpTold = this.counters.givenUp;
     this.#sink.onLinkState(this.peerId, state);
   }
 }

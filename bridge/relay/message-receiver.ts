@@ -1,7 +1,19 @@
 import { DecodeError } from '../../protocol/errors.ts';
 import type { ConferenceId, EndpointId } from '../../protocol/ids.ts';
-import type { ReliableFragment } from '../../protocol/octo/message.ts';
-import { FRAGMENT_WINDOW, type MessageAck } from '../../protocol/octo/message-ack.ts';
+import {
+  MESSAGE_BYTES_MAX,
+  OPEN_MESSAGES_MAX,
+  RELIABLE_FRAGMENT_BYTES_MAX,
+  type ReliableFragment,
+} from '../../protocol/octo/message.ts';
+import { FRAGMENT_WINDOW, type HeldSender, type MessageAck } from '../../protocol/octo/message-ack.ts';
+
+/**
+ * What unfinished messages may have here. A peer that keeps to the window and to {@link OPEN_MESSAGES_MAX} stays below: the messages that are open at the
+ * lowest missing fragment, and one window beyond it.
+ */
+export const ASSEMBLY_BYTES_MAX = OPEN_MESSAGES_MAX * MESSAGE_BYTES_MAX + FRAGMENT_WINDOW * RELIABLE_FRAGMENT_BYTES_MAX;
+const ASSEMBLIES_MAX = OPEN_MESSAGES_MAX + FRAGMENT_WINDOW;
 
 export interface ReceivedMessage {
   readonly conferenceId: ConferenceId;
@@ -12,39 +24,48 @@ export interface ReceivedMessage {
 interface Assembly {
   readonly conferenceId: ConferenceId;
   readonly endpointId: EndpointId;
+  readonly first: number;
   readonly previous: number;
   readonly parts: (Uint8Array | undefined)[];
   missing: number;
-  isDelivered: boolean;
+  bytes: number;
+  /** FSN of its last fragment, 0 while that has not come. */
+  last: number;
 }
 
 /**
- * Receives reliable messages: each once, and each sender's in order. Memory is bounded by the window: 512 fragments ahead of the
- * lowest missing one, and what the unfinished messages among them already have. A fragment outside it is dropped, and not acknowledged.
+ * Receives reliable messages: each once, and each sender's in order. Memory is bounded by the window, 512 fragments ahead of the lowest missing one, and by what
+ * the messages that take turns there already have. A fragment outside it is dropped, and not acknowledged.
  */
 export class MessageReceiver {
   /** True when there is something to acknowledge. */
   isAckDue = false;
+  /** Bytes of messages that are not whole yet, or wait for one of their sender's before them. */
+  assemblyBytes = 0;
   #lowest = 1;
   readonly #received = new Uint8Array(FRAGMENT_WINDOW);
-  /** Unfinished messages, and delivered ones ahead of `lowest`, by their last fragment number. */
+  /** Messages that are not delivered yet, by their first fragment number. */
   readonly #assemblies = new Map<number, Assembly>();
-  /** Complete messages that wait for the one before them: last fragment number by that of the previous message. */
-  readonly #waiting = new Map<number, number>();
+  /** Whole messages that wait for the one before them, by the last fragment number of that one. */
+  readonly #waiting = new Map<number, Assembly>();
+  /** Last fragment numbers of messages that were delivered ahead of `lowest`. */
+  readonly #delivered = new Set<number>();
   #deliveries: ReceivedMessage[] = [];
 
-  /** Throws DecodeError when fragments of one message contradict each other. */
+  /** Throws DecodeError when fragments of one message contradict each other, or the peer begins more messages than it may. */
   handleFragment(conferenceId: ConferenceId, endpointId: EndpointId, fragment: ReliableFragment): void {
     this.isAckDue = true;
     const { fsn } = fragment;
     if (fsn < this.#lowest || fsn >= this.#lowest + FRAGMENT_WINDOW) return;
     if (this.#received[fsn % FRAGMENT_WINDOW] === 1) return;
-    const last = fsn - fragment.index + fragment.count - 1;
-    const assembly = this.#assemblyOf(last, conferenceId, endpointId, fragment);
+    const assembly = this.#assemblyOf(conferenceId, endpointId, fragment);
     this.#received[fsn % FRAGMENT_WINDOW] = 1;
     assembly.parts[fragment.index] = Uint8Array.from(fragment.bytes);
+    assembly.bytes += fragment.bytes.length;
+    this.assemblyBytes += fragment.bytes.length;
+    if (fragment.index === fragment.count - 1) assembly.last = fsn;
     assembly.missing--;
-    if (assembly.missing === 0) this.#complete(last, assembly);
+    if (assembly.missing === 0) this.#complete(assembly);
     this.#advance();
   }
 
@@ -56,8 +77,8 @@ export class MessageReceiver {
     return deliveries;
   }
 
-  /** The acknowledgement to send; `incarnation` is our own. */
-  takeAck(incarnation: number): MessageAck {
+  /** The acknowledgement to send; `incarnation` is our own, `held` the senders whose messages are to wait. */
+  takeAck(incarnation: number, held: readonly HeldSender[]): MessageAck {
     this.isAckDue = false;
     let bits = 0;
     const bitmap = new Uint8Array(FRAGMENT_WINDOW / 8);
@@ -66,74 +87,85 @@ export class MessageReceiver {
       bitmap[bit >> 3] |= 0x80 >> (bit & 7);
       bits = bit + 1;
     }
-    return { incarnation, lowest: this.#lowest, bitmap: bitmap.subarray(0, Math.ceil(bits / 8)) };
+    return { incarnation, lowest: this.#lowest, bitmap: bitmap.subarray(0, Math.ceil(bits / 8)), held };
   }
 
   /** The peer is a new process: its numbers start from 1. */
   restart(): void {
     this.isAckDue = false;
+    this.assemblyBytes = 0;
     this.#lowest = 1;
     this.#received.fill(0);
     this.#assemblies.clear();
     this.#waiting.clear();
+    this.#delivered.clear();
     this.#deliveries = [];
   }
 
-  #assemblyOf(last: number, conferenceId: ConferenceId, endpointId: EndpointId, fragment: ReliableFragment): Assembly {
-    const known = this.#assemblies.get(last);
-    if (known === undefined) {
-      const assembly: Assembly = {
-        conferenceId,
-        endpointId,
-        previous: fragment.previous,
-        parts: new Array(fragment.count).fill(undefined),
-        missing: fragment.count,
-        isDelivered: false,
-      };
-      this.#assemblies.set(last, assembly);
-      return assembly;
-    }
+  #assemblyOf(conferenceId: ConferenceId, endpointId: EndpointId, fragment: ReliableFragment): Assembly {
+    if (this.assemblyBytes + fragment.bytes.length > ASSEMBLY_BYTES_MAX) throw new DecodeError('octo-message-overrun');
+    const known = this.#assemblies.get(fragment.first);
+    if (known === undefined) return this.#begin(conferenceId, endpointId, fragment);
     const isSame =
       known.parts.length === fragment.count &&
       known.conferenceId === conferenceId &&
       known.endpointId === endpointId &&
+      known.previous === fragment.previous &&
       known.parts[fragment.index] === undefined;
     if (!isSame) throw new DecodeError('octo-message-contradiction');
     return known;
   }
 
-  #complete(last: number, assembly: Assembly): void {
+  #begin(conferenceId: ConferenceId, endpointId: EndpointId, fragment: ReliableFragment): Assembly {
+    const { first, previous, count } = fragment;
+    // All below has arrived, so a message that began there is known, unless its fragments name different beginnings.
+    if (first < this.#lowest) throw new DecodeError('octo-message-contradiction');
+    if (this.#assemblies.size >= ASSEMBLIES_MAX) throw new DecodeError('octo-message-overrun');
+    const assembly: Assembly = {
+      conferenceId,
+      endpointId,
+      first,
+      previous,
+      parts: new Array(count).fill(undefined),
+      missing: count,
+      bytes: 0,
+      last: 0,
+    };
+    this.#assemblies.set(first, assembly);
+    return assembly;
+  }
+
+  #complete(assembly: Assembly): void {
     if (!this.#isDelivered(assembly.previous)) {
-      this.#waiting.set(assembly.previous, last);
+      this.#waiting.set(assembly.previous, assembly);
       return;
     }
-    let number: number | undefined = last;
-    while (number !== undefined) {
-      const ready = this.#assemblies.get(number);
-      if (ready === undefined) return;
+    let ready: Assembly | undefined = assembly;
+    while (ready !== undefined) {
       this.#deliver(ready);
-      const following: number | undefined = this.#waiting.get(number);
-      this.#waiting.delete(number);
-      number = following;
+      const following: Assembly | undefined = this.#waiting.get(ready.last);
+      this.#waiting.delete(ready.last);
+      ready = following;
     }
   }
 
   #deliver(assembly: Assembly): void {
-    assembly.isDelivered = true;
+    this.#assemblies.delete(assembly.first);
+    this.#delivered.add(assembly.last);
+    this.assemblyBytes -= assembly.bytes;
     const bytes = Buffer.concat(assembly.parts.filter(part => part !== undefined));
-    assembly.parts.fill(undefined);
     this.#deliveries.push({ conferenceId: assembly.conferenceId, endpointId: assembly.endpointId, bytes });
   }
 
-  /** Below `lowest` everything has arrived, so everything has been delivered. */
+  /** Below `lowest` everything has arrived, so everything that ends there has been delivered. */
   #isDelivered(number: number): boolean {
-    return number < this.#lowest || this.#assemblies.get(number)?.isDelivered === true;
+    return number < this.#lowest || this.#delivered.has(number);
   }
 
   #advance(): void {
     while (this.#received[this.#lowest % FRAGMENT_WINDOW] === 1) {
       this.#received[this.#lowest % FRAGMENT_WINDOW] = 0;
-      if (this.#assemblies.get(this.#lowest)?.isDelivered === true) this.#assemblies.delete(this.#lowest);
+      this.#delivered.delete(this.#lowest);
       this.#lowest++;
     }
   }

@@ -1,14 +1,13 @@
 import type { ConferenceId, EndpointId } from '../../protocol/ids.ts';
-import { MESSAGE_BYTES_MAX, RELIABLE_FRAGMENT_BYTES_MAX, type ReliableFragment } from '../../protocol/octo/message.ts';
+import {
+  MESSAGE_BYTES_MAX,
+  OPEN_MESSAGES_MAX,
+  RELIABLE_FRAGMENT_BYTES_MAX,
+  type ReliableFragment,
+} from '../../protocol/octo/message.ts';
 import { FRAGMENT_WINDOW, isAcked, type MessageAck } from '../../protocol/octo/message-ack.ts';
-
-/** Messages that wait for their first transmission. When full, {@link MessageSender.enqueue} refuses: what was accepted is never dropped for room. */
-export const QUEUED_MESSAGES_MAX = 4096;
-export const QUEUED_BYTES_MAX = 4 * 1024 * 1024;
-/** Fragments sent per 10 ms: about 30 Mbit/s, so that a large message does not push media aside. */
-const BURST_MAX = 32;
-const RETRY_MS_MIN = 60;
-const RETRY_MS_MAX = 1000;
+import { type Lane, MessageLanes, type Obstacle } from './message-lanes.ts';
+import { MessagePace } from './message-pace.ts';
 
 export interface OutgoingFragment extends ReliableFragment {
   readonly conferenceId: ConferenceId;
@@ -18,77 +17,101 @@ export interface OutgoingFragment extends ReliableFragment {
 interface Pending extends OutgoingFragment {
   sentMs: number;
   retryMs: number;
-}
-
-interface QueuedMessage {
-  readonly conferenceId: ConferenceId;
-  readonly endpointId: EndpointId;
-  readonly bytes: Uint8Array;
+  repeats: number;
 }
 
 /**
- * Sends reliable messages: numbered fragments, at most 512 under way, repeated until acknowledged. Each message names the last
- * fragment of its sender's previous one, so that the receiver keeps each sender's order and no sender waits for another's loss.
+ * Sends reliable messages: numbered fragments, at most 512 under way, repeated until acknowledged. Senders take turns fragment by fragment, so none waits for
+ * another's large message. Each message names the last fragment of its sender's previous one, so that the receiver keeps each sender's order and no sender
+ * waits for another's loss.
  */
 export class MessageSender {
+  /** Fragments sent again. */
+  repeated = 0;
   readonly #incarnation: number;
-  #queue: QueuedMessage[] = [];
-  #queuedBytes = 0;
-  /** Fragments of the first queued message already sent. */
-  #fragmentsOfFirst = 0;
+  readonly #lanes = new MessageLanes();
+  readonly #pace = new MessagePace();
   /** Under way, by fragment number, ascending. */
   readonly #pending = new Map<number, Pending>();
-  /** Last fragment number of each sender with unacknowledged messages. */
-  readonly #lastBySender = new Map<string, number>();
+  /** No fragment is overdue before. */
+  #overdueMs = Number.POSITIVE_INFINITY;
+  /** Messages of several fragments that have been begun and not ended. */
+  #open = 0;
   #lowest = 1;
   #next = 1;
-  #burst = BURST_MAX;
 
   constructor(incarnation: number) {
     this.#incarnation = incarnation;
   }
 
+  /** Messages that have not been sent whole. */
   get queued(): number {
-    return this.#queue.length;
+    return this.#lanes.messages;
+  }
+
+  get queuedBytes(): number {
+    return this.#lanes.bytes;
+  }
+
+  /** Fragments sent and not acknowledged. */
+  get underWay(): number {
+    return this.#pending.size;
+  }
+
+  heldByPeer(nowMs: number): number {
+    return this.#lanes.heldByPeer(nowMs);
+  }
+
+  /** Why the sender of a message of this size had better wait; undefined when it may come. */
+  obstacle(nowMs: number, conferenceId: ConferenceId, endpointId: EndpointId, bytes: number): Obstacle | undefined {
+    return this.#lanes.obstacle(nowMs, conferenceId, endpointId, bytes);
+  }
+
+  /** Whether a sender that met an obstacle may go on: later than it was stopped, so that it does not stop and go with each message. */
+  isDrained(conferenceId: ConferenceId, endpointId: EndpointId): boolean {
+    return this.#lanes.isDrained(conferenceId, endpointId);
   }
 
   /** Takes a copy of `bytes`. False: too large, or the queue is full (it never forgets an accepted message to make room). */
   enqueue(conferenceId: ConferenceId, endpointId: EndpointId, bytes: Uint8Array): boolean {
-    if (bytes.length > MESSAGE_BYTES_MAX) return false;
-    if (this.#queue.length >= QUEUED_MESSAGES_MAX || this.#queuedBytes + bytes.length > QUEUED_BYTES_MAX) return false;
-    this.#queue.push({ conferenceId, endpointId, bytes: Uint8Array.from(bytes) });
-    this.#queuedBytes += bytes.length;
+    if (bytes.length > MESSAGE_BYTES_MAX || !this.#lanes.hasRoom(bytes.length)) return false;
+    this.#lanes.add(conferenceId, endpointId, bytes);
     return true;
   }
 
-  /** The next fragment to send now: one whose acknowledgement is overdue, else a new one; undefined when there is none, or too many for one tick. */
+  /** Time passes. `budgetBps`: what the link may send in all; messages take a share. */
+  handleTimeout(nowMs: number, rttMs: number, budgetBps: number): void {
+    this.#pace.refill(nowMs, rttMs, budgetBps);
+  }
+
+  /** The next fragment to send now: one whose acknowledgement is overdue, else a new one; undefined when there is none, or it is too soon. */
   pollFragment(nowMs: number, rttMs: number): OutgoingFragment | undefined {
-    if (this.#burst === 0) return undefined;
+    if (!this.#pace.hasAllowance) return undefined;
     const fragment = this.#overdue(nowMs) ?? this.#fresh(nowMs, rttMs);
-    if (fragment !== undefined) this.#burst--;
+    if (fragment !== undefined) this.#pace.handleSent();
     return fragment;
   }
 
-  /** Every 10 ms. */
-  handleTimeout(): void {
-    this.#burst = BURST_MAX;
-  }
-
   /** Fragments before the newest acknowledged one are overdue a round trip after they were sent. */
-  handleAck(rttMs: number, ack: MessageAck): void {
+  handleAck(nowMs: number, rttMs: number, ack: MessageAck): void {
     if (ack.lowest > this.#next) return;
+    this.#lanes.handleHeld(nowMs, ack.held);
     let newest = 0;
-    for (const number of this.#pending.keys()) {
+    for (const [number, pending] of this.#pending) {
       if (!isAcked(ack, number)) continue;
       this.#pending.delete(number);
+      this.#pace.handleAcked(nowMs, pending.repeats === 0 ? nowMs - pending.sentMs : -1);
       newest = number;
     }
+    const overtakenMs = this.#pace.overtakenMs(rttMs);
     for (const [number, pending] of this.#pending) {
       if (number >= newest) break;
-      pending.retryMs = Math.min(pending.retryMs, Math.max(RETRY_MS_MIN, 1.2 * rttMs));
+      pending.retryMs = Math.min(pending.retryMs, overtakenMs);
+      this.#overdueMs = Math.min(this.#overdueMs, pending.sentMs + pending.retryMs);
     }
     this.#lowest = this.#pending.keys().next().value ?? this.#next;
-    for (const [sender, last] of this.#lastBySender) if (last < ack.lowest) this.#lastBySender.delete(sender);
+    this.#lanes.handleLowest(ack.lowest);
+    this.#pace.endRound(nowMs, rttMs);
   }
 
   /**
@@ -96,14 +119,11 @@ export class MessageSender {
    * again (the old process may have delivered them); those that wait are. Returns how many were abandoned.
    */
   restart(): number {
-    const abandoned = new Set<number>();
-    for (const pending of this.#pending.values()) abandoned.add(pending.fsn - pending.index);
-    if (this.#fragmentsOfFirst > 0) {
-      abandoned.add(this.#next - this.#fragmentsOfFirst);
-      this.#shift();
-    }
+    const abandoned = new Set(this.#lanes.restart());
+    for (const { first } of this.#pending.values()) abandoned.add(first);
     this.#pending.clear();
-    this.#lastBySender.clear();
+    this.#overdueMs = Number.POSITIVE_INFINITY;
+    this.#open = 0;
     this.#lowest = 1;
     this.#next = 1;
     return abandoned.size;
@@ -111,57 +131,79 @@ export class MessageSender {
 
   /** Forgets what waits for a conference that the link no longer carries. Returns how many messages. */
   dropConference(conferenceId: ConferenceId): number {
-    const before = this.#queue.length;
-    this.#queue = this.#queue.filter((message, index) => {
-      const isKept = message.conferenceId !== conferenceId || (index === 0 && this.#fragmentsOfFirst > 0);
-      if (!isKept) this.#queuedBytes -= message.bytes.length;
-      return isKept;
-    });
-    return before - this.#queue.length;
+    return this.#lanes.drop(lane => lane.conferenceId === conferenceId);
+  }
+
+  /** Forgets all that waits and has not been begun. Returns how many messages. */
+  dropWaiting(): number {
+    return this.#lanes.drop(() => true);
   }
 
   #overdue(nowMs: number): OutgoingFragment | undefined {
+    if (nowMs < this.#overdueMs) return undefined;
+    let soonestMs = Number.POSITIVE_INFINITY;
     for (const pending of this.#pending.values()) {
-      if (nowMs - pending.sentMs < pending.retryMs) continue;
-      pending.retryMs = Math.min(RETRY_MS_MAX, pending.retryMs * 1.5);
+      if (nowMs - pending.sentMs < pending.retryMs) {
+        soonestMs = Math.min(soonestMs, pending.sentMs + pending.retryMs);
+        continue;
+      }
+      pending.retryMs = this.#pace.backOff(pending.retryMs);
       pending.sentMs = nowMs;
+      pending.repeats++;
+      this.repeated++;
+      this.#pace.handleRepeat();
       return pending;
     }
+    this.#overdueMs = soonestMs;
     return undefined;
   }
 
   #fresh(nowMs: number, rttMs: number): OutgoingFragment | undefined {
-    const message = this.#queue[0];
-    if (message === undefined || this.#next >= this.#lowest + FRAGMENT_WINDOW) return undefined;
-    const sender = `${message.conferenceId}/${message.endpointId}`;
-    const index = this.#fragmentsOfFirst;
-    const count = Math.max(1, Math.ceil(message.bytes.length / RELIABLE_FRAGMENT_BYTES_MAX));
-    const retryMs = Math.max(RETRY_MS_MIN, 1.5 * rttMs + 20);
+    if (this.#next >= this.#lowest + FRAGMENT_WINDOW) return undefined;
+    if (this.#lanes.messages === 0 || !this.#pace.admits(this.#pending.size)) return undefined;
+    const lane = this.#lanes.next(nowMs, this.#isReady);
+    if (lane === undefined) return undefined;
+    const { bytes } = lane.messages[0];
+    const count = fragmentsOf(bytes);
+    const index = lane.sent++;
+    if (index === 0) this.#begin(lane, count);
     const start = index * RELIABLE_FRAGMENT_BYTES_MAX;
     const pending: Pending = {
-      conferenceId: message.conferenceId,
-      endpointId: message.endpointId,
+      conferenceId: lane.conferenceId,
+      endpointId: lane.endpointId,
       incarnation: this.#incarnation,
       fsn: this.#next++,
-      previous: this.#lastBySender.get(sender) ?? 0,
+      first: lane.first,
+      previous: lane.previous,
       index,
       count,
-      bytes: message.bytes.subarray(start, start + RELIABLE_FRAGMENT_BYTES_MAX),
+      bytes: bytes.subarray(start, start + RELIABLE_FRAGMENT_BYTES_MAX),
       sentMs: nowMs,
-      retryMs,
+      retryMs: this.#pace.retryMs(rttMs),
+      repeats: 0,
     };
     this.#pending.set(pending.fsn, pending);
-    this.#fragmentsOfFirst++;
-    if (this.#fragmentsOfFirst === count) {
-      this.#lastBySender.set(sender, pending.fsn);
-      this.#shift();
-    }
+    this.#overdueMs = Math.min(this.#overdueMs, nowMs + pending.retryMs);
+    if (lane.sent === count) this.#end(lane, count);
     return pending;
   }
 
-  #shift(): void {
-    const message = this.#queue.shift();
-    if (message !== undefined) this.#queuedBytes -= message.bytes.length;
-    this.#fragmentsOfFirst = 0;
+  /** One of a single fragment is ended with its beginning, and needs no place among the open ones. */
+  readonly #isReady = (lane: Lane): boolean =>
+    lane.first !== 0 || this.#open < OPEN_MESSAGES_MAX || fragmentsOf(lane.messages[0].bytes) === 1;
+
+  #begin(lane: Lane, count: number): void {
+    lane.first = this.#next;
+    if (count > 1) this.#open++;
   }
+
+  #end(lane: Lane, count: number): void {
+    lane.previous = this.#next - 1;
+    if (count > 1) this.#open--;
+    this.#lanes.shift(lane);
+  }
+}
+
+function fragmentsOf(bytes: Uint8Array): number {
+  return Math.max(1, Math.ceil(bytes.length / RELIABLE_FRAGMENT_BYTES_MAX));
 }

@@ -13,6 +13,10 @@ export class ParkedMessages {
   #messages: { readonly message: ReceivedMessage; readonly parkedMs: number }[] = [];
   #bytes = 0;
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** False when there is no room. */
   park(nowMs: number, message: ReceivedMessage): boolean {
     if (this.#messages.length >= MESSAGES_MAX || this.#bytes + message.bytes.length > BYTES_MAX) return false;

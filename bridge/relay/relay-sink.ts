@@ -38,5 +38,7 @@ export interface RelaySink {
   ): void;
   /** All that the peer wants in this conference, now: replaces what it wanted before. */
   onWanted(peer: BridgeId, conferenceId: ConferenceId, wants: readonly Want[]): void;
+  /** Frames of that bridge are lost for good: media of some source may have a hole. At most every 50 ms. */
+  onFramesLost(peer: BridgeId): void;
   onLinkState(peer: BridgeId, state: LinkStateName): void;
 }

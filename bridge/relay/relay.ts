@@ -3,11 +3,14 @@ import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protoco
 import type { FrameCiphers } from '../../protocol/octo/aead.ts';
 import type { Want } from '../../protocol/octo/wants.ts';
 import type { DatagramPort, Peer } from '../io/datagram-port.ts';
+import { DEFAULT_FEC_SETTINGS, type FecSettings } from './fec-policy.ts';
+import type { FecClassState } from './fec-sender.ts';
 import type { LinkWire } from './frame-output.ts';
 import type { StartHandshake } from './handshake.ts';
 import { Link } from './link.ts';
 import type { LinkCounters } from './link-counters.ts';
 import type { MediaClass } from './media-class.ts';
+import type { Obstacle } from './message-lanes.ts';
 import type { LinkStateName, RelaySink } from './relay-sink.ts';
 
 /** Bridges that one bridge may have links to. More are refused, and logged: each costs about a megabyte. */
@@ -22,6 +25,8 @@ export interface RelayOptions {
   /** What protects frames: node:crypto, or native code. */
   readonly ciphers: FrameCiphers;
   readonly sink: RelaySink;
+  /** When parity is sent, and how much of it at most. */
+  readonly fec?: FecSettings;
   /** 0 to 1, excluding 1. */
   readonly random: () => number;
   /** The bridge's one monotonic clock, ms. */
@@ -38,9 +43,26 @@ export interface LinkSnapshot extends Readonly<LinkCounters> {
   readonly clockOffsetMs: number | null;
   readonly lossIn: number;
   readonly lossOut: number;
+  /** Frames to the peer lost in a row, mean of ten seconds. */
+  readonly burstLengthOut: number;
+  /** Forward error correction to the peer, by class of media. */
+  readonly fec: readonly FecClassState[];
+  /** After recovery: frames that were given up. */
+  readonly residualIn: number;
+  readonly reorderMs: number;
   readonly conferences: number;
+  /** Reliable messages that have not been sent whole. */
   readonly messagesQueued: number;
+  readonly messagesQueuedBytes: number;
+  /** Fragments sent and not acknowledged. */
+  readonly messagesUnderWay: number;
+  readonly messagesUnfinishedBytes: number;
+  readonly sendersHeldByPeer: number;
+  readonly sendersHeldHere: number;
 }
+
+/** Why a link takes nothing from a sender now; `link-down` is any of the others while the link is not up. */
+export type LinkObstacle = Obstacle | 'link-down';
 
 interface Entry {
   peer: BridgePeer;
@@ -150,6 +172,35 @@ export class Relay {
     return link.sendMessage(this.#options.nowMs(), conferenceId, endpointId, isReliable, bytes);
   }
 
+  /**
+   * Why a reliable message of this size had better not be sent to that bridge now; undefined when it may be. None of a peer that is gone or does not share the
+   * conference: `sendMessage` says so and counts it.
+   */
+  messageObstacle(
+    peer: BridgeId,
+    conferenceId: ConferenceId,
+    endpointId: EndpointId,
+    bytes: number,
+  ): LinkObstacle | undefined {
+    const link = this.linkTo(peer);
+    const nowMs = this.#options.nowMs();
+    if (link === undefined || !link.dialogue.shares(conferenceId) || link.isGone(nowMs)) return undefined;
+    const obstacle = link.dialogue.obstacle(nowMs, conferenceId, endpointId, bytes);
+    return obstacle !== undefined && link.state !== 'up' ? 'link-down' : obstacle;
+  }
+
+  /** Whether a sender that met an obstacle on the way to that bridge may go on. */
+  isDrained(peer: BridgeId, conferenceId: ConferenceId, endpointId: EndpointId): boolean {
+    const link = this.linkTo(peer);
+    if (link === undefined || !link.dialogue.shares(conferenceId)) return true;
+    return link.isGone(this.#options.nowMs()) || link.dialogue.isDrained(conferenceId, endpointId);
+  }
+
+  /** Makes that bridge keep the messages of one of its senders, or no longer: a receiver here does not keep up. */
+  holdSender(peer: BridgeId, conferenceId: ConferenceId, endpointId: EndpointId, isHeld: boolean): void {
+    this.linkTo(peer)?.dialogue.hold(this.#options.nowMs(), conferenceId, endpointId, isHeld);
+  }
+
   /** Asks that bridge for a key frame of one layer. Repeats within 50 ms are merged. */
   requestKeyFrame(
     peer: BridgeId,
@@ -168,6 +219,7 @@ export class Relay {
   }
 
   snapshot(): readonly LinkSnapshot[] {
+    const nowMs = this.#options.nowMs();
     return [...this.#entries.values()].map(({ link }) => ({
       bridgeId: link.peerId,
       region: link.region,
@@ -176,8 +228,17 @@ export class Relay {
       clockOffsetMs: link.meter.clockOffsetMs,
       lossIn: link.meter.lossIn,
       lossOut: link.meter.lossOut,
+      burstLengthOut: link.meter.burstLengthOut,
+      fec: link.fec.states(),
+      residualIn: link.meter.residualIn,
+      reorderMs: link.reorderMs,
       conferences: link.dialogue.conferenceCount,
       messagesQueued: link.dialogue.queued,
+      messagesQueuedBytes: link.dialogue.queuedBytes,
+      messagesUnderWay: link.dialogue.underWay,
+      messagesUnfinishedBytes: link.dialogue.unfinishedBytes,
+      sendersHeldByPeer: link.dialogue.heldByPeer(nowMs),
+      sendersHeldHere: link.dialogue.heldHere,
       ...link.counters,
     }));
   }
@@ -199,6 +260,7 @@ export class Relay {
       return entry.link;
     }
     const { self, port, startHandshake, ciphers, sink, random, nowMs: clock, log } = this.#options;
+    const { fec = DEFAULT_FEC_SETTINGS } = this.#options;
     if (this.#entries.size >= LINKS_MAX) {
       log.warn({ peer: peerId, linksMax: LINKS_MAX }, 'too many links');
       return undefined;
@@ -212,6 +274,7 @@ export class Relay {
       startHandshake,
       ciphers,
       sink,
+      fec,
       random,
       nowMs: clock,
       onFailed: reason => log.warn({ peer: peerId, reason }, 'link handshake failed'),
@@ -236,6 +299,8 @@ export class Relay {
 
   #leave(nowMs: number, conferenceId: ConferenceId, link: Link): void {
     link.dialogue.removeConference(nowMs, conferenceId);
+    // The peer is to stop sending at once.
+    link.flush(nowMs);
     const entry = this.#entries.get(link.peerId);
     if (entry !== undefined && link.dialogue.conferenceCount === 0) this.#end(nowMs, entry);
   }

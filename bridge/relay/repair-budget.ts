@@ -4,7 +4,10 @@ const SHARE = 0.25;
 const FLOOR_BYTES_PER_MS = 32;
 const BYTES_MAX = 128_000;
 
-/** What a link may spend on repeating frames: a quarter of what it sends, at least 32 kB/s, bursts up to 128 kB. */
+/**
+ * What a link may spend on repeating frames: a quarter of what it sends, at least 32 kB/s, bursts up to 128 kB. What must not be refused is paid for
+ * later, by what may.
+ */
 export class RepairBudget {
   #bytes = BYTES_MAX;
   #refilledMs: number;
@@ -17,12 +20,12 @@ export class RepairBudget {
     this.#bytes = Math.min(BYTES_MAX, this.#bytes + bytes * SHARE);
   }
 
-  /** True, and spent, when there is that much left. */
-  spend(nowMs: number, bytes: number): boolean {
+  /** True, and spent, when there is that much left, or `isOwed`. */
+  spend(nowMs: number, bytes: number, isOwed: boolean): boolean {
     this.#bytes = Math.min(BYTES_MAX, this.#bytes + (nowMs - this.#refilledMs) * FLOOR_BYTES_PER_MS);
     this.#refilledMs = nowMs;
-    if (this.#bytes < bytes) return false;
-    this.#bytes -= bytes;
+    if (this.#bytes < bytes && !isOwed) return false;
+    this.#bytes = Math.max(-BYTES_MAX, this.#bytes - bytes);
     return true;
   }
 }

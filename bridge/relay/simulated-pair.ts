@@ -7,6 +7,7 @@ import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protoco
 import { PORTABLE_FRAME_CIPHERS } from '../../protocol/octo/aead.ts';
 import type { Want } from '../../protocol/octo/wants.ts';
 import { SLOT_BYTES } from '../arena.ts';
+import { DEFAULT_FEC_SETTINGS, type FecSettings } from './fec-policy.ts';
 import type { Link } from './link.ts';
 import { Relay } from './relay.ts';
 import type { LinkStateName, RelaySink } from './relay-sink.ts';
@@ -39,9 +40,12 @@ export class SimulatedPair {
   filter: (bytes: Buffer, from: SimulatedBridge) => boolean = () => true;
   readonly a: SimulatedBridge;
   readonly b: SimulatedBridge;
+  readonly fec: FecSettings;
   #flying: Flying[] = [];
 
-  constructor(seed: number, path: Partial<Path> = {}) {
+  /** Forward error correction is off unless it is asked for: it would hide from tests of other things what the path loses. */
+  constructor(seed: number, path: Partial<Path> = {}, fec: FecSettings = { ...DEFAULT_FEC_SETTINGS, shareMax: 0 }) {
+    this.fec = fec;
     this.random = seededRandom(seed);
     Object.assign(this.path, path);
     this.a = new SimulatedBridge(this, 'a');
@@ -129,6 +133,8 @@ export class SimulatedBridge implements RelaySink {
   keyFrameRequests: SeenPacket[] = [];
   wanted: { conferenceId: ConferenceId; wants: readonly Want[] }[] = [];
   states: LinkStateName[] = [];
+  /** When frames were given up. */
+  lossesMs: number[] = [];
   #port: SimulatedPort;
   #boots = 0;
 
@@ -197,6 +203,10 @@ export class SimulatedBridge implements RelaySink {
     this.wanted.push({ conferenceId, wants });
   }
 
+  onFramesLost(): void {
+    this.lossesMs.push(this.pair.nowMs);
+  }
+
   onLinkState(_peer: BridgeId, state: LinkStateName): void {
     this.states.push(state);
   }
@@ -222,6 +232,7 @@ export class SimulatedBridge implements RelaySink {
       port: this.#port,
       startHandshake: simulatedHandshakes(this.peer.fingerprint.value, pair.random),
       sink: this,
+      fec: pair.fec,
       random: pair.random,
       nowMs: () => pair.nowMs,
       log: { warn: () => {} },

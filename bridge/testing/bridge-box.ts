@@ -12,7 +12,7 @@ import { Ingress } from '../ingress.ts';
 import type { EndpointTransport, EndpointTransportSink } from '../io/endpoint-transport.ts';
 import type { Link } from '../relay/link.ts';
 import type { MediaClass } from '../relay/media-class.ts';
-import type { Relay } from '../relay/relay.ts';
+import type { LinkObstacle, Relay } from '../relay/relay.ts';
 import { RelayIntake } from '../relay-intake.ts';
 import { RtcpEgress } from '../rtcp-egress.ts';
 import { RtcpIngress } from '../rtcp-ingress.ts';
@@ -29,6 +29,11 @@ export class FakeTransport {
   readonly rtcp: Buffer[] = [];
   readonly data: { readonly kind: 'reliable' | 'lossy'; readonly bytes: Uint8Array }[] = [];
   readonly heardMs = 0;
+  /** What the client has not read yet, and what it has; for a test to say. */
+  dataBacklogBytes = 0;
+  dataDrainedBytes = 0;
+  readonly unreadData: Uint8Array[] = [];
+  isDataHeld = false;
   isClosed = false;
   readonly sink: EndpointTransportSink;
   readonly #port: MemoryPort<Endpoint>;
@@ -68,6 +73,26 @@ export class FakeTransport {
     return true;
   }
 
+  /** A message of the client; a reliable one waits while data is held. */
+  receiveData(kind: 'reliable' | 'lossy', bytes: Uint8Array): void {
+    if (kind === 'reliable' && this.isDataHeld) this.unreadData.push(bytes);
+    else this.sink.onData(kind, bytes);
+  }
+
+  holdData(): void {
+    this.isDataHeld = true;
+  }
+
+  resumeData(): void {
+    this.isDataHeld = false;
+    while (!this.isDataHeld && this.unreadData.length > 0)
+      this.sink.onData('reliable', this.unreadData.splice(0, 1)[0]);
+  }
+
+  takeUnreadData(): readonly Uint8Array[] {
+    return this.unreadData.splice(0);
+  }
+
   close(): void {
     this.isClosed = true;
   }
@@ -76,6 +101,10 @@ export class FakeTransport {
 /** Links without a wire: each call is an immediate call of the other box's sink. Counts packets by layer. */
 class DirectRelay {
   readonly packets: number[] = [0, 0, 0];
+  /** What stands in the way of reliable messages to other bridges; for a test to say. */
+  obstacle: LinkObstacle | undefined;
+  /** Senders of this bridge that others hold. */
+  readonly heldByPeers = new Set<EndpointId>();
   readonly #self: BridgeBox;
   readonly #peers: ReadonlyMap<string, BridgeBox>;
 
@@ -121,6 +150,20 @@ class DirectRelay {
   sendMessage(peer: BridgeId, id: ConferenceId, sender: EndpointId, isReliable: boolean, bytes: Uint8Array): boolean {
     this.#peers.get(peer)?.intake.onRelayedMessage(this.#self.id, id, sender, isReliable, bytes);
     return true;
+  }
+
+  messageObstacle(): LinkObstacle | undefined {
+    return this.obstacle;
+  }
+
+  isDrained(): boolean {
+    return this.obstacle === undefined;
+  }
+
+  holdSender(peer: BridgeId, _id: ConferenceId, sender: EndpointId, isHeld: boolean): void {
+    const held = this.#peers.get(peer)?.relay.heldByPeers;
+    if (isHeld) held?.add(sender);
+    else held?.delete(sender);
   }
 
   requestKeyFrame(peer: BridgeId, id: ConferenceId, endpointId: EndpointId, sourceId: SourceId, layer: number): void {

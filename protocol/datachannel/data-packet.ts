@@ -8,6 +8,9 @@ import { DecodeError } from '../errors.ts';
 /** Largest DataPacket a bridge takes, in bytes: what LiveKit's SDKs send at most (15 kB chunks, 64 KiB whole) with room for the stamp. */
 export const DATA_PACKET_BYTES_MAX = 72 * 1024;
 
+/** With the stamp: two names of up to 1024 characters, twice, and the destinations once more where they are given in the older place. */
+export const STAMPED_PACKET_BYTES_MAX = 2 * DATA_PACKET_BYTES_MAX + 16 * 1024;
+
 /** Who sends, as opaque text. */
 export interface Sender {
   readonly identity: string;
@@ -27,7 +30,7 @@ export interface StampedPacket {
  * sends (metrics, speaker updates). Throws DecodeError when it is not a DataPacket or too large.
  */
 export function stampDataPacket(bytes: Uint8Array, isReliable: boolean, sender: Sender): StampedPacket | undefined {
-  const packet = decode(bytes);
+  const packet = decode(bytes, DATA_PACKET_BYTES_MAX);
   packet.kind = isReliable ? DataPacket_Kind.RELIABLE : DataPacket_Kind.LOSSY;
   packet.participantIdentity = sender.identity;
   packet.participantSid = sender.sid;
@@ -49,11 +52,11 @@ export function stampDataPacket(bytes: Uint8Array, isReliable: boolean, sender: 
 
 /** The destinations of a packet that another bridge has stamped. Throws DecodeError. */
 export function destinationsOf(bytes: Uint8Array): readonly string[] {
-  return decode(bytes).destinationIdentities;
+  return decode(bytes, STAMPED_PACKET_BYTES_MAX).destinationIdentities;
 }
 
-function decode(bytes: Uint8Array): DataPacket {
-  if (bytes.length > DATA_PACKET_BYTES_MAX) throw new DecodeError('data-packet-size');
+function decode(bytes: Uint8Array, bytesMax: number): DataPacket {
+  if (bytes.length > bytesMax) throw new DecodeError('data-packet-size');
   try {
     return DataPacket.fromBinary(bytes);
   } catch {

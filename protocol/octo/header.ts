@@ -38,6 +38,14 @@ export const FRAME_WITHHELD = 0xd;
 export const FRAME_WITHHELD_ACK = 0xe;
 export const FRAME_PROBE = 0xf;
 
+/**
+ * Whether a datagram of `length` bytes can be an Octo 2 frame: long enough, of this version, with a hop left. Does not throw: what strangers send is told
+ * apart by this, at the least cost.
+ */
+export function isFrame(bytes: Uint8Array, offset: number, length: number): boolean {
+  return length >= FRAME_OVERHEAD_BYTES && bytes[offset] >> 4 === (0xc | OCTO_VERSION) && bytes[offset + 1] >= 0x10;
+}
+
 /** A cursor over one frame header; `decode` fills it and allocates nothing. */
 export class FrameHeader {
   type = 0;

@@ -4,6 +4,7 @@
  * Reliable (frame type 1):
  * |                  incarnation of the sender                    |
  * |                    fragment number (FSN)                      |
+ * |            FSN of the message's first fragment                |  which names the message: fragments of several take turns
  * |     FSN of the last fragment of the sender's previous message |  0: none that is not delivered already
  * |        index in message       |     fragments of message      |  then the bytes
  *
@@ -17,16 +18,19 @@ import { PAYLOAD_BYTES_MAX } from './header.ts';
 
 /** The largest message a link carries: LiveKit's data packets (64 KiB and envelope) and the server's own (300 KB) fit. */
 export const MESSAGE_BYTES_MAX = 300_000;
-export const RELIABLE_HEADER_BYTES = 16;
+export const RELIABLE_HEADER_BYTES = 20;
 export const LOSSY_HEADER_BYTES = 8;
 export const RELIABLE_FRAGMENT_BYTES_MAX = PAYLOAD_BYTES_MAX - RELIABLE_HEADER_BYTES;
 export const LOSSY_FRAGMENT_BYTES_MAX = PAYLOAD_BYTES_MAX - LOSSY_HEADER_BYTES;
 /** Fragments of the largest message. */
 export const FRAGMENTS_MAX = Math.ceil(MESSAGE_BYTES_MAX / RELIABLE_FRAGMENT_BYTES_MAX);
+/** Messages of several fragments that may take turns: what bounds the memory of the receiver, and how long a small message waits. */
+export const OPEN_MESSAGES_MAX = 16;
 
 export interface ReliableFragment {
   readonly incarnation: number;
   readonly fsn: number;
+  readonly first: number;
   readonly previous: number;
   readonly index: number;
   readonly count: number;
@@ -42,18 +46,21 @@ export interface LossyFragment {
   readonly bytes: Uint8Array;
 }
 
-/** Throws DecodeError. FSNs start at 1, and a fragment's number is greater than its index. */
+/** Throws DecodeError. FSNs start at 1; those of one message ascend with the index, and lie above that of the message before it. */
 export function decodeReliable(bytes: Uint8Array, offset: number, length: number): ReliableFragment {
   if (length < RELIABLE_HEADER_BYTES) throw new DecodeError('octo-message-short');
   const fsn = readUint32(bytes, offset + 4);
-  const previous = readUint32(bytes, offset + 8);
-  const index = readUint16(bytes, offset + 12);
-  const count = readUint16(bytes, offset + 14);
+  const first = readUint32(bytes, offset + 8);
+  const previous = readUint32(bytes, offset + 12);
+  const index = readUint16(bytes, offset + 16);
+  const count = readUint16(bytes, offset + 18);
   checkFragment(index, count, length - RELIABLE_HEADER_BYTES);
-  if (fsn <= index || previous >= fsn - index) throw new DecodeError('octo-message-number');
+  const isNumbered = index === 0 ? fsn === first : fsn >= first + index;
+  if (first === 0 || !isNumbered || previous >= first) throw new DecodeError('octo-message-number');
   return {
     incarnation: readUint32(bytes, offset),
     fsn,
+    first,
     previous,
     index,
     count,
@@ -65,9 +72,10 @@ export function decodeReliable(bytes: Uint8Array, offset: number, length: number
 export function writeReliable(bytes: Uint8Array, offset: number, fragment: ReliableFragment): number {
   writeUint32(bytes, offset, fragment.incarnation);
   writeUint32(bytes, offset + 4, fragment.fsn);
-  writeUint32(bytes, offset + 8, fragment.previous);
-  writeUint16(bytes, offset + 12, fragment.index);
-  writeUint16(bytes, offset + 14, fragment.count);
+  writeUint32(bytes, offset + 8, fragment.first);
+  writeUint32(bytes, offset + 12, fragment.previous);
+  writeUint16(bytes, offset + 16, fragment.index);
+  writeUint16(bytes, offset + 18, fragment.count);
   bytes.set(fragment.bytes, offset + RELIABLE_HEADER_BYTES);
   return RELIABLE_HEADER_BYTES + fragment.bytes.length;
 }

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { DecodeError } from '../errors.ts';
 import type { EndpointId, SourceId } from '../ids.ts';
 import { PORTABLE_FRAME_CIPHERS } from './aead.ts';
+import { FecPayload } from './fec.ts';
 import { describeFrameCiphers } from './frame-ciphers.contract.ts';
 import {
   FRAME_CLOSE,
@@ -22,7 +23,7 @@ import {
   writeLossy,
   writeReliable,
 } from './message.ts';
-import { ACK_BITMAP_BYTES_MAX, decodeMessageAck, writeMessageAck } from './message-ack.ts';
+import { ACK_BITMAP_BYTES_MAX, decodeMessageAck, HELD_SENDERS_MAX, writeMessageAck } from './message-ack.ts';
 import { countNackBlocks, NACK_BLOCKS_MAX, readNackFirst, readNackMask, writeNack } from './nack.ts';
 import { decodePing, decodePong, writePing, writePong } from './ping.ts';
 import { REPLAY_WINDOW, ReplayWindow } from './replay-window.ts';
@@ -55,6 +56,7 @@ const DECODERS = {
   wantsAck: decodeWantsAck,
   ping: decodePing,
   pong: decodePong,
+  fec: (bytes: Uint8Array, offset: number, length: number) => new FecPayload().decode(bytes, offset, length),
   nack: (_bytes: Uint8Array, _offset: number, length: number) => countNackBlocks(length),
 };
 
@@ -98,15 +100,21 @@ test('payloads round-trip', () => {
       place,
       (one, two, three, clock, other, content, where) => {
         const fsn = Math.max(where.index + 1, two);
-        const reliable = { incarnation: one, fsn, previous: three % (fsn - where.index), ...where, bytes: content };
+        const first = where.index === 0 ? fsn : 1 + (one % (fsn - where.index));
+        const reliable = { incarnation: one, fsn, first, previous: three % first, ...where, bytes: content };
         assert.deepEqual(roundTrip(writeReliable, decodeReliable, reliable), reliable);
         const lossy = { message: one, ...where, bytes: content };
         assert.deepEqual(roundTrip(writeLossy, decodeLossy, lossy), lossy);
-        const ack = { incarnation: one, lowest: Math.max(1, two), bitmap: content.subarray(0, ACK_BITMAP_BYTES_MAX) };
+        const held = Array.from({ length: two % (HELD_SENDERS_MAX + 1) }, () => ({
+          conferenceId: two,
+          endpointId: one,
+        }));
+        const bitmap = content.subarray(0, ACK_BITMAP_BYTES_MAX);
+        const ack = { incarnation: one, lowest: Math.max(1, two), bitmap, held };
         assert.deepEqual(roundTrip(writeMessageAck, decodeMessageAck, ack), ack);
         const wantsAck = { incarnation: one, version: two };
         assert.deepEqual(roundTrip(writeWantsAck, decodeWantsAck, wantsAck), wantsAck);
-        const ping = { incarnation: one, number: two, sentMicros: clock, expected: three, lost: one };
+        const ping = { incarnation: one, number: two, sentMicros: clock, expected: three, lost: one, bursts: two };
         assert.deepEqual(roundTrip(writePing, decodePing, ping), ping);
         const pong = { number: one, receivedMicros: clock, sentMicros: other };
         assert.deepEqual(roundTrip(writePong, decodePong, pong), pong);

@@ -7,6 +7,7 @@
  * |             sender's clock, microseconds, 64 bits             |
  * |  frames of this session the peer sent, as far as is known     |
  * |  how many of them did not arrive at the first try             |
+ * |  how many runs of consecutive numbers these are               |
  *
  * Pong (frame type 9):
  * |                          ping number                          |
@@ -16,7 +17,7 @@
 import { DecodeError } from '../errors.ts';
 import { readUint32, writeUint32 } from '../rtp/packet.ts';
 
-export const PING_BYTES = 24;
+export const PING_BYTES = 28;
 export const PONG_BYTES = 20;
 
 export interface Ping {
@@ -25,6 +26,8 @@ export interface Ping {
   readonly sentMicros: number;
   readonly expected: number;
   readonly lost: number;
+  /** Lost frames with consecutive numbers are one burst. */
+  readonly bursts: number;
 }
 
 export interface Pong {
@@ -42,6 +45,7 @@ export function decodePing(bytes: Uint8Array, offset: number, length: number): P
     sentMicros: readMicros(bytes, offset + 8),
     expected: readUint32(bytes, offset + 16),
     lost: readUint32(bytes, offset + 20),
+    bursts: readUint32(bytes, offset + 24),
   };
 }
 
@@ -52,6 +56,7 @@ export function writePing(bytes: Uint8Array, offset: number, ping: Ping): number
   writeMicros(bytes, offset + 8, ping.sentMicros);
   writeUint32(bytes, offset + 16, ping.expected);
   writeUint32(bytes, offset + 20, ping.lost);
+  writeUint32(bytes, offset + 24, ping.bursts);
   return PING_BYTES;
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { GcmOpener, GcmSealer } from './aead.ts';
+import { FecPayload } from './fec.ts';
 import { FrameHeader, HEADER_BYTES, TAG_BYTES, writeHeader, writeSequence } from './header.ts';
 import { cutSessionKeys } from './keys.ts';
 import { decodeLossy, decodeReliable } from './message.ts';
@@ -92,6 +93,13 @@ function fieldsOf(type: number, payload: Buffer): unknown {
       return decodePing(payload, 0, payload.length);
     case 9:
       return decodePong(payload, 0, payload.length);
+    case 11: {
+      const fec = new FecPayload();
+      fec.decode(payload, 0, payload.length);
+      const { first, row, previous, symbolOffset, symbolBytes } = fec;
+      const symbol = payload.toString('hex', symbolOffset, symbolOffset + symbolBytes);
+      return { first, row, previous, distances: [...fec.distances.subarray(0, fec.count)], symbol };
+    }
     default:
       return {};
   }
@@ -110,7 +118,7 @@ function missingIn(payload: Buffer): number[] {
 }
 
 test('an acknowledgement says which numbers have arrived', () => {
-  const ack = decodeMessageAck(Buffer.from('112233440000000560', 'hex'), 0, 9);
+  const ack = decodeMessageAck(Buffer.from('11223344000000050001000060', 'hex'), 0, 13);
   const arrived = Array.from({ length: 16 }, (_, number) => number).filter(number => isAcked(ack, number));
   assert.deepEqual(arrived, [0, 1, 2, 3, 4, 7, 8]);
 });
