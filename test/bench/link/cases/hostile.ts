@@ -1,15 +1,20 @@
 /** A million datagrams that are not what they seem, to a link from its peer's address: nothing may change but counters. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { Chance } from '../../../soak/chance.ts';
+import { pino } from 'pino';
+import { chooseDatapath } from '../../../../bridge/io/datapath.ts';
 import type { BridgeSnapshot } from '../../forward/io/bridge-process.ts';
-import { HOSTILE_KINDS, HostileDatagrams } from '../hostile-datagrams.ts';
+import { type HostileFigures, measureHostile } from '../../link-hostile.ts';
+import { HOSTILE_BYTES_MAX, HOSTILE_KINDS, HostileDatagrams } from '../../link-hostile-datagrams.ts';
 import { type CaseContext, finding, type LinkCase, note, percent } from '../link-case.ts';
 import { grown, LinkNetwork } from '../link-network.ts';
 import { fatesOf, lostShare } from '../packet-ledger.ts';
 import { AUDIO_SOURCE, VIDEO_SOURCE } from '../plans.ts';
 
 const [ATTACKED, IMPERSONATED] = [1, 0];
-const HEARD_MAX = 4_000;
+const [DATAGRAMS, QUICK_DATAGRAMS] = [1_000_000, 100_000];
+const HEARD_MAX = 1_000;
+/** RFC 7983: above it are Octo's. */
+const OCTO_FIRST_BYTE = 192;
 /** More than a bridge has of good ones at its busiest, and less than would fill its socket. */
 const DATAGRAMS_PER_SECOND = 30_000;
 const BATCH = 100;
@@ -25,13 +30,21 @@ export const HOSTILE: LinkCase = {
   name: 'hostile',
   summary: '1,000,000 forged, replayed or mutated datagrams from the address of the peer',
   async run(context) {
-    const { seed, progress } = context;
+    const { quick, seed, progress } = context;
     const network = await LinkNetwork.start({ bridges: 2, seed, settings: { delayMs: 10 }, progress });
+    let attacked: Awaited<ReturnType<typeof attack>>;
     try {
-      return await attack(context, network);
+      attacked = await attack(context, network);
     } finally {
       await network.close();
     }
+    progress('the link alone, in memory');
+    const { frameCiphers } = await chooseDatapath('auto', pino({ level: 'silent' }));
+    const alone = describeAlone(measureHostile(seed, quick ? QUICK_DATAGRAMS : DATAGRAMS, frameCiphers));
+    return {
+      findings: [...attacked.findings, ...alone.findings],
+      values: { ...attacked.values, ...alone.values },
+    };
   },
 };
 
@@ -45,12 +58,12 @@ async function attack({ quick, seed, progress }: CaseContext, network: LinkNetwo
   const idle = await useDuring(network, () => pause(IDLE_MS));
   const good = await useDuring(network, () => player.call('play', { plan: 'pair', seconds, speed: SPEED }));
   const before = await network.link(ATTACKED, IMPERSONATED);
-  const datagrams = new HostileDatagrams(new Chance(seed), heard);
+  const datagrams = new HostileDatagrams(seed, [...heard]);
   // What the first ones bring into being once (compiled code, table rows) is no leak.
   await flood(network, datagrams, WARM_UP);
   await network.memory(ATTACKED);
   const memoryBefore = await network.memory(ATTACKED);
-  const count = quick ? 100_000 : 1_000_000;
+  const count = quick ? QUICK_DATAGRAMS : DATAGRAMS;
   progress(`${count} hostile datagrams`);
   const bad = await useDuring(network, () => flood(network, datagrams, count));
   const memoryAfter = await network.memory(ATTACKED);
@@ -66,7 +79,7 @@ async function attack({ quick, seed, progress }: CaseContext, network: LinkNetwo
   const isSame = before?.state === 'up' && after?.state === 'up' && before.handshakes === after.handshakes;
   return {
     findings: [
-      note('kinds, in turns', HOSTILE_KINDS.join(', ')),
+      note('kinds', HOSTILE_KINDS.join(', ')),
       finding(
         'state of the link',
         'up, the same session',
@@ -80,9 +93,9 @@ async function attack({ quick, seed, progress }: CaseContext, network: LinkNetwo
         lostShare(fates) === 0 && fates.length > 0,
       ),
       finding(
-        'CPU per datagram, over that of a good one',
+        'CPU of the bridge per datagram, over that of a good one',
         '< 1',
-        `${(badUs / goodUs).toFixed(2)} (${badUs.toFixed(1)} and ${goodUs.toFixed(1)} µs, the good one to one subscriber)`,
+        `${(badUs / goodUs).toFixed(2)} (${badUs.toFixed(1)} and ${goodUs.toFixed(1)} µs, with what a subscriber of the good one costs)`,
         badUs < goodUs,
       ),
       finding(
@@ -100,20 +113,48 @@ async function attack({ quick, seed, progress }: CaseContext, network: LinkNetwo
   };
 }
 
-/** Keeps some of what the impersonated bridge sends to the attacked one, its handshake too. */
-function listen({ mesh }: LinkNetwork): Uint8Array[] {
-  const heard: Uint8Array[] = [];
+/** Without a socket, so that each kind shows by itself. */
+function describeAlone({ datagrams, effects, heapGrowthKb, goodNs, byKindNs }: HostileFigures) {
+  const kinds = HOSTILE_KINDS.toSorted((a, b) => byKindNs[b] - byKindNs[a]);
+  const dearest = kinds[0];
+  const ratio = byKindNs[dearest] / goodNs;
+  return {
+    findings: [
+      finding(
+        'the link alone: what they brought about',
+        'nothing',
+        `${effects} effects of ${datagrams}`,
+        effects === 0,
+      ),
+      finding(
+        'the link alone: CPU of the dearest kind, over a good one',
+        '< 1',
+        `${ratio.toFixed(2)} (${dearest} ${byKindNs[dearest]} ns, then ${kinds[1]} ${byKindNs[kinds[1]]} ns; good ${goodNs} ns)`,
+        ratio < 1,
+      ),
+      note('the link alone: heap', `${heapGrowthKb} kB more after them`),
+    ],
+    values: { effects, goodNs, dearestNs: byKindNs[dearest], dearestRatio: ratio, heapGrowthKb },
+  };
+}
+
+/** Keeps the newest frames that the impersonated bridge sends to the attacked one. */
+function listen({ mesh }: LinkNetwork): Buffer[] {
+  const heard: Buffer[] = [];
   mesh.tap = (from, to, bytes) => {
-    if (from === IMPERSONATED && to === ATTACKED && heard.length < HEARD_MAX) heard.push(Uint8Array.from(bytes));
+    if (from !== IMPERSONATED || to !== ATTACKED || bytes[0] < OCTO_FIRST_BYTE) return;
+    if (heard.length >= HEARD_MAX) heard.shift();
+    heard.push(Buffer.from(bytes));
   };
   return heard;
 }
 
 /** At an even pace: what the socket has no room for would cost nothing. */
 async function flood({ mesh }: LinkNetwork, datagrams: HostileDatagrams, count: number): Promise<void> {
+  const slots = Array.from({ length: BATCH }, () => Buffer.alloc(HOSTILE_BYTES_MAX));
   const startedMs = performance.now();
   for (let sent = 0; sent < count; sent += BATCH) {
-    const batch = Array.from({ length: Math.min(BATCH, count - sent) }, () => datagrams.next().bytes);
+    const batch = slots.slice(0, count - sent).map(slot => slot.subarray(0, datagrams.next(slot)));
     await mesh.inject(IMPERSONATED, ATTACKED, batch);
     const aheadMs = startedMs + (sent * 1_000) / DATAGRAMS_PER_SECOND - performance.now();
     if (aheadMs > 1) await pause(aheadMs);
