@@ -6,6 +6,7 @@ import type { BridgeEvent } from '../protocol/control/events.ts';
 import type { ConferenceSpec, EndpointSpec, Transport } from '../protocol/control/spec.ts';
 import { type BridgeId, type ConferenceId, type EndpointId, formatId } from '../protocol/ids.ts';
 import type { Want } from '../protocol/octo/wants.ts';
+import type { Withheld } from '../protocol/octo/withheld.ts';
 import { Conference } from './conference.ts';
 import type { BridgeCounters } from './counters.ts';
 import { describeConference } from './describe.ts';
@@ -13,6 +14,8 @@ import type { Egress } from './egress.ts';
 import { Endpoint } from './endpoint.ts';
 import { BridgeError } from './errors.ts';
 import type { EndpointTransport, EndpointTransportSink } from './io/endpoint-transport.ts';
+import { LinkBudgets } from './link-budgets.ts';
+import type { LinkHooks } from './link-supply.ts';
 import { MediaCounts } from './media-counts.ts';
 import { Messages } from './messages.ts';
 import type { Link } from './relay/link.ts';
@@ -46,8 +49,13 @@ export class Bridge {
   readonly #options: BridgeOptions;
   readonly #wheel = new TimerWheel<Task>();
   readonly #schedule: Schedule;
+  readonly #budgets: LinkBudgets;
   /** What conferences counted that have ended. */
   readonly #ended = new MediaCounts();
+  readonly #linkHooks: LinkHooks = {
+    startLink: (...layer) => this.#startLink(...layer),
+    handleDemandChanged: link => this.#budgets.handleDemandChanged(link),
+  };
   #endpoints = 0;
   #isDraining = false;
 
@@ -55,6 +63,7 @@ export class Bridge {
     this.#options = options;
     this.messages = new Messages(options.relay, options.counters);
     this.#schedule = new Schedule(this.#wheel, options);
+    this.#budgets = new LinkBudgets(options.relay, this.conferences);
   }
 
   get endpointCount(): number {
@@ -72,7 +81,7 @@ export class Bridge {
     conference.apply(spec);
     const { relay } = this.#options;
     relay.setPeers(id, conference.bridges);
-    conference.retainLinks(relay.linksOf(id));
+    conference.supply.retainLinks(relay.linksOf(id));
     this.#schedule.tellWants(this.#options.nowMs(), conference);
   }
 
@@ -125,6 +134,7 @@ export class Bridge {
   /** Call every 10 ms, and again in the next turn of the event loop while it answers true: then more is due than one turn should take. */
   handleTimeout(nowMs: number): boolean {
     this.messages.handleTimeout(nowMs);
+    this.#budgets.handleTimeout(nowMs);
     return this.#schedule.handleTimeout(nowMs);
   }
 
@@ -133,7 +143,12 @@ export class Bridge {
     const conference = this.conferences.get(id);
     const link = this.#options.relay.linkTo(peer);
     if (conference === undefined || link === undefined) return;
-    conference.applyWanted(nowMs, link, wants);
+    conference.supply.applyWanted(nowMs, link, wants);
+  }
+
+  /** What the other bridge holds back of what this one wants in one conference; complete. */
+  handleWithheld(nowMs: number, peer: BridgeId, id: ConferenceId, withheld: readonly Withheld[]): void {
+    this.conferences.get(id)?.applyWithheld(nowMs, peer, withheld);
   }
 
   handleKeyFrameRequest(
@@ -148,14 +163,18 @@ export class Bridge {
     const source = conference?.source(endpointId, sourceId);
     const link = this.#options.relay.linkTo(peer);
     if (conference === undefined || link === undefined || source === undefined || !source.isLocal) return;
-    source.layers[layer]?.keyFrames.request(nowMs, conference.requesterOf(link), 'bridge');
+    const asked = source.layers[layer];
+    if (asked === undefined || conference.supply.isWithheld(link, source, layer)) return;
+    // They cannot have seen the one that is on its way, and it serves them.
+    if (asked.links.includes(link) && asked.hasKeyFrameOf(nowMs, link.meter.rttMs ?? 0)) return;
+    asked.keyFrames.request(nowMs, conference.requesterOf(link), 'bridge');
   }
 
   /** Media flows over the link to `peer`, maybe for the first time after an outage. Nobody waits for somebody to ask: both ends begin with key frames. */
   handleLinkUp(nowMs: number, peer: BridgeId): void {
     const link = this.#options.relay.linkTo(peer);
     for (const conference of this.conferences.values()) {
-      if (link !== undefined) conference.restartLink(nowMs, link);
+      if (link !== undefined) conference.supply.restart(nowMs, link);
       conference.requestKeyFramesOf(nowMs, peer);
     }
   }
@@ -226,15 +245,16 @@ export class Bridge {
           `this bridge takes at most ${conferencesMax} conferences (limits.conferences)`,
         );
       }
-      conference = new Conference(id, bridgeId, this.#wheel, (...layer) => this.#startLink(...layer));
+      conference = new Conference(id, bridgeId, this.#wheel, this.#linkHooks);
       this.conferences.set(id, conference);
     }
     return conference;
   }
 
-  #startLink(nowMs: number, conference: Conference, link: Link, layer: Layer): void {
-    if (this.#options.egress.relayFromHistory(nowMs, conference.id, link, layer)) return;
+  #startLink(nowMs: number, conference: Conference, link: Link, layer: Layer): boolean {
+    if (this.#options.egress.relayFromHistory(nowMs, conference.id, link, layer)) return true;
     layer.keyFrames.request(nowMs, conference.requesterOf(link), 'bridge');
+    return false;
   }
 
   #open(nowMs: number, conference: Conference, id: EndpointId): Endpoint {
@@ -292,6 +312,7 @@ export class Bridge {
 
   #forget(conference: Conference): void {
     this.conferences.delete(conference.id);
+    conference.supply.retainLinks([]);
     conference.close();
     this.#ended.add(conference.ended);
   }

@@ -7,8 +7,10 @@ import {
   parseId,
   type SourceId,
 } from '../protocol/ids.ts';
-import type { Want } from '../protocol/octo/wants.ts';
+import { layerMaskOf, type Want } from '../protocol/octo/wants.ts';
+import type { Withheld } from '../protocol/octo/withheld.ts';
 import type { Endpoint } from './endpoint.ts';
+import { type LinkHooks, LinkSupply } from './link-supply.ts';
 import { MediaCounts } from './media-counts.ts';
 import type { Link } from './relay/link.ts';
 import { type Layer, Source } from './source.ts';
@@ -25,8 +27,6 @@ const AT_ONCE = 0;
 /** Ask for key frames beside those that {@link Conference.newRequester} numbers: the bridge, for all its subscribers, and for those that a loss has left with half a picture. */
 export const BRIDGE_REQUESTER = 0;
 const MENDER = -1;
-
-export type StartLink = (nowMs: number, conference: Conference, link: Link, layer: Layer) => void;
 
 /** One conference as this bridge has it: its own endpoints, everybody else's sources that somebody here watches, and who speaks. */
 export class Conference {
@@ -46,30 +46,29 @@ export class Conference {
   readonly qualityDue: TaskDeadline;
   /** What streams and subscriptions counted that have ended. */
   readonly ended = new MediaCounts();
+  /** What other bridges want of this conference here, and are sent. */
+  readonly supply: LinkSupply;
   /** When the last audio packet came. */
   heardMs = Number.NEGATIVE_INFINITY;
   readonly #selfId: string;
-  readonly #startLink: StartLink;
   readonly #sources = new Map<number, Source>();
   readonly #waiting = new Map<number, Set<Subscription>>();
   /** Endpoints of other bridges: which bridge serves them. */
   readonly #remote = new Map<EndpointId, { readonly bridgeId: BridgeId; readonly identity: string }>();
-  /** Layers that other bridges have asked for, by source: kept so that a source that appears later is sent at once. */
-  readonly #wantedBy = new Map<Link, ReadonlyMap<number, number>>();
-
+  /** What other bridges hold back of their sources, by key of the source: kept so that a source that is watched later starts from it. */
+  readonly #withheldBy = new Map<BridgeId, ReadonlyMap<number, Withheld>>();
   readonly #requesters = new WeakMap<Link, number>();
   #nextRequester = 1;
   #nextGeneration = 0;
 
-  /** `startLink` gives a link that is new to a video layer something to begin with. */
-  constructor(id: ConferenceId, selfId: string, wheel: TaskWheel, startLink: StartLink) {
+  constructor(id: ConferenceId, selfId: string, wheel: TaskWheel, hooks: LinkHooks) {
     this.id = id;
     this.wheel = wheel;
     this.wantsDue = wheel.deadline({ kind: 'wants', conference: this });
     this.speakersDue = wheel.deadline({ kind: 'speakers', conference: this });
     this.qualityDue = wheel.deadline({ kind: 'quality', conference: this });
     this.#selfId = selfId;
-    this.#startLink = startLink;
+    this.supply = new LinkSupply(this, hooks);
   }
 
   get sources(): Iterable<Source> {
@@ -80,6 +79,8 @@ export class Conference {
   apply(spec: ConferenceSpec): void {
     this.version = spec.version;
     this.bridges = spec.bridges.filter(({ bridgeId }) => bridgeId !== this.#selfId);
+    for (const id of this.#withheldBy.keys())
+      if (!this.bridges.some(({ bridgeId }) => bridgeId === id)) this.#withheldBy.delete(id);
     const named = new Map<EndpointId, { bridgeId: BridgeId; identity: string }>();
     for (const { endpointId, bridgeId, identity } of spec.endpoints) {
       const id = parseId<EndpointId>(endpointId);
@@ -162,7 +163,11 @@ export class Conference {
   }
 
   source(endpointId: number, sourceId: number): Source | undefined {
-    return this.#sources.get(sourceKey(endpointId, sourceId));
+    return this.sourceOf(sourceKey(endpointId, sourceId));
+  }
+
+  sourceOf(key: number): Source | undefined {
+    return this.#sources.get(key);
   }
 
   addSource(source: Source): void {
@@ -170,7 +175,7 @@ export class Conference {
     this.#take(key, source);
     for (const subscription of this.#waiting.get(key) ?? []) this.#connect(subscription, source);
     this.#waiting.delete(key);
-    for (const [link, wanted] of this.#wantedBy) this.#serve(0, source, link, wanted.get(key) ?? 0);
+    this.supply.handleSourceChanged(0, source);
   }
 
   removeSource(source: Source): void {
@@ -183,7 +188,7 @@ export class Conference {
       this.#wait(subscription);
     }
     source.subscriptions.length = 0;
-    for (const layer of source.layers) layer.links.length = 0;
+    this.supply.handleSourceEnded(source);
   }
 
   /** Connects a subscription to its source, now or as soon as the source is there. */
@@ -206,46 +211,36 @@ export class Conference {
     for (const layer of source.layers) layer.keyFrames.removeRequester(subscription.requester);
     source.subscriptions.splice(source.subscriptions.indexOf(subscription), 1);
     if (source.isLocal) return;
+    source.linger.handleEnded(source.shownMask);
     this.wantsDue.bringForward(AT_ONCE);
     if (source.subscriptions.length === 0) this.removeSource(source);
   }
 
-  /** What this bridge wants from another one now; complete. */
-  wants(bridgeId: BridgeId): Want[] {
+  /** What this bridge wants from another one now; complete. What lingers is looked at again when it ends. */
+  wants(nowMs: number, bridgeId: BridgeId): Want[] {
     const wants: Want[] = [];
+    const isFull = this.#withheldBy.has(bridgeId);
     for (const source of this.#sources.values()) {
       if (source.isLocal || this.bridgeOf(source.endpointId) !== bridgeId) continue;
-      const layerMask = source.wantedMask();
-      if (layerMask !== 0) wants.push({ endpointId: source.endpointId, sourceId: source.sourceId, layerMask });
+      const want = { endpointId: source.endpointId, sourceId: source.sourceId, viewers: source.viewers() };
+      if (isFull) source.linger.clear();
+      else this.wantsDue.bringForward(source.linger.apply(nowMs, want.viewers));
+      if (layerMaskOf(want) !== 0) wants.push(want);
     }
     return wants;
   }
 
-  /** Takes what the bridge at the other end of `link` wants from this one; complete. */
-  applyWanted(nowMs: number, link: Link, wants: readonly Want[]): void {
-    const wanted = new Map(wants.map(want => [sourceKey(want.endpointId, want.sourceId), want.layerMask]));
-    if (wanted.size === 0) this.#wantedBy.delete(link);
-    else this.#wantedBy.set(link, wanted);
+  /** Takes what another bridge holds back of what this one wants; complete. */
+  applyWithheld(nowMs: number, bridgeId: BridgeId, withheld: readonly Withheld[]): void {
+    const held = new Map(withheld.map(each => [sourceKey(each.endpointId, each.sourceId), each]));
+    if (held.size === 0) this.#withheldBy.delete(bridgeId);
+    else this.#withheldBy.set(bridgeId, held);
+    this.wantsDue.bringForward(AT_ONCE);
     for (const [key, source] of this.#sources) {
-      if (source.isLocal) this.#serve(nowMs, source, link, wanted.get(key) ?? 0);
-    }
-  }
-
-  /**
-   * Adapts what goes over links to what a publisher sends: while a wanted layer does not flow, the best one below it stands in for it. The bridge at the other
-   * end would otherwise notice only by the silence, and ask a round trip later.
-   */
-  adaptLinks(nowMs: number, source: Source): void {
-    if (!source.isLocal || source.kind !== 'video') return;
-    const key = sourceKey(source.endpointId, source.sourceId);
-    for (const [link, wanted] of this.#wantedBy) this.#serve(nowMs, source, link, wanted.get(key) ?? 0);
-  }
-
-  /** `link` carries media again: the video that goes over it begins anew. */
-  restartLink(nowMs: number, link: Link): void {
-    for (const source of this.#sources.values()) {
-      if (!source.isLocal || source.kind !== 'video') continue;
-      for (const layer of source.layers) if (layer.links.includes(link)) this.#startLink(nowMs, this, link, layer);
+      if (source.isLocal || this.bridgeOf(source.endpointId) !== bridgeId) continue;
+      if (!source.setWithheld(nowMs, held.get(key))) continue;
+      source.flowDue.bringForward(AT_ONCE);
+      for (const { viewDue } of source.subscriptions) viewDue.bringForward(AT_ONCE);
     }
   }
 
@@ -265,14 +260,9 @@ export class Conference {
   *#picturesFrom(bridgeId: BridgeId): Iterable<Layer> {
     for (const source of this.#sources.values()) {
       if (source.isLocal || source.kind !== 'video' || this.bridgeOf(source.endpointId) !== bridgeId) continue;
-      const mask = source.wantedMask();
-      for (const layer of source.layers) if ((mask & (1 << layer.index)) !== 0) yield layer;
+      const viewers = source.viewers();
+      for (const layer of source.layers) if (viewers[layer.index] > 0) yield layer;
     }
-  }
-
-  /** Forgets what bridges wanted whose links are not among `links`: they have left the conference. */
-  retainLinks(links: readonly Link[]): void {
-    for (const link of [...this.#wantedBy.keys()]) if (!links.includes(link)) this.applyWanted(0, link, []);
   }
 
   #remoteSource(subscription: Subscription): Source | undefined {
@@ -281,25 +271,10 @@ export class Conference {
     const { sourceId, kind } = subscription.spec;
     const layers = kind === 'video' ? LAYERS_MAX : 1;
     const source = new Source(this, origin, sourceId as SourceId, kind, false, layers);
+    const bridgeId = this.bridgeOf(origin);
+    if (bridgeId !== undefined) source.setWithheld(0, this.#withheldBy.get(bridgeId)?.get(subscription.key));
     this.#take(subscription.key, source);
     return source;
-  }
-
-  /** Puts `link` on the layers of `mask` and what stands in for them, and off all others. Video that is new to the link starts with a key frame. */
-  #serve(nowMs: number, source: Source, link: Link, mask: number): void {
-    const served = source.kind === 'audio' ? mask : mask | standIn(nowMs, source, mask);
-    const requester = this.requesterOf(link);
-    for (const layer of source.layers) {
-      const isServed = (served & (1 << layer.index)) !== 0;
-      const index = layer.links.indexOf(link);
-      if (isServed && index < 0) {
-        layer.links.push(link);
-        if (source.kind === 'video') this.#startLink(nowMs, this, link, layer);
-      } else if (!isServed && index >= 0) {
-        layer.links.splice(index, 1);
-        layer.keyFrames.removeRequester(requester);
-      }
-    }
   }
 
   #take(key: number, source: Source): void {
@@ -335,13 +310,4 @@ export class Conference {
     }
     waiting.add(subscription);
   }
-}
-
-/** The best flowing layer below the highest wanted one, as a bit, when that one does not flow; 0 when nothing has to stand in. */
-function standIn(nowMs: number, source: Source, mask: number): number {
-  let layer = source.layers.length - 1;
-  while (layer >= 0 && (mask & (1 << layer)) === 0) layer--;
-  if (layer < 0 || source.layers[layer].isFlowing(nowMs)) return 0;
-  while (--layer >= 0) if (source.layers[layer].isFlowing(nowMs)) return 1 << layer;
-  return 0;
 }

@@ -1,6 +1,7 @@
 import { DecodeError } from '../protocol/errors.ts';
 import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../protocol/ids.ts';
 import type { Want } from '../protocol/octo/wants.ts';
+import type { Withheld } from '../protocol/octo/withheld.ts';
 import type { Bridge } from './bridge.ts';
 import type { BridgeCounters } from './counters.ts';
 import type { Ingress } from './ingress.ts';
@@ -80,6 +81,11 @@ export class RelayIntake implements RelaySink {
   onWanted(peer: BridgeId, conferenceId: ConferenceId, wants: readonly Want[]): void {
     this.#ingress.endBurst();
     this.#bridge.handleWanted(this.#options.nowMs(), peer, conferenceId, wants);
+  }
+
+  onWithheld(peer: BridgeId, conferenceId: ConferenceId, withheld: readonly Withheld[]): void {
+    this.#ingress.endBurst();
+    this.#bridge.handleWithheld(this.#options.nowMs(), peer, conferenceId, withheld);
   }
 
   onFramesLost(peer: BridgeId): void {

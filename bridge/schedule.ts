@@ -4,8 +4,7 @@
  * report in one turn.
  */
 import type { BridgeEvent, SpeakerLevel } from '../protocol/control/events.ts';
-import { type BridgeId, formatId } from '../protocol/ids.ts';
-import type { Want } from '../protocol/octo/wants.ts';
+import { formatId } from '../protocol/ids.ts';
 import { BRIDGE_REQUESTER, type Conference } from './conference.ts';
 import type { Egress } from './egress.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -15,6 +14,7 @@ import type { Layer, Source } from './source.ts';
 import type { Stream } from './streams.ts';
 import type { Subscription } from './subscription.ts';
 import type { Task, TaskWheel } from './task.ts';
+import { WantsTeller } from './wants-teller.ts';
 
 /** Tasks of one turn of the event loop, about a millisecond of work: what is left lets packets pass first. */
 export const TASKS_PER_TURN = 128;
@@ -22,7 +22,7 @@ export const TASKS_PER_TURN = 128;
 const REPORT_PERIOD_MS = 1_000;
 /** Reports that are wanted sooner come this far apart. */
 const EARLY_REPORT_MS = 200;
-/** How often a subscriber's key frame is asked for again, and a refused want told again. */
+/** How often a subscriber's key frame is asked for again. */
 const RETRY_MS = 100;
 /** Changes of what is wanted that come within this time are told together. */
 const WANTS_SETTLE_MS = 20;
@@ -49,14 +49,14 @@ export class Schedule {
   readonly #egress: Egress;
   readonly #rtcp: RtcpEgress;
   readonly #emit: (event: BridgeEvent) => void;
-  /** What each other bridge was last told that we want, by conference. */
-  readonly #told = new WeakMap<Conference, Map<BridgeId, readonly Want[]>>();
+  readonly #wants: WantsTeller;
   /** Where a measurement of quality that takes several turns goes on. */
   readonly #measuring = new WeakMap<Conference, IterableIterator<Endpoint>>();
 
   constructor(wheel: TaskWheel, options: ScheduleOptions) {
     this.#wheel = wheel;
     this.#relay = options.relay;
+    this.#wants = new WantsTeller(options.relay);
     this.#egress = options.egress;
     this.#rtcp = options.rtcp;
     this.#emit = options.emit;
@@ -94,20 +94,7 @@ export class Schedule {
 
   /** Tells every other bridge of the conference what this one wants from it, when that has changed. */
   tellWants(nowMs: number, conference: Conference): void {
-    let told = this.#told.get(conference);
-    if (told === undefined) {
-      told = new Map();
-      this.#told.set(conference, told);
-    }
-    for (const { bridgeId } of conference.bridges) {
-      const peer = bridgeId as BridgeId;
-      const wants = conference.wants(peer);
-      if (isSame(told.get(peer) ?? [], wants)) continue;
-      if (this.#relay.setWanted(conference.id, peer, wants)) told.set(peer, wants);
-      else conference.wantsDue.bringForward(nowMs + RETRY_MS);
-    }
-    for (const peer of told.keys())
-      if (!conference.bridges.some(({ bridgeId }) => bridgeId === peer)) told.delete(peer);
+    this.#wants.tell(nowMs, conference);
   }
 
   #perform(nowMs: number, task: Task): void {
@@ -169,6 +156,7 @@ export class Schedule {
     const { endpoint, projection, source } = subscription;
     if (source === undefined || endpoint.state !== 'connected') return;
     if (source.kind === 'video') this.#chooseLayer(nowMs, subscription, source);
+    if (projection.currentLayer >= 0) source.linger.handleShown(projection.currentLayer);
     if (projection.wantedMask !== subscription.wantedMask) {
       subscription.wantedMask = projection.wantedMask;
       if (!source.isLocal) endpoint.conference.wantsDue.bringForward(nowMs + WANTS_SETTLE_MS);
@@ -188,11 +176,12 @@ export class Schedule {
   #lookAtFlow(nowMs: number, source: Source): void {
     if (!source.updateFlow(nowMs) || source.kind === 'audio') return;
     for (const subscription of source.subscriptions) subscription.viewDue.bringForward(nowMs);
-    source.conference.adaptLinks(nowMs, source);
+    if (source.isLocal) source.conference.supply.handleSourceChanged(nowMs, source);
   }
 
   #askForKeyFrame(nowMs: number, layer: Layer): void {
-    if (!layer.keyFrames.poll(nowMs)) return;
+    // What is held back is begun with a key frame when it is released; who waits for it waits on.
+    if (layer.isWithheld || !layer.keyFrames.poll(nowMs)) return;
     const { conference, endpointId, sourceId, isLocal } = layer.source;
     if (isLocal) {
       const endpoint = conference.endpoints.get(endpointId);
@@ -266,15 +255,4 @@ function needsSenderReport({ projection, source }: Subscription): boolean {
 
 function hastenReports(nowMs: number, endpoint: Endpoint): void {
   endpoint.reportsDue.bringForward(Math.max(nowMs, endpoint.lastReportMs + EARLY_REPORT_MS));
-}
-
-function isSame(a: readonly Want[], b: readonly Want[]): boolean {
-  if (a.length !== b.length) return false;
-  for (let index = 0; index < a.length; index++) {
-    const left = a[index];
-    const right = b[index];
-    if (left.endpointId !== right.endpointId || left.sourceId !== right.sourceId || left.layerMask !== right.layerMask)
-      return false;
-  }
-  return true;
 }

@@ -1,9 +1,11 @@
-import type { EndpointId, SourceId } from '../protocol/ids.ts';
+import { type EndpointId, LAYERS_MAX, type SourceId } from '../protocol/ids.ts';
+import type { Withheld } from '../protocol/octo/withheld.ts';
 import { Extender16 } from '../protocol/sequence.ts';
 import type { Conference } from './conference.ts';
 import { HISTORY_AGE_MS_MAX, PacketHistory } from './forward/packet-history.ts';
 import type { ProjectionLayer } from './forward/projection-options.ts';
 import type { SenderReportPoint } from './forward/timeline.ts';
+import { Linger } from './linger.ts';
 import { KeyFrameRequests } from './receive/key-frame-requests.ts';
 import { RateWindow } from './receive/rate-window.ts';
 import type { Link } from './relay/link.ts';
@@ -26,6 +28,12 @@ const FLOW_UNSURE_MS = 100;
 const OLD_PACKETS = 512;
 const OLD_RUN_RESTART = 16;
 
+/** A layer that its bridge says it sends instead of another one counts as flowing for so long before its first packet: a key frame is on its way. */
+const ANNOUNCED_MS = 2_000;
+
+/** What is released begins with a key frame: nobody asks for one before that can have come. */
+const RELEASED_MS = 300;
+
 /** A picture that begins further back would be shown late, and run after the present for a while. */
 const YOUNG_KEY_FRAME_MS = 400;
 const YOUNG_KEY_FRAME_PACKETS = 100;
@@ -39,6 +47,8 @@ export class Source {
   readonly isLocal: boolean;
   readonly layers: readonly Layer[];
   readonly subscriptions: Subscription[] = [];
+  /** Layers of another bridge's source that go on being wanted for a moment. */
+  readonly linger = new Linger();
   /** When it is next seen which layers have media. Not set while none has had for so long that its history is gone. */
   readonly flowDue: TaskDeadline;
   isMuted = false;
@@ -109,15 +119,40 @@ export class Source {
   }
 
   /**
-   * Layers that subscribers here need, as a bit mask (bit 0: layer 0). One that is still connecting needs none: the key frame that a new want brings
-   * would come too early for it, and the next one later.
+   * How many subscribers here need each layer. One that is still connecting needs none: the key frame that a new want brings would come too early for it, and the
+   * next one later.
    */
-  wantedMask(): number {
-    let mask = 0;
+  viewers(): number[] {
+    const viewers: number[] = new Array(LAYERS_MAX).fill(0);
     for (const { projection, endpoint } of this.subscriptions) {
-      if (endpoint.state === 'connected') mask |= projection.wantedMask;
+      if (endpoint.state !== 'connected') continue;
+      const mask = projection.wantedMask;
+      for (let layer = 0; layer < LAYERS_MAX; layer++) if ((mask & (1 << layer)) !== 0) viewers[layer]++;
     }
+    return viewers;
+  }
+
+  /** Bit n: layer n is shown to somebody here. */
+  get shownMask(): number {
+    let mask = 0;
+    for (const { projection } of this.subscriptions)
+      if (projection.currentLayer >= 0) mask |= 1 << projection.currentLayer;
     return mask;
+  }
+
+  /**
+   * Takes which layers the source's own bridge holds back, and which of those wanted it sends; undefined: it holds nothing back. What is held back ceases to flow at once. True when
+   * that changed something.
+   */
+  setWithheld(nowMs: number, withheld: Withheld | undefined): boolean {
+    let isChanged = false;
+    for (const layer of this.layers) {
+      const bit = 1 << layer.index;
+      const isWithheld = withheld !== undefined && (withheld.withheldMask & bit) !== 0;
+      const isAnnounced = withheld !== undefined && (withheld.sentMask & bit) !== 0;
+      if (layer.setWithheld(nowMs, isWithheld, isAnnounced)) isChanged = true;
+    }
+    return isChanged;
   }
 }
 
@@ -130,8 +165,12 @@ export class Layer implements ProjectionLayer {
   readonly keyFrames = new KeyFrameRequests();
   /** When the publisher may have to be asked for a key frame. */
   readonly keyFramesDue: TaskDeadline;
-  /** Links whose bridge wants this layer; only of local sources. */
+  /** Links that carry this layer; only of local sources. */
   readonly links: Link[] = [];
+  /** Links that are to carry it from its next key frame on. */
+  readonly waitingLinks: Link[] = [];
+  /** The source's own bridge holds it back: the link is full. */
+  isWithheld = false;
   /** The origin's last sender report; its NTP time is the origin's clock. Overwritten by the next. */
   senderReport: SenderReportPoint | undefined;
   /** SSRC at the origin, 0 before the first packet. */
@@ -144,6 +183,7 @@ export class Layer implements ProjectionLayer {
   readonly #report = { ntpSeconds: 0, ntpFraction: 0, rtpTimestamp: 0, arrivedMs: 0 };
   readonly #extender = new Extender16();
   #oldRun = 0;
+  #announcedUntilMs = Number.NEGATIVE_INFINITY;
   #keyFrameMs = Number.NEGATIVE_INFINITY;
   #keyFrameSequence = -1;
   #keyFrameGeneration = -1;
@@ -160,8 +200,9 @@ export class Layer implements ProjectionLayer {
   }
 
   isFlowing(nowMs: number): boolean {
+    if (this.isWithheld) return false;
     const silentMs = nowMs - this.lastPacketMs;
-    if (silentMs < SILENT_BESIDE_SIBLINGS_MS) return true;
+    if (silentMs < SILENT_BESIDE_SIBLINGS_MS || nowMs < this.#announcedUntilMs) return true;
     if (silentMs > SILENT_ALONE_MS) return false;
     for (const sibling of this.source.layers) {
       if (sibling !== this && nowMs - sibling.lastPacketMs < SIBLING_IS_LIVE_MS) return false;
@@ -172,6 +213,7 @@ export class Layer implements ProjectionLayer {
   /** When its silence may next mean something else than now. Gives the history's memory back when nobody may have it any more. */
   nextLookMs(nowMs: number): number {
     const silentMs = nowMs - this.lastPacketMs;
+    if (nowMs < this.#announcedUntilMs) return nowMs + FLOW_UNSURE_MS;
     if (silentMs < SILENT_BESIDE_SIBLINGS_MS) return this.lastPacketMs + SILENT_BESIDE_SIBLINGS_MS;
     if (silentMs <= SILENT_ALONE_MS) return nowMs + FLOW_UNSURE_MS;
     if (silentMs <= HISTORY_AGE_MS_MAX) return this.lastPacketMs + HISTORY_AGE_MS_MAX + 1;
@@ -233,9 +275,32 @@ export class Layer implements ProjectionLayer {
     return Math.round(this.#frames.perSecond(nowMs));
   }
 
+  /**
+   * Its own bridge holds it back, or sends it in place of a layer that is held back. What was asked for meanwhile is asked for again when it is released, unless the key frame that it
+   * begins with then answers it. True when that changed something.
+   */
+  setWithheld(nowMs: number, isWithheld: boolean, isAnnounced: boolean): boolean {
+    const wasWithheld = this.isWithheld;
+    this.isWithheld = isWithheld;
+    if (wasWithheld && !isWithheld && this.keyFrames.isWaiting) this.keyFramesDue.bringForward(nowMs + RELEASED_MS);
+    if (!isAnnounced || this.isFlowing(nowMs)) return wasWithheld !== isWithheld;
+    this.#announcedUntilMs = nowMs + ANNOUNCED_MS;
+    return true;
+  }
+
+  /** True when a key frame began less than `ageMs` ago. */
+  hasKeyFrameOf(nowMs: number, ageMs: number): boolean {
+    return nowMs - this.#keyFrameMs < ageMs;
+  }
+
   /** The first packet of a key frame has come: whoever waits for one has it. */
   handleKeyFrame(nowMs: number, sequence: number, timestamp: number): void {
     this.keyFrames.handleKeyFrame(nowMs);
+    for (const link of this.waitingLinks) {
+      this.links.push(link);
+      link.layers.sent++;
+    }
+    this.waitingLinks.length = 0;
     this.keyFrameTimestamp = timestamp;
     this.holes = 0;
     this.#keyFrameMs = nowMs;

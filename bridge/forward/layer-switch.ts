@@ -12,7 +12,13 @@ export class LayerSwitch {
   isEnabled = false;
 
   private readonly isVideo: boolean;
-  private readonly facts: LayerFacts = { isEnabled: false, layerMax: 0, currentLayer: NO_LAYER, flowingMask: 0 };
+  private readonly facts: LayerFacts = {
+    isEnabled: false,
+    layerMax: 0,
+    currentLayer: NO_LAYER,
+    flowingMask: 0,
+    withheldMask: 0,
+  };
 
   constructor(isVideo: boolean) {
     this.isVideo = isVideo;
@@ -33,18 +39,33 @@ export class LayerSwitch {
     const facts = this.facts;
     facts.currentLayer = this.current;
     facts.flowingMask = 0;
+    facts.withheldMask = 0;
     for (let layer = 0; layer < layers.length; layer++) {
       if (layers[layer].isFlowing(nowMs)) facts.flowingMask |= 1 << layer;
+      if (layers[layer].isWithheld) facts.withheldMask |= 1 << layer;
     }
     const rule = layerRuleFor(facts);
     this.target = rule.choose(facts) ?? NO_LAYER;
     this.reason = rule.name;
   }
 
-  /** True when forwarding may begin at, or switch to, a key frame of `layer`. Before the first frame any layer will do: a picture now, a better one next. */
-  mayBeginOn(layer: number): boolean {
+  /**
+   * True when forwarding may begin at, or switch to, a key frame of `layer`. Before the first frame any layer will do: a picture now, a better one next. Nor does one that is better than the
+   * target, and asked for, have to be chosen first: it has just begun to flow, and its next key frame would have to be asked for.
+   */
+  mayBeginOn(layer: number, isFlowing: boolean): boolean {
     if (layer === this.current) return false;
-    return layer === this.target || (this.current === NO_LAYER && layer <= this.facts.layerMax);
+    if (layer === this.target) return true;
+    if (layer > this.facts.layerMax) return false;
+    return this.current === NO_LAYER || (layer > this.target && isFlowing);
+  }
+
+  /** Forwarding begins at a key frame of `layer`. */
+  handleBegun(layer: number): void {
+    this.current = layer;
+    if (!this.isVideo || layer <= this.target) return;
+    this.target = layer;
+    this.reason = layer === this.facts.layerMax ? 'as-asked' : 'best-below-asked';
   }
 
   /** Layer whose key frame it waits for, or NO_LAYER. */
@@ -52,12 +73,15 @@ export class LayerSwitch {
     return this.isVideo && this.target !== this.current ? this.target : NO_LAYER;
   }
 
-  /** Bit n: layer n is needed. What is shown, what is waited for, and what would be better if it flowed; everything while nothing does. */
+  /**
+   * Bit n: layer n is needed. What is shown, what is waited for, and what would be better if it flowed. While nothing flows it is the layer asked for: whoever sends
+   * it lets the best one below stand in.
+   */
   get wantedMask(): number {
     if (!this.isEnabled) return 0;
-    const lowest = this.reason === 'nothing-flows' ? 0 : Math.max(0, this.target);
-    const upToMax = (2 << this.facts.layerMax) - 1;
+    const { layerMax } = this.facts;
+    const lowest = this.reason === 'nothing-flows' ? layerMax : Math.min(layerMax, Math.max(0, this.target));
     const current = this.current === NO_LAYER ? 0 : 1 << this.current;
-    return (upToMax & ~((1 << lowest) - 1)) | current;
+    return ((2 << layerMax) - (1 << lowest)) | current;
   }
 }

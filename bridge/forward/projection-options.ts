@@ -9,6 +9,8 @@ export interface ProjectionLayer {
   readonly senderReport: SenderReportPoint | undefined;
   /** True while the layer has media. */
   isFlowing(nowMs: number): boolean;
+  /** True while the bridge it comes from holds it back: it does not flow, and asking for it is in vain. */
+  readonly isWithheld: boolean;
 }
 
 export interface ProjectionOptions {

@@ -71,6 +71,7 @@ export class ProjectionBench {
       history: new PacketHistory(kind),
       senderReport: undefined,
       flows: true,
+      isWithheld: false,
       isFlowing(): boolean {
         return this.flows;
       },

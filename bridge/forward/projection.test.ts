@@ -74,12 +74,12 @@ test('a lower layer asked for takes over at its key frame; until then the old on
   );
 });
 
-test('only the layers that are needed are wanted, all of them while nothing flows', () => {
+test('only the layers that are needed are wanted, the one asked for while nothing flows', () => {
   const camera = new Camera(new ProjectionBench('video', 3));
   const { projection, layers } = camera.bench;
   for (const layer of layers) layer.flows = false;
   projection.chooseLayer(0, layers);
-  assert.equal(projection.wantedMask, 0b111);
+  assert.equal(projection.wantedMask, 0b100);
   layers[1].flows = true;
   projection.chooseLayer(0, layers);
   assert.equal(projection.wantedMask, 0b110);

@@ -320,7 +320,8 @@ export class Projection {
 
   /** True when a run may begin at this packet: it can be decoded by itself, and what followed it can still be had by NACK. */
   private mayBegin(packet: MediaPacket, layers: readonly ProjectionLayer[]): boolean {
-    if (!packet.startsKeyFrame || !this.layerSwitch.mayBeginOn(packet.layer)) return false;
+    if (!packet.startsKeyFrame) return false;
+    if (!this.layerSwitch.mayBeginOn(packet.layer, layers[packet.layer].isFlowing(packet.arrivedMs))) return false;
     return layers[packet.layer].history.highest - packet.sequence < GAP_PACKETS_MAX;
   }
 
@@ -354,7 +355,7 @@ export class Projection {
     this.temporal.restart();
     this.replay.begin(nowMs);
     if (ended.layer !== NO_LAYER && ended.layer !== layer) this.counters.layerSwitches++;
-    this.layerSwitch.current = layer;
+    this.layerSwitch.handleBegun(layer);
     this.wantsSenderReport = true;
     this.alarm.bringForward(nowMs + RUN_SETTLES_MS);
     const timestampOut = segment.timestampOf(sequence, rtp.timestamp);

@@ -47,6 +47,9 @@ const COUNTERS: Readonly<Record<keyof LinkCounters, readonly [name: string, help
   keyFrameRequestsIn: ['in_key_frame_requests', 'Key frames asked for by the peer'],
   keyFrameRequestsOut: ['out_key_frame_requests', 'Key frames asked of the peer'],
   keyFrameRequestsMerged: ['merged_key_frame_requests', 'Key-frame requests that an earlier one stood for'],
+  layersRaised: ['raised_layers', 'Sources raised to a higher layer on a full link'],
+  layersOverBudget: ['over_budget_layers', 'Sources lowered because the budget of the link no longer sufficed'],
+  layersOutbid: ['outbid_layers', 'Sources lowered in favour of one with more viewers'],
 };
 
 type Level = Exclude<keyof LinkSnapshot, keyof LinkCounters | 'bridgeId' | 'region' | 'state' | 'fec'>;
@@ -60,6 +63,9 @@ const LEVELS: Readonly<Record<Level, readonly [name: string, help: string]>> = {
   residualIn: ['residual_in_ratio', 'Share of frames from the peer that are lost after recovery'],
   reorderMs: ['reorder_ms', 'How long a missing frame is taken to be late, not lost'],
   conferences: ['conferences', 'Conferences that span this bridge and the peer'],
+  layersWanted: ['wanted_layers', 'Layers that the peer wants, over all conferences'],
+  layersSent: ['sent_layers', 'Layers that are sent to the peer, those that stand in for others included'],
+  layersWithheld: ['withheld_layers', 'Layers held back from the peer because the link is full'],
   messagesQueued: ['queued_messages', 'Data messages that wait to be sent'],
   messagesQueuedBytes: ['queued_messages_bytes', 'Bytes of data messages that wait to be sent'],
   messagesUnderWay: ['fragments_under_way', 'Fragments of data messages sent and not acknowledged'],

@@ -197,6 +197,7 @@ async function open(bridgeId: string, certificate: Certificate, changed: () => v
       note(`${isReliable ? 'reliable' : 'lossy'} from ${peer}: ${Buffer.from(bytes).toString()}`),
     onKeyFrameRequest: (peer, _conference, _endpoint, _source, layer) => note(`key frame for ${peer} layer ${layer}`),
     onWanted: (peer, _conference, wants) => note(`${peer} wants ${wants.length}`),
+    onWithheld: (peer, _conference, withheld) => note(`${peer} withholds ${withheld.length}`),
     onFramesLost: peer => note(`frames of ${peer} lost`),
     onLinkState: (peer, state) => note(`${peer} ${state}`),
   };
@@ -256,7 +257,7 @@ test('two bridges on real sockets: up without waiting for a timer, then everythi
   a.relay.sendPacket(link, CONFERENCE, ALICE, CAMERA, 1, CLASS_VIDEO, packet, 0, packet.length);
   a.relay.sendMessage('b' as BridgeId, CONFERENCE, ALICE, true, Buffer.from('hello'));
   a.relay.sendMessage('b' as BridgeId, CONFERENCE, ALICE, false, Buffer.from('hi'));
-  b.relay.setWanted(CONFERENCE, 'a' as BridgeId, [{ endpointId: ALICE, sourceId: CAMERA, layerMask: 1 }]);
+  b.relay.setWanted(CONFERENCE, 'a' as BridgeId, [{ endpointId: ALICE, sourceId: CAMERA, viewers: [1, 0, 0] }]);
   b.relay.requestKeyFrame('a' as BridgeId, CONFERENCE, ALICE, CAMERA, 0);
   const expected = ['packet from a layer 1: a packet', 'reliable from a: hello', 'lossy from a: hi'];
   await until(() => expected.every(text => b.seen.includes(text)));

@@ -20,6 +20,8 @@ import {
   FRAME_RELIABLE,
   FRAME_WANTS,
   FRAME_WANTS_ACK,
+  FRAME_WITHHELD,
+  FRAME_WITHHELD_ACK,
   type FrameHeader,
   HEADER_BYTES,
 } from '../../protocol/octo/header.ts';
@@ -89,7 +91,9 @@ export class FrameInput {
       case FRAME_LOSSY:
       case FRAME_MESSAGE_ACK:
       case FRAME_WANTS:
-      case FRAME_WANTS_ACK: {
+      case FRAME_WANTS_ACK:
+      case FRAME_WITHHELD:
+      case FRAME_WITHHELD_ACK: {
         const rttMs = this.#meter.rttOrAssumedMs;
         this.#dialogue.handleFrame(nowMs, session, isNewest, rttMs, header, bytes, offset, length);
         return;

@@ -66,6 +66,10 @@ export interface LinkCounters {
   keyFrameRequestsIn: number;
   keyFrameRequestsOut: number;
   keyFrameRequestsMerged: number;
+  /** Steps up of a source on a full link; steps down because the budget no longer sufficed, and in favour of a source with more viewers. */
+  layersRaised: number;
+  layersOverBudget: number;
+  layersOutbid: number;
 }
 
 export function createLinkCounters(): LinkCounters {
@@ -110,5 +114,8 @@ export function createLinkCounters(): LinkCounters {
     keyFrameRequestsIn: 0,
     keyFrameRequestsOut: 0,
     keyFrameRequestsMerged: 0,
+    layersRaised: 0,
+    layersOverBudget: 0,
+    layersOutbid: 0,
   };
 }

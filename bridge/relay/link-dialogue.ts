@@ -5,6 +5,8 @@ import {
   FRAME_RELIABLE,
   FRAME_WANTS,
   FRAME_WANTS_ACK,
+  FRAME_WITHHELD,
+  FRAME_WITHHELD_ACK,
   type FrameHeader,
   HEADER_BYTES,
 } from '../../protocol/octo/header.ts';
@@ -17,14 +19,9 @@ import {
   writeReliable,
 } from '../../protocol/octo/message.ts';
 import { decodeMessageAck, writeMessageAck } from '../../protocol/octo/message-ack.ts';
-import {
-  decodeWantsAck,
-  decodeWantsPart,
-  partsOf,
-  type Want,
-  writeWantsAck,
-  writeWantsPart,
-} from '../../protocol/octo/wants.ts';
+import { decodeStateAck, type StateFormat, writeStateAck } from '../../protocol/octo/state-part.ts';
+import { isSameWant, layerMaskOf, WANTS, type Want } from '../../protocol/octo/wants.ts';
+import { isSameWithheld, WITHHELD, type Withheld } from '../../protocol/octo/withheld.ts';
 import type { FrameOutput } from './frame-output.ts';
 import { HeldSenders } from './held-senders.ts';
 import type { LinkCounters } from './link-counters.ts';
@@ -36,11 +33,11 @@ import { MessageReceiver, type ReceivedMessage } from './message-receiver.ts';
 import { MessageSender } from './message-sender.ts';
 import { ParkedMessages } from './parked-messages.ts';
 import type { RelaySink } from './relay-sink.ts';
-import { WantsReceiver } from './wants-receiver.ts';
-import { WantsSender } from './wants-sender.ts';
+import { StateReceiver } from './state-receiver.ts';
+import { StateSender } from './state-sender.ts';
 
 /**
- * What two bridges know of each other beyond one session: messages under way, and what each wants. It outlives keys and outages; it starts
+ * What two bridges know of each other beyond one session: messages under way, what each wants, and what each withholds. It outlives keys and outages; it starts
  * again when the peer shows another incarnation (a new process, or a link that was gone and is back).
  */
 export class LinkDialogue {
@@ -55,8 +52,10 @@ export class LinkDialogue {
   readonly #held = new HeldSenders();
   readonly #lossy = new LossyAssembly();
   readonly #parked = new ParkedMessages();
-  readonly #wantsOut = new WantsSender();
-  readonly #wantsIn = new WantsReceiver();
+  readonly #wantsOut = new StateSender(isSameWant);
+  readonly #wantsIn = new StateReceiver<Want>();
+  readonly #withheldOut = new StateSender(isSameWithheld);
+  readonly #withheldIn = new StateReceiver<Withheld>();
   #peerIncarnation = 0;
   #lossyNumber = 0;
 
@@ -112,6 +111,8 @@ export class LinkDialogue {
     this.#conferences.add(conferenceId);
     this.#wantsOut.addConference(conferenceId);
     this.#wantsIn.addConference(nowMs, conferenceId);
+    this.#withheldOut.addConference(conferenceId);
+    this.#withheldIn.addConference(nowMs, conferenceId);
     for (const message of this.#parked.release(conferenceId)) this.#deliver(message, true);
   }
 
@@ -119,12 +120,32 @@ export class LinkDialogue {
     if (!this.#conferences.delete(conferenceId)) return;
     this.#wantsOut.removeConference(nowMs, conferenceId);
     this.#wantsIn.removeConference(conferenceId);
+    this.#withheldOut.removeConference(nowMs, conferenceId);
+    this.#withheldIn.removeConference(conferenceId);
     this.#counters.messagesDropped += this.#messagesOut.dropConference(conferenceId);
   }
 
   /** Replaces what we want in a conference. False when it is not shared, or there are too many entries. */
   setWanted(conferenceId: ConferenceId, wants: readonly Want[]): boolean {
-    return this.#wantsOut.set(conferenceId, wants);
+    return this.#wantsOut.set(
+      conferenceId,
+      wants.filter(want => layerMaskOf(want) !== 0),
+    );
+  }
+
+  /** What the peer wants of us in a conference, as it has told last. */
+  wantsOf(conferenceId: ConferenceId): readonly Want[] {
+    return this.#wantsIn.stateOf(conferenceId);
+  }
+
+  /** Replaces what we withhold from the peer in a conference. False when it is not shared, or there are too many entries. */
+  setWithheld(conferenceId: ConferenceId, withheld: readonly Withheld[]): boolean {
+    return this.#withheldOut.set(conferenceId, withheld);
+  }
+
+  /** What the peer withholds from us in a conference, as it has told last. */
+  withheldOf(conferenceId: ConferenceId): readonly Withheld[] {
+    return this.#withheldIn.stateOf(conferenceId);
   }
 
   /** Accepts a reliable message for delivery: false when the queue is full or the message too large. */
@@ -192,11 +213,13 @@ export class LinkDialogue {
     this.#lossy.restart();
     this.#held.restart();
     this.#wantsOut.restart();
+    this.#withheldOut.restart();
     for (const conferenceId of this.#wantsIn.restart(nowMs)) this.#sink.onWanted(this.#peer, conferenceId, []);
+    for (const conferenceId of this.#withheldIn.restart(nowMs)) this.#sink.onWithheld(this.#peer, conferenceId, []);
     return true;
   }
 
-  /** An authentic frame of one of the five types handled here. Throws DecodeError. */
+  /** An authentic frame of one of the types handled here. Throws DecodeError. */
   handleFrame(
     nowMs: number,
     session: LinkSession,
@@ -231,23 +254,39 @@ export class LinkDialogue {
         return;
       }
       case FRAME_WANTS: {
-        const part = decodeWantsPart(bytes, offset, length);
-        if (!this.meet(nowMs, session, isNewest, part.incarnation)) return;
-        if (!this.shares(conferenceId)) {
-          this.#counters.foreign++;
-          return;
-        }
+        const part = WANTS.decodePart(bytes, offset, length);
+        if (!this.meet(nowMs, session, isNewest, part.incarnation) || !this.#expects(conferenceId)) return;
         const { ack, isChanged } = this.#wantsIn.handlePart(conferenceId, part);
-        if (ack !== 0) this.#sendWantsAck(nowMs, session, conferenceId, ack);
-        if (isChanged) this.#sink.onWanted(this.#peer, conferenceId, this.#wantsIn.wantsIn(conferenceId));
+        if (ack !== 0) this.#sendStateAck(nowMs, session, FRAME_WANTS_ACK, conferenceId, ack);
+        if (isChanged) this.#sink.onWanted(this.#peer, conferenceId, this.wantsOf(conferenceId));
+        return;
+      }
+      case FRAME_WITHHELD: {
+        const part = WITHHELD.decodePart(bytes, offset, length);
+        if (!this.meet(nowMs, session, isNewest, part.incarnation) || !this.#expects(conferenceId)) return;
+        const { ack, isChanged } = this.#withheldIn.handlePart(conferenceId, part);
+        if (ack !== 0) this.#sendStateAck(nowMs, session, FRAME_WITHHELD_ACK, conferenceId, ack);
+        if (isChanged) this.#sink.onWithheld(this.#peer, conferenceId, this.withheldOf(conferenceId));
         return;
       }
       case FRAME_WANTS_ACK: {
-        const ack = decodeWantsAck(bytes, offset, length);
+        const ack = decodeStateAck(bytes, offset, length);
         if (this.meet(nowMs, session, isNewest, ack.incarnation)) this.#wantsOut.handleAck(conferenceId, ack);
         return;
       }
+      case FRAME_WITHHELD_ACK: {
+        const ack = decodeStateAck(bytes, offset, length);
+        if (this.meet(nowMs, session, isNewest, ack.incarnation)) this.#withheldOut.handleAck(conferenceId, ack);
+        return;
+      }
     }
+  }
+
+  /** False, and counted, for a conference that is not shared (any more, or yet): what is not acknowledged comes again. */
+  #expects(conferenceId: ConferenceId): boolean {
+    if (this.shares(conferenceId)) return true;
+    this.#counters.foreign++;
+    return false;
   }
 
   /** Every 10 ms. `session` is undefined while the link is not up; `budgetBps` is what the link may send in all. */
@@ -263,16 +302,33 @@ export class LinkDialogue {
     if (this.#peerIncarnation === 0 || session.peerIncarnation !== this.#peerIncarnation) return;
     this.#sendFragments(nowMs, session, rttMs);
     if (this.#messagesIn.isAckDue || this.#held.isDue(nowMs)) this.#sendMessageAck(nowMs, session);
-    for (const { conferenceId, version, wants } of this.#wantsOut.poll(nowMs, rttMs)) {
-      for (let part = 0; part < partsOf(wants.length); part++) {
-        const slot = this.#output.begin(nowMs, FRAME_WANTS, 0, 0, conferenceId, BRIDGE_ENDPOINT_ID);
+    this.#sendState(nowMs, session, rttMs, FRAME_WANTS, WANTS, this.#wantsOut);
+    this.#sendState(nowMs, session, rttMs, FRAME_WITHHELD, WITHHELD, this.#withheldOut);
+    for (const conferenceId of this.#wantsIn.pollAsks(nowMs)) {
+      this.#sendStateAck(nowMs, session, FRAME_WANTS_ACK, conferenceId, 0);
+    }
+    for (const conferenceId of this.#withheldIn.pollAsks(nowMs)) {
+      this.#sendStateAck(nowMs, session, FRAME_WITHHELD_ACK, conferenceId, 0);
+    }
+  }
+
+  #sendState<Entry>(
+    nowMs: number,
+    session: LinkSession,
+    rttMs: number,
+    type: number,
+    format: StateFormat<Entry>,
+    sender: StateSender<Entry>,
+  ): void {
+    for (const { conferenceId, version, entries } of sender.poll(nowMs, rttMs)) {
+      for (let part = 0; part < format.partsOf(entries.length); part++) {
+        const slot = this.#output.begin(nowMs, type, 0, 0, conferenceId, BRIDGE_ENDPOINT_ID);
         if (slot < 0) return;
         const payload = slot + HEADER_BYTES;
-        const length = writeWantsPart(this.#output.bytes, payload, this.#incarnation, version, part, wants);
+        const length = format.writePart(this.#output.bytes, payload, this.#incarnation, version, part, entries);
         this.#output.finish(nowMs, session, slot, length, true);
       }
     }
-    for (const conferenceId of this.#wantsIn.pollAsks(nowMs)) this.#sendWantsAck(nowMs, session, conferenceId, 0);
   }
 
   #sendFragments(nowMs: number, session: LinkSession, rttMs: number): void {
@@ -294,11 +350,11 @@ export class LinkDialogue {
     this.#output.finish(nowMs, session, slot, length, false);
   }
 
-  #sendWantsAck(nowMs: number, session: LinkSession, conferenceId: ConferenceId, version: number): void {
-    const slot = this.#output.begin(nowMs, FRAME_WANTS_ACK, 0, 0, conferenceId, BRIDGE_ENDPOINT_ID);
+  #sendStateAck(nowMs: number, session: LinkSession, type: number, conferenceId: ConferenceId, version: number): void {
+    const slot = this.#output.begin(nowMs, type, 0, 0, conferenceId, BRIDGE_ENDPOINT_ID);
     if (slot < 0) return;
     const ack = { incarnation: this.#incarnation, version };
-    this.#output.finish(nowMs, session, slot, writeWantsAck(this.#output.bytes, slot + HEADER_BYTES, ack), false);
+    this.#output.finish(nowMs, session, slot, writeStateAck(this.#output.bytes, slot + HEADER_BYTES, ack), false);
   }
 
   #receive(nowMs: number, message: ReceivedMessage): void {

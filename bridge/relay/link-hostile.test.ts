@@ -27,7 +27,7 @@ function withTraffic(): { pair: SimulatedPair; captured: readonly Buffer[] } {
   pair.a.relay.sendPacket(link, CONFERENCE, ALICE, CAMERA, 0, CLASS_VIDEO, Buffer.alloc(60, 0x80), 0, 60);
   pair.a.relay.sendMessage(B, CONFERENCE, ALICE, true, Buffer.from('reliable'));
   pair.a.relay.sendMessage(B, CONFERENCE, ALICE, false, Buffer.from('lossy'));
-  pair.a.relay.setWanted(CONFERENCE, B, [{ endpointId: ALICE, sourceId: CAMERA, layerMask: 1 }]);
+  pair.a.relay.setWanted(CONFERENCE, B, [{ endpointId: ALICE, sourceId: CAMERA, viewers: [1, 0, 0] }]);
   pair.a.relay.requestKeyFrame(B, CONFERENCE, ALICE, CAMERA, 0);
   pair.run(300);
   return { pair, captured: captured.filter(bytes => bytes[0] >= 192) };

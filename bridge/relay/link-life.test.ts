@@ -12,7 +12,7 @@ const MICROPHONE = 0 as SourceId;
 const CAMERA = 1 as SourceId;
 const A = 'a' as BridgeId;
 const B = 'b' as BridgeId;
-const WANT: Want = { endpointId: ALICE, sourceId: CAMERA, layerMask: 1 };
+const WANT: Want = { endpointId: ALICE, sourceId: CAMERA, viewers: [1, 0, 0] };
 
 function isUp(pair: SimulatedPair): boolean {
   return pair.a.link?.state === 'up' && pair.b.link?.state === 'up';

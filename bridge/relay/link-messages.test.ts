@@ -5,7 +5,8 @@ import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protoco
 import { PORTABLE_FRAME_CIPHERS } from '../../protocol/octo/aead.ts';
 import { cutSessionKeys, EXPORTER_BYTES } from '../../protocol/octo/keys.ts';
 import { MESSAGE_BYTES_MAX } from '../../protocol/octo/message.ts';
-import { WANTS_MAX, type Want } from '../../protocol/octo/wants.ts';
+import { ENTRIES_MAX } from '../../protocol/octo/state-part.ts';
+import type { Want } from '../../protocol/octo/wants.ts';
 import { FrameOutput } from './frame-output.ts';
 import { createLinkCounters } from './link-counters.ts';
 import { LinkDialogue } from './link-dialogue.ts';
@@ -256,10 +257,10 @@ test('wants converge to the newest state through loss, and never go back', () =>
 
 test('more wants than a link can carry are refused and change nothing', () => {
   const pair = connected(27);
-  assert.equal(pair.a.relay.setWanted(CONFERENCES[0], B, manyWants(WANTS_MAX + 1, 1)), false);
-  assert.equal(pair.a.relay.setWanted(CONFERENCES[0], B, manyWants(WANTS_MAX, 1)), true);
+  assert.equal(pair.a.relay.setWanted(CONFERENCES[0], B, manyWants(ENTRIES_MAX + 1, 1)), false);
+  assert.equal(pair.a.relay.setWanted(CONFERENCES[0], B, manyWants(ENTRIES_MAX, 1)), true);
   pair.run(500);
-  assert.equal(pair.b.wanted.at(-1)?.wants.length, WANTS_MAX);
+  assert.equal(pair.b.wanted.at(-1)?.wants.length, ENTRIES_MAX);
 });
 
 test('the same wants again cost nothing', () => {
@@ -279,6 +280,6 @@ function manyWants(count: number, version: number): Want[] {
   return Array.from({ length: count }, (_, index) => ({
     endpointId: (version * 0x10000 + index + 1) as EndpointId,
     sourceId: (index % 256) as SourceId,
-    layerMask: 1 + (index % 7),
+    viewers: [1 + (index % 7), index % 3, 0],
   }));
 }

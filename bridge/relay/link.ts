@@ -94,6 +94,8 @@ export class Link {
   sendBudgetBps = Number.POSITIVE_INFINITY;
   /** What everything that the peer wants would take, bit/s; set by whoever decides what is sent. 0 while nothing is held back. */
   demandBps = 0;
+  /** Layers, over all conferences: wanted by the peer, sent to it, and held back from it; kept by whoever decides what is sent. */
+  readonly layers = { wanted: 0, sent: 0, withheld: 0 };
   readonly #sink: RelaySink;
   readonly #ciphers: FrameCiphers;
   readonly #padsRuns: boolean;

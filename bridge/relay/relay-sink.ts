@@ -1,5 +1,6 @@
 import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protocol/ids.ts';
 import type { Want } from '../../protocol/octo/wants.ts';
+import type { Withheld } from '../../protocol/octo/withheld.ts';
 
 /** `connecting`: not up yet. `up`: media flows. `down`: it was up, and the peer is silent or has closed. */
 export type LinkStateName = 'connecting' | 'up' | 'down';
@@ -38,6 +39,8 @@ export interface RelaySink {
   ): void;
   /** All that the peer wants in this conference, now: replaces what it wanted before. */
   onWanted(peer: BridgeId, conferenceId: ConferenceId, wants: readonly Want[]): void;
+  /** All that the peer holds back of what we want in this conference, now: replaces what it held back before. */
+  onWithheld(peer: BridgeId, conferenceId: ConferenceId, withheld: readonly Withheld[]): void;
   /** Frames of that bridge are lost for good: media of some source may have a hole. At most every 50 ms. */
   onFramesLost(peer: BridgeId): void;
   onLinkState(peer: BridgeId, state: LinkStateName): void;

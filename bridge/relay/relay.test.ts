@@ -12,8 +12,8 @@ const CAMERA = 1 as SourceId;
 const A = 'a' as BridgeId;
 const B = 'b' as BridgeId;
 
-function want(endpointId: number, layerMask = 7): Want {
-  return { endpointId: endpointId as EndpointId, sourceId: CAMERA, layerMask };
+function want(endpointId: number, viewers = [1, 2, 3]): Want {
+  return { endpointId: endpointId as EndpointId, sourceId: CAMERA, viewers };
 }
 
 function connected(seed = 1, path = {}): SimulatedPair {

@@ -2,6 +2,7 @@ import type { BridgePeer } from '../../protocol/control/spec.ts';
 import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protocol/ids.ts';
 import type { FrameCiphers } from '../../protocol/octo/aead.ts';
 import type { Want } from '../../protocol/octo/wants.ts';
+import type { Withheld } from '../../protocol/octo/withheld.ts';
 import type { DatagramPort, Peer } from '../io/datagram-port.ts';
 import { DEFAULT_FEC_SETTINGS, type FecSettings } from './fec-policy.ts';
 import type { FecClassState } from './fec-sender.ts';
@@ -51,6 +52,9 @@ export interface LinkSnapshot extends Readonly<LinkCounters> {
   readonly residualIn: number;
   readonly reorderMs: number;
   readonly conferences: number;
+  readonly layersWanted: number;
+  readonly layersSent: number;
+  readonly layersWithheld: number;
   /** Reliable messages that have not been sent whole. */
   readonly messagesQueued: number;
   readonly messagesQueuedBytes: number;
@@ -121,6 +125,11 @@ export class Relay {
     return this.#meshes.get(conferenceId) ?? NONE;
   }
 
+  /** All links. */
+  get links(): Iterable<Link> {
+    return this.#allLinks();
+  }
+
   /** The link to a bridge, for the packet path: hold it while a conference spans it. */
   linkTo(peer: BridgeId): Link | undefined {
     return this.#entries.get(peer)?.link;
@@ -128,10 +137,15 @@ export class Relay {
 
   /**
    * Everything we want from that bridge in this conference: replaces what we wanted before, and is made known until the peer has it. False when
-   * the conference does not span that bridge, or for more than WANTS_MAX entries.
+   * the conference does not span that bridge, or for more than ENTRIES_MAX entries.
    */
   setWanted(conferenceId: ConferenceId, peer: BridgeId, wants: readonly Want[]): boolean {
     return this.linkTo(peer)?.dialogue.setWanted(conferenceId, wants) ?? false;
+  }
+
+  /** Everything we hold back of what that bridge wants in this conference; as {@link setWanted}. */
+  setWithheld(conferenceId: ConferenceId, peer: BridgeId, withheld: readonly Withheld[]): boolean {
+    return this.linkTo(peer)?.dialogue.setWithheld(conferenceId, withheld) ?? false;
   }
 
   /** Hot path: one normalised RTP packet or sender report to one link. Copies it into the port's slot; dropped and counted when the link is not up. */
@@ -233,6 +247,9 @@ export class Relay {
       residualIn: link.meter.residualIn,
       reorderMs: link.reorderMs,
       conferences: link.dialogue.conferenceCount,
+      layersWanted: link.layers.wanted,
+      layersSent: link.layers.sent,
+      layersWithheld: link.layers.withheld,
       messagesQueued: link.dialogue.queued,
       messagesQueuedBytes: link.dialogue.queuedBytes,
       messagesUnderWay: link.dialogue.underWay,
@@ -250,6 +267,10 @@ export class Relay {
     this.#meshes.clear();
     for (const entry of [...this.#entries.values()]) this.#end(nowMs, entry);
     this.#options.port.flush();
+  }
+
+  *#allLinks(): Iterable<Link> {
+    for (const { link } of this.#entries.values()) yield link;
   }
 
   #linkFor(nowMs: number, peer: BridgePeer): Link | undefined {

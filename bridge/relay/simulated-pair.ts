@@ -6,6 +6,7 @@ import type { BridgePeer } from '../../protocol/control/spec.ts';
 import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protocol/ids.ts';
 import { PORTABLE_FRAME_CIPHERS } from '../../protocol/octo/aead.ts';
 import type { Want } from '../../protocol/octo/wants.ts';
+import type { Withheld } from '../../protocol/octo/withheld.ts';
 import { SLOT_BYTES } from '../arena.ts';
 import { DEFAULT_FEC_SETTINGS, type FecSettings } from './fec-policy.ts';
 import type { Link } from './link.ts';
@@ -132,6 +133,7 @@ export class SimulatedBridge implements RelaySink {
   messages: SeenMessage[] = [];
   keyFrameRequests: SeenPacket[] = [];
   wanted: { conferenceId: ConferenceId; wants: readonly Want[] }[] = [];
+  withheld: { conferenceId: ConferenceId; withheld: readonly Withheld[] }[] = [];
   states: LinkStateName[] = [];
   /** When frames were given up. */
   lossesMs: number[] = [];
@@ -201,6 +203,10 @@ export class SimulatedBridge implements RelaySink {
 
   onWanted(_peer: BridgeId, conferenceId: ConferenceId, wants: readonly Want[]): void {
     this.wanted.push({ conferenceId, wants });
+  }
+
+  onWithheld(_peer: BridgeId, conferenceId: ConferenceId, withheld: readonly Withheld[]): void {
+    this.withheld.push({ conferenceId, withheld });
   }
 
   onFramesLost(): void {

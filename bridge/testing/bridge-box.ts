@@ -1,8 +1,10 @@
 /** A whole bridge without network, clock or cryptography: transports keep what is sent, relays of several boxes hand frames to each other. */
 import type { BridgeEvent } from '../../protocol/control/events.ts';
-import type { ConferenceSpec, EndpointSpec } from '../../protocol/control/spec.ts';
+import type { BridgePeer, ConferenceSpec, EndpointSpec } from '../../protocol/control/spec.ts';
 import { type BridgeId, type ConferenceId, type EndpointId, formatId, type SourceId } from '../../protocol/ids.ts';
+import { FRAME_OVERHEAD_BYTES } from '../../protocol/octo/header.ts';
 import type { Want } from '../../protocol/octo/wants.ts';
+import type { Withheld } from '../../protocol/octo/withheld.ts';
 import { EXT_AUDIO_LEVEL, EXT_MID, EXT_REPAIRED_RID, EXT_RID, EXT_TRANSPORT_CC } from '../../protocol/rtp/table.ts';
 import { Bridge } from '../bridge.ts';
 import { BridgeCounters } from '../counters.ts';
@@ -11,6 +13,7 @@ import type { Endpoint } from '../endpoint.ts';
 import { Ingress } from '../ingress.ts';
 import type { EndpointTransport, EndpointTransportSink } from '../io/endpoint-transport.ts';
 import type { Link } from '../relay/link.ts';
+import { createLinkCounters } from '../relay/link-counters.ts';
 import type { MediaClass } from '../relay/media-class.ts';
 import type { LinkObstacle, Relay } from '../relay/relay.ts';
 import { RelayIntake } from '../relay-intake.ts';
@@ -98,32 +101,55 @@ export class FakeTransport {
   }
 }
 
-/** Links without a wire: each call is an immediate call of the other box's sink. Counts packets by layer. */
+/** Links without a wire: each call is a call of the other box's sink, at once or after that box's `linkDelayMs`. Counts packets by layer. */
 class DirectRelay {
   readonly packets: number[] = [0, 0, 0];
+  keyFrameRequests = 0;
   /** What stands in the way of reliable messages to other bridges; for a test to say. */
   obstacle: LinkObstacle | undefined;
   /** Senders of this bridge that others hold. */
   readonly heldByPeers = new Set<EndpointId>();
   readonly #self: BridgeBox;
   readonly #peers: ReadonlyMap<string, BridgeBox>;
+  readonly #links = new Map<string, Link>();
+  readonly #meshes = new Map<ConferenceId, ReadonlySet<string>>();
 
   constructor(self: BridgeBox, peers: ReadonlyMap<string, BridgeBox>) {
     this.#self = self;
     this.#peers = peers;
   }
 
-  setPeers(): void {}
-  removeConference(): void {}
+  setPeers(id: ConferenceId, peers: readonly BridgePeer[]): void {
+    const named = new Set(peers.map(({ bridgeId }) => bridgeId));
+    const left = [...(this.#meshes.get(id) ?? [])].filter(bridgeId => !named.has(bridgeId));
+    this.#meshes.set(id, named);
+    for (const bridgeId of left) this.#tell(bridgeId, peer => peer.intake.onWanted(this.#self.id, id, []));
+  }
+
+  removeConference(id: ConferenceId): void {
+    this.setPeers(id, []);
+  }
+
   handleTimeout(): void {}
   async close(): Promise<void> {}
 
   linkTo(peer: BridgeId): Link | undefined {
-    return this.#peers.get(peer)?.asLink;
+    let link = this.#links.get(peer);
+    if (link === undefined && this.#peers.has(peer)) {
+      const delayMs = this.#self.linkDelayMs;
+      link = standInLink(peer, delayMs === 0 ? null : 2 * delayMs);
+      this.#links.set(peer, link);
+    }
+    return link;
   }
 
-  linksOf(): readonly Link[] {
-    return [...this.#peers.values()].map(box => box.asLink);
+  get links(): Iterable<Link> {
+    return this.#links.values();
+  }
+
+  linksOf(id: ConferenceId): readonly Link[] {
+    const peers = [...(this.#meshes.get(id) ?? [])];
+    return peers.map(peer => this.linkTo(peer as BridgeId)).filter(link => link !== undefined);
   }
 
   snapshot() {
@@ -131,7 +157,12 @@ class DirectRelay {
   }
 
   setWanted(id: ConferenceId, peer: BridgeId, wants: readonly Want[]): boolean {
-    this.#peers.get(peer)?.intake.onWanted(this.#self.id, id, wants);
+    this.#tell(peer, to => to.intake.onWanted(this.#self.id, id, wants));
+    return true;
+  }
+
+  setWithheld(id: ConferenceId, peer: BridgeId, withheld: readonly Withheld[]): boolean {
+    this.#tell(peer, to => to.intake.onWithheld(this.#self.id, id, withheld));
     return true;
   }
 
@@ -141,14 +172,16 @@ class DirectRelay {
   ): void {
     this.packets[rest[3]]++;
     const [id, endpointId, sourceId, layer, _class, bytes, offset, length] = rest;
+    link.counters.bytesOut += length + FRAME_OVERHEAD_BYTES;
     const copy = Buffer.from(bytes.subarray(offset, offset + length));
-    const peer = this.#peers.get(link.peerId);
-    peer?.intake.onRelayedPacket(this.#self.id, id, endpointId, sourceId, layer, copy, 0, length);
-    peer?.ingress.endBurst();
+    this.#tell(link.peerId, to => {
+      to.intake.onRelayedPacket(this.#self.id, id, endpointId, sourceId, layer, copy, 0, length);
+      to.ingress.endBurst();
+    });
   }
 
   sendMessage(peer: BridgeId, id: ConferenceId, sender: EndpointId, isReliable: boolean, bytes: Uint8Array): boolean {
-    this.#peers.get(peer)?.intake.onRelayedMessage(this.#self.id, id, sender, isReliable, bytes);
+    this.#tell(peer, to => to.intake.onRelayedMessage(this.#self.id, id, sender, isReliable, bytes));
     return true;
   }
 
@@ -167,8 +200,25 @@ class DirectRelay {
   }
 
   requestKeyFrame(peer: BridgeId, id: ConferenceId, endpointId: EndpointId, sourceId: SourceId, layer: number): void {
-    this.#peers.get(peer)?.intake.onKeyFrameRequest(this.#self.id, id, endpointId, sourceId, layer);
+    this.keyFrameRequests++;
+    this.#tell(peer, to => to.intake.onKeyFrameRequest(this.#self.id, id, endpointId, sourceId, layer));
   }
+
+  #tell(peer: string, action: (box: BridgeBox) => void): void {
+    this.#peers.get(peer)?.hear(action);
+  }
+}
+
+/** What a bridge reads and writes of a link. */
+function standInLink(peerId: BridgeId, rttMs: number | null): Link {
+  const link: Pick<Link, 'peerId' | 'sendBudgetBps' | 'demandBps' | 'layers' | 'counters'> = {
+    peerId,
+    sendBudgetBps: Number.POSITIVE_INFINITY,
+    demandBps: 0,
+    layers: { wanted: 0, sent: 0, withheld: 0 },
+    counters: createLinkCounters(),
+  };
+  return { ...link, meter: { rttMs } } as unknown as Link;
 }
 
 /** One bridge in memory. Boxes that are given the same `peers` map are a mesh. Time is `nowMs`, moved by {@link run}. */
@@ -182,8 +232,9 @@ export class BridgeBox {
   readonly events: BridgeEvent[] = [];
   readonly port = new MemoryPort<Endpoint>();
   readonly relay: DirectRelay;
-  /** Stands for the link to this box in the books of the others. */
-  readonly asLink: Link;
+  /** How long what other boxes send is under way to this one; given to their links as half the round trip. */
+  linkDelayMs = 0;
+  readonly #underWay: { readonly atMs: number; readonly action: (box: BridgeBox) => void }[] = [];
   readonly #transports = new Map<Endpoint, FakeTransport>();
 
   constructor(
@@ -192,7 +243,6 @@ export class BridgeBox {
     limits: { endpoints?: number; conferences?: number } = {},
   ) {
     this.id = id as BridgeId;
-    this.asLink = { peerId: id } as unknown as Link;
     peers.set(id, this);
     this.relay = new DirectRelay(this, peers);
     const relay = this.relay as unknown as Relay;
@@ -233,10 +283,17 @@ export class BridgeBox {
     this.intake.attach(this.bridge, this.ingress);
   }
 
+  /** Something comes over a link. */
+  hear(action: (box: BridgeBox) => void): void {
+    if (this.linkDelayMs === 0) action(this);
+    else this.#underWay.push({ atMs: this.nowMs + this.linkDelayMs, action });
+  }
+
   /** Lets `durationMs` pass in ticks of 10 ms. */
   run(durationMs: number): void {
     for (let elapsedMs = 0; elapsedMs < durationMs; elapsedMs += 10) {
       this.nowMs += 10;
+      while (this.#underWay.length > 0 && this.#underWay[0].atMs <= this.nowMs) this.#underWay.shift()?.action(this);
       this.bridge.handleTimeout(this.nowMs);
     }
   }

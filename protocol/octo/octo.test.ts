@@ -27,15 +27,9 @@ import { ACK_BITMAP_BYTES_MAX, decodeMessageAck, HELD_SENDERS_MAX, writeMessageA
 import { countNackBlocks, NACK_BLOCKS_MAX, readNackFirst, readNackMask, writeNack } from './nack.ts';
 import { decodePing, decodePong, writePing, writePong } from './ping.ts';
 import { REPLAY_WINDOW, ReplayWindow } from './replay-window.ts';
-import {
-  decodeWantsAck,
-  decodeWantsPart,
-  partsOf,
-  WANTS_PER_PART,
-  type Want,
-  writeWantsAck,
-  writeWantsPart,
-} from './wants.ts';
+import { decodeStateAck, type StateFormat, writeStateAck } from './state-part.ts';
+import { layerMaskOf, VIEWERS_MAX, WANTS, type Want } from './wants.ts';
+import { WITHHELD, type Withheld } from './withheld.ts';
 
 const uint32 = fc.integer({ min: 0, max: 0xffffffff });
 const micros = fc.integer({ min: 0, max: 2 ** 53 - 1 });
@@ -52,8 +46,9 @@ const DECODERS = {
   reliable: decodeReliable,
   lossy: decodeLossy,
   messageAck: decodeMessageAck,
-  wants: decodeWantsPart,
-  wantsAck: decodeWantsAck,
+  wants: (bytes: Uint8Array, offset: number, length: number) => WANTS.decodePart(bytes, offset, length),
+  withheld: (bytes: Uint8Array, offset: number, length: number) => WITHHELD.decodePart(bytes, offset, length),
+  stateAck: decodeStateAck,
   ping: decodePing,
   pong: decodePong,
   fec: (bytes: Uint8Array, offset: number, length: number) => new FecPayload().decode(bytes, offset, length),
@@ -112,8 +107,8 @@ test('payloads round-trip', () => {
         const bitmap = content.subarray(0, ACK_BITMAP_BYTES_MAX);
         const ack = { incarnation: one, lowest: Math.max(1, two), bitmap, held };
         assert.deepEqual(roundTrip(writeMessageAck, decodeMessageAck, ack), ack);
-        const wantsAck = { incarnation: one, version: two };
-        assert.deepEqual(roundTrip(writeWantsAck, decodeWantsAck, wantsAck), wantsAck);
+        const stateAck = { incarnation: one, version: two };
+        assert.deepEqual(roundTrip(writeStateAck, decodeStateAck, stateAck), stateAck);
         const ping = { incarnation: one, number: two, sentMicros: clock, expected: three, lost: one, bursts: two };
         assert.deepEqual(roundTrip(writePing, decodePing, ping), ping);
         const pong = { number: one, receivedMicros: clock, sentMicros: other };
@@ -134,32 +129,68 @@ function roundTrip<T>(
   return decode(buffer, 3, length);
 }
 
-test('wants of any number come back from their parts', () => {
-  const entry = fc.record({
-    endpointId: fc.integer({ min: 1, max: 0xffffffff }),
-    sourceId: fc.integer({ min: 0, max: 255 }),
-    layerMask: fc.integer({ min: 1, max: 7 }),
+const source = {
+  endpointId: fc.integer({ min: 1, max: 0xffffffff }).map(id => id as EndpointId),
+  sourceId: fc.integer({ min: 0, max: 255 }).map(id => id as SourceId),
+};
+const viewers = fc.integer({ min: 0, max: 255 });
+const want: fc.Arbitrary<Want> = fc
+  .record({ ...source, viewers: fc.tuple(viewers, viewers, viewers) })
+  .map(entry => ({ ...entry }))
+  .filter(entry => layerMaskOf(entry) !== 0);
+const withheld: fc.Arbitrary<Withheld> = fc
+  .record({
+    ...source,
+    withheldMask: fc.integer({ min: 1, max: 7 }),
+    sentMask: fc.integer({ min: 0, max: 7 }),
+    reason: fc.integer({ min: 0, max: 255 }),
+  })
+  .map(entry => ({ ...entry, sentMask: entry.sentMask & ~entry.withheldMask }));
+
+function describeState<Entry>(name: string, format: StateFormat<Entry>, entry: fc.Arbitrary<Entry>): void {
+  test(`${name} of any number come back from their parts`, () => {
+    fc.assert(
+      fc.property(fc.array(entry, { maxLength: 3 * format.entriesPerPart }), entries => {
+        const seen: Entry[] = [];
+        for (let part = 0; part < format.partsOf(entries.length); part++) {
+          const buffer = new Uint8Array(PAYLOAD_BYTES_MAX);
+          const length = format.writePart(buffer, 0, 5, 6, part, entries);
+          const decoded = format.decodePart(buffer, 0, length);
+          const { incarnation, version, parts } = decoded;
+          assert.deepEqual([incarnation, version, decoded.part, parts], [5, 6, part, format.partsOf(entries.length)]);
+          seen.push(...decoded.entries);
+        }
+        assert.deepEqual(seen, entries);
+      }),
+      { numRuns: 30 },
+    );
   });
-  fc.assert(
-    fc.property(fc.array(entry, { maxLength: 3 * WANTS_PER_PART }), entries => {
-      const wants: Want[] = entries.map(({ endpointId, sourceId, layerMask }) => ({
-        endpointId: endpointId as EndpointId,
-        sourceId: sourceId as SourceId,
-        layerMask,
-      }));
-      const parts = partsOf(wants.length);
-      const seen: Want[] = [];
-      for (let part = 0; part < parts; part++) {
-        const buffer = new Uint8Array(PAYLOAD_BYTES_MAX);
-        const length = writeWantsPart(buffer, 0, 5, 6, part, wants);
-        const decoded = decodeWantsPart(buffer, 0, length);
-        assert.deepEqual([decoded.incarnation, decoded.version, decoded.part, decoded.parts], [5, 6, part, parts]);
-        seen.push(...decoded.wants);
-      }
-      assert.deepEqual(seen, wants);
-    }),
-    { numRuns: 30 },
-  );
+}
+
+describeState('wants', WANTS, want);
+describeState('withheld layers', WITHHELD, withheld);
+
+test('more viewers than a byte holds are told as 255', () => {
+  const buffer = new Uint8Array(PAYLOAD_BYTES_MAX);
+  const crowd: Want = { endpointId: 5 as EndpointId, sourceId: 1 as SourceId, viewers: [0, 300, 1] };
+  const length = WANTS.writePart(buffer, 0, 5, 6, 0, [crowd]);
+  assert.deepEqual(WANTS.decodePart(buffer, 0, length).entries, [{ ...crowd, viewers: [0, VIEWERS_MAX, 1] }]);
+});
+
+test('an entry that says nothing, contradicts itself or names no layer there is, is refused', () => {
+  const header = '112233440000000300000001';
+  const refused: [StateFormat<unknown>, string][] = [
+    [WANTS, '00000002' + '00' + '000000'],
+    [WANTS, '00000000' + '00' + '000001'],
+    [WITHHELD, '00000002' + '00' + '00' + '01' + '01'],
+    [WITHHELD, '00000002' + '00' + '08' + '01' + '01'],
+    [WITHHELD, '00000002' + '00' + '04' + '05' + '01'],
+    [WITHHELD, '00000000' + '00' + '04' + '01' + '01'],
+  ];
+  for (const [format, entry] of refused) {
+    const bytes = Buffer.from(header + entry, 'hex');
+    assert.throws(() => format.decodePart(bytes, 0, bytes.length), DecodeError, entry);
+  }
 });
 
 test('a nack names exactly the missing numbers, up to what 128 blocks hold', () => {

@@ -9,7 +9,9 @@ import { decodeLossy, decodeReliable } from './message.ts';
 import { decodeMessageAck, isAcked } from './message-ack.ts';
 import { countNackBlocks, readNackFirst, readNackMask } from './nack.ts';
 import { decodePing, decodePong } from './ping.ts';
-import { decodeWantsAck, decodeWantsPart } from './wants.ts';
+import { decodeStateAck } from './state-part.ts';
+import { WANTS } from './wants.ts';
+import { WITHHELD } from './withheld.ts';
 
 interface Vector {
   readonly name: string;
@@ -84,9 +86,12 @@ function fieldsOf(type: number, payload: Buffer): unknown {
       return { ...fields, bitmap: Buffer.from(bitmap).toString('hex') };
     }
     case 4:
-      return decodeWantsPart(payload, 0, payload.length);
+      return WANTS.decodePart(payload, 0, payload.length);
     case 5:
-      return decodeWantsAck(payload, 0, payload.length);
+    case 14:
+      return decodeStateAck(payload, 0, payload.length);
+    case 13:
+      return WITHHELD.decodePart(payload, 0, payload.length);
     case 7:
       return { missing: missingIn(payload) };
     case 8:

@@ -24,7 +24,7 @@ function talk(pair: SimulatedPair, durationMs: number): void {
       if (pair.nowMs % 100 !== 0) continue;
       from.relay.sendMessage(link.peerId, CONFERENCE, ALICE, true, Buffer.from(`${from.id} at ${pair.nowMs}`));
       from.relay.setWanted(CONFERENCE, link.peerId, [
-        { endpointId: ALICE, sourceId: MICROPHONE, layerMask: 1 + (pair.nowMs % 3) },
+        { endpointId: ALICE, sourceId: MICROPHONE, viewers: [1 + (pair.nowMs % 3), 0, 0] },
       ]);
       from.relay.requestKeyFrame(link.peerId, CONFERENCE, ALICE, MICROPHONE, 0);
     }

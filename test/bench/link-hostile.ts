@@ -5,6 +5,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { SLOT_BYTES } from '../../bridge/arena.ts';
+import { DEFAULT_FEC_SETTINGS } from '../../bridge/relay/fec-policy.ts';
 import type { Handshake, HandshakeOptions } from '../../bridge/relay/handshake.ts';
 import { Link } from '../../bridge/relay/link.ts';
 import { CLASS_VIDEO } from '../../bridge/relay/media-class.ts';
@@ -30,12 +31,7 @@ export interface HostileFigures {
 }
 
 /** Sends `datagrams` hostile ones of all kinds to a link that is up. Seeded. The figures of each kind are the best of `rounds` batches. */
-export function measureHostile(
-  seed: number,
-  datagrams: number,
-  ciphers: FrameCiphers,
-  rounds = 40,
-): HostileFigures {
+export function measureHostile(seed: number, datagrams: number, ciphers: FrameCiphers, rounds = 40): HostileFigures {
   const world = new HostileWorld(ciphers);
   for (let round = 0; round < rounds; round++) world.deliverGood();
   const hostile = new HostileDatagrams(seed, world.taken);
@@ -148,6 +144,7 @@ class HostileWorld {
       onRelayedMessage: saw,
       onKeyFrameRequest: saw,
       onWanted: saw,
+      onWithheld: saw,
       onFramesLost: saw,
       onLinkState: saw,
     };
@@ -167,6 +164,7 @@ class HostileWorld {
       },
       startHandshake: options => new PresetHandshake(options),
       ciphers,
+      fec: DEFAULT_FEC_SETTINGS,
       sink,
       random: () => 0.5,
       nowMs: () => this.#nowMs,

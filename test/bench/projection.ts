@@ -51,7 +51,7 @@ export function measureProjection(): ProjectionCost[] {
 
 function measure(media: Case): ProjectionCost {
   const history = new PacketHistory(media.kind);
-  const layers = [{ history, senderReport: undefined, isFlowing: () => true }];
+  const layers = [{ history, senderReport: undefined, isFlowing: () => true, isWithheld: false }];
   const out = Buffer.alloc(SLOT_BYTES * OUT_SLOTS);
   const packet = new MediaPacket();
   const projections = Array.from({ length: SUBSCRIBERS }, (_, index) => {
