@@ -10,6 +10,7 @@ import type { Withheld } from '../protocol/octo/withheld.ts';
 import { Conference } from './conference.ts';
 import type { BridgeCounters } from './counters.ts';
 import { describeConference } from './describe.ts';
+import { describeLinks } from './describe-links.ts';
 import type { Egress } from './egress.ts';
 import { Endpoint } from './endpoint.ts';
 import { BridgeError } from './errors.ts';
@@ -225,8 +226,9 @@ export class Bridge {
     return describeConference(nowMs, conference, this.messages);
   }
 
-  describeLinks() {
-    return this.#options.relay.snapshot();
+  /** Each link, and what it carries. */
+  describeLinks(nowMs: number) {
+    return describeLinks(nowMs, this.conferences, this.#options.relay);
   }
 
   /** Ends every endpoint and link; the caller then closes the ports. */

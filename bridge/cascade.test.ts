@@ -32,6 +32,22 @@ describe('media and messages between two bridges', () => {
     assert.equal(b.relay.packets[0], 0, 'a relayed packet never goes on to another bridge');
   });
 
+  test('a packet that a link has put together again is plain bytes, and forwarded like any other', () => {
+    const { a, b } = mesh({ projections: [projection(1, AUDIO)] });
+    const { relay } = a;
+    const { sendPacket } = relay;
+    relay.sendPacket = (link, ...rest) => {
+      const plain = Uint8Array.from(rest[5].subarray(rest[6], rest[6] + rest[7]));
+      b.intake.onRelayedPacket(a.id, rest[0], rest[1], rest[2], rest[3], plain, 0, plain.length);
+      b.ingress.endBurst();
+      relay.sendPacket = sendPacket;
+      assert.equal(link.peerId, 'b');
+    };
+    a.receive(1, opusPacket({ ssrc: 77, sequence: 1, mid: '0', payload: 'repaired' }));
+    a.receive(1, opusPacket({ ssrc: 77, sequence: 2, payload: 'next' }));
+    assert.deepEqual(b.transport(2).rtp.map(payloadOf), ['repaired', 'next']);
+  });
+
   test('in the steady state only the watched layer crosses', () => {
     const { a, b } = mesh({ projections: [projection(1, VIDEO)] });
     for (let sequence = 1; sequence <= 60; sequence++) {
@@ -98,6 +114,84 @@ describe('media and messages between two bridges', () => {
       rtcpOf(a.transport(1), RTCP_PSFB, PSFB_PLI).map(({ mediaSsrc }) => mediaSsrc),
       [31],
     );
+  });
+
+  /** A subscriber at b that shows the largest layer; `askedAgain` says how many key frames a's publisher has been asked for since the last call. */
+  function watching() {
+    const { a, b } = mesh({ projections: [projection(1, VIDEO)] });
+    const send = (sequence: number) =>
+      a.receive(1, vp8Packet({ ssrc: 31, sequence, mid: '1', rid: 'f', isKeyFrame: sequence === 1 }));
+    for (let sequence = 1; sequence <= 20; sequence++) {
+      send(sequence);
+      a.run(50);
+      b.run(50);
+    }
+    let seen = 0;
+    const askedAgain = () => {
+      const plis = rtcpOf(a.transport(1), RTCP_PSFB, PSFB_PLI).length;
+      const more = plis - seen;
+      seen = plis;
+      return more;
+    };
+    askedAgain();
+    return { a, b, send, askedAgain };
+  }
+
+  test('when a link is up again, each end sees to a key frame and waits for nobody to ask', () => {
+    const { a, b, askedAgain } = watching();
+    a.intake.onLinkState(b.id, 'up');
+    a.run(20);
+    assert.equal(askedAgain(), 1, 'the sending end');
+    a.receive(1, vp8Packet({ ssrc: 31, sequence: 21, isKeyFrame: true }));
+    a.run(1000);
+    b.run(1000);
+    assert.equal(askedAgain(), 0);
+    b.intake.onLinkState(a.id, 'up');
+    b.run(20);
+    a.run(20);
+    assert.equal(askedAgain(), 1, 'the receiving end');
+  });
+
+  test('a picture that a loss on the link has left with a hole gets a key frame, a whole one does not', () => {
+    const { a, b, send, askedAgain } = watching();
+    b.intake.onFramesLost(a.id);
+    b.run(20);
+    a.run(20);
+    assert.equal(askedAgain(), 0, 'what was lost is not of this picture');
+    send(22);
+    b.intake.onFramesLost(a.id);
+    b.run(20);
+    a.run(20);
+    assert.equal(askedAgain(), 1);
+  });
+
+  test('a hole that a late packet fills, or a key frame ends, needs no key frame', () => {
+    const { a, b, send, askedAgain } = watching();
+    const tellLoss = () => {
+      b.intake.onFramesLost(a.id);
+      b.run(20);
+      a.run(20);
+      return askedAgain();
+    };
+    send(22);
+    send(21);
+    assert.equal(tellLoss(), 0);
+    send(24);
+    a.receive(1, vp8Packet({ ssrc: 31, sequence: 25, isKeyFrame: true }));
+    assert.equal(tellLoss(), 0);
+  });
+
+  test('a path that loses all the time is not answered with a storm of key frames', () => {
+    const { a, b, send, askedAgain } = watching();
+    for (let sequence = 22; sequence < 22 + 2 * 160; sequence += 2) {
+      if (sequence % 10 === 2) a.receive(1, vp8Packet({ ssrc: 31, sequence, isKeyFrame: true }));
+      else send(sequence);
+      b.intake.onFramesLost(a.id);
+      a.run(50);
+      b.run(50);
+    }
+    const asked = askedAgain();
+    assert.ok(asked >= 2 && asked <= 4, `${asked} in 8 s`);
   });
 
   test("the origin's sender report keeps its clock across the link", () => {

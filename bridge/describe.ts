@@ -4,7 +4,6 @@ import type { Conference } from './conference.ts';
 import { wantedMaskOf } from './link-supply.ts';
 import type { Messages } from './messages.ts';
 import type { Source } from './source.ts';
-import { sourceKey } from './subscription.ts';
 
 /** What flows in a conference on this bridge, for `GET /v1/conferences/:id`: every answer to "why does she not see him". */
 export function describeConference(nowMs: number, conference: Conference, messages: Messages) {
@@ -63,9 +62,8 @@ function describeSource(nowMs: number, conference: Conference, source: Source) {
 /** Bridges that want this layer and are not sent it, because the link to them is full. */
 function heldBackFrom(conference: Conference, source: Source, layer: number): string[] {
   const peers: string[] = [];
-  const key = sourceKey(source.endpointId, source.sourceId);
   for (const link of conference.supply.links) {
-    const mask = wantedMaskOf(source, conference.supply.wantsOf(link).get(key));
+    const mask = wantedMaskOf(source, conference.supply.wantOf(link, source));
     if ((mask & (1 << layer)) !== 0 && conference.supply.isWithheld(link, source, layer)) peers.push(link.peerId);
   }
   return peers;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EndpointSpec } from '../protocol/control/spec.ts';
 import { writeNack, writePli } from '../protocol/rtcp/feedback.ts';
-import { PSFB_PLI, RTCP_PSFB, RTCP_RTPFB, RTCP_SR, RTPFB_TRANSPORT_CC } from '../protocol/rtcp/packet.ts';
+import { PSFB_PLI, RTCP_PSFB, RTCP_RTPFB, RTCP_SR, RTPFB_NACK, RTPFB_TRANSPORT_CC } from '../protocol/rtcp/packet.ts';
 import { writeSenderReport } from '../protocol/rtcp/report.ts';
 import { BridgeBox, CONFERENCE, type FakeTransport } from './testing/bridge-box.ts';
 import { opusPacket, redPacket, vp8Packet } from './testing/packets.ts';
@@ -68,6 +68,43 @@ describe('media through one bridge', () => {
     box.receive(1, opusPacket({ ssrc: 77, sequence: 3 }));
     assert.equal(listener.rtp.length, 2);
     assert.equal(rtpOf(listener.rtp[1]).sequence, (rtpOf(listener.rtp[0]).sequence + 1) & 0xffff, 'no gap is seen');
+  });
+
+  test('what a source went on sending while it was muted is not asked for again', () => {
+    const box = new BridgeBox('a');
+    box.put(1, { sources: [VIDEO] });
+    const viewer = box.put(2, { projections: [projection(1, VIDEO)] });
+    const send = (sequence: number, isKeyFrame = false) =>
+      box.receive(1, vp8Packet({ ssrc: 31, sequence, mid: '1', rid: 'f', isKeyFrame }));
+    send(1, true);
+    box.put(1, { version: 2, sources: [{ ...VIDEO, muted: true }] });
+    for (let sequence = 2; sequence <= 30; sequence++) if (sequence !== 20) send(sequence);
+    box.put(1, { version: 3, sources: [VIDEO] });
+    send(31, true);
+    box.run(500);
+    assert.equal(rtcpOf(box.transport(1), RTCP_RTPFB, RTPFB_NACK).length, 0);
+    assert.equal(viewer.rtp.length, 2);
+  });
+
+  test('a picture that is disabled and enabled again begins under numbers of its own, even where it begins in the past', () => {
+    const box = new BridgeBox('a');
+    box.put(1, { sources: [VIDEO] });
+    const viewer = box.put(2, { projections: [projection(1, VIDEO)] });
+    for (let sequence = 1; sequence <= 3; sequence++) {
+      box.receive(1, vp8Packet({ ssrc: 31, sequence, mid: '1', rid: 'f', isKeyFrame: sequence === 1 }));
+    }
+    box.put(2, { version: 2, projections: [projection(1, VIDEO, { enabled: false })] });
+    box.run(20);
+    box.put(2, { version: 3, projections: [projection(1, VIDEO)] });
+    box.run(20);
+    box.receive(1, vp8Packet({ ssrc: 31, sequence: 4 }));
+    const sequences = viewer.rtp.map(datagram => rtpOf(datagram).sequence);
+    assert.deepEqual(
+      sequences,
+      [0, 1, 2, 3, 4, 5, 6].map(step => (sequences[0] + step) & 0xffff),
+    );
+    const timestamps = viewer.rtp.map(datagram => rtpOf(datagram).timestamp);
+    for (let at = 1; at < timestamps.length; at++) assert.ok(((timestamps[at] - timestamps[at - 1]) | 0) > 0);
   });
 
   test('a subscription made before its source flows from the first packet', () => {

@@ -14,6 +14,7 @@ import type { Conference } from './conference.ts';
 import type { BridgeCounters } from './counters.ts';
 import type { Egress } from './egress.ts';
 import type { Endpoint } from './endpoint.ts';
+import { copyBytes } from './forward/copy-bytes.ts';
 import { HISTORY_PACKET_BYTES_MAX } from './forward/packet-history.ts';
 import type { Peer } from './io/datagram-port.ts';
 import { unwrapRtx } from './receive/rtx.ts';
@@ -89,7 +90,10 @@ export class Ingress {
     }
     const stream = endpoint.streams.find(rtp.ssrc) ?? this.#bind(endpoint);
     if (stream === undefined) return this.#counters.drop('ssrc-unknown');
-    if (stream.layer.source.isMuted) return this.#counters.drop('source-muted');
+    if (stream.layer.source.isMuted) {
+      if (!stream.isRtx) stream.receiver.skipPacket(nowMs, rtp.sequence, rtp.timestamp, rtp.length);
+      return this.#counters.drop('source-muted');
+    }
     if (stream.isRtx) this.#handleRtx(nowMs, endpoint, stream);
     else this.#handleMedia(nowMs, endpoint, stream, false);
   }
@@ -145,7 +149,7 @@ export class Ingress {
     endpointId: EndpointId,
     sourceId: number,
     layerIndex: number,
-    bytes: Buffer,
+    bytes: Uint8Array,
     offset: number,
     length: number,
   ): void {
@@ -166,7 +170,7 @@ export class Ingress {
     const sequence = layer.extend(rtp.ssrc, rtp.sequence);
     const slot = layer.history.offsetFor(sequence);
     if (slot < 0) return this.#counters.drop('history-old');
-    bytes.copy(layer.history.bytes, slot, offset, offset + ownLength);
+    copyBytes(bytes, offset, layer.history.bytes, slot, ownLength);
     this.#admit(nowMs, conference, layer, sequence, slot, ownLength);
   }
 

@@ -16,11 +16,13 @@ function tops(allocation: Allocation): number[] {
   return allocation.allotments.map(({ top }) => top);
 }
 
-/** What the other bridge comes to want once it is sent no more than `top`: everybody needs what they are shown, and what would be better. */
+/** What the other bridge comes to want once it is sent no more than `top`: everybody needs what they are shown, and what they asked for. */
 function settledViewers(asked: readonly number[], top: number): number[] {
   const viewers = [0, 0, 0];
-  for (const [layer, count] of asked.entries())
-    for (let needed = Math.max(0, Math.min(layer, top)); needed <= layer; needed++) viewers[needed] += count;
+  for (const [layer, count] of asked.entries()) {
+    viewers[layer] += count;
+    if (top >= 0 && top < layer) viewers[top] += count;
+  }
   return viewers;
 }
 

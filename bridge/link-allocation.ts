@@ -240,8 +240,8 @@ function levelsOf({ wantedMask, flowingMask }: WantedSource): number[] {
 }
 
 /**
- * Who wants a layer that is held back is shown the highest one that is sent, and needs that too, and everything between: they are counted in each. Whoever is settled on a
- * layer wants it and nothing better.
+ * Who wants a layer that is held back is shown the highest one that is sent, and needs both: they are counted twice. Whoever is settled on a layer wants it and nothing
+ * better.
  */
 function settledViewers(nowMs: number, source: WantedSource, standing: Standing): number[] {
   const settled = new Array<number>(LAYERS_MAX).fill(0);
@@ -250,10 +250,9 @@ function settledViewers(nowMs: number, source: WantedSource, standing: Standing)
     if ((source.wantedMask & (1 << layer)) === 0) continue;
     const viewers = source.viewers[layer] ?? 0;
     const isLeft = nowMs < standing.passingUntilMs && (standing.passingMask & (1 << layer)) !== 0;
-    if (layer >= standing.top) {
-      settled[layer] = Math.max(0, viewers - above);
-      above = Math.max(above, viewers);
-    } else if (!isLeft) settled[layer] = viewers;
+    if (layer === standing.top) settled[layer] = Math.max(0, viewers - above);
+    else if (!isLeft) settled[layer] = viewers;
+    if (layer > standing.top) above += viewers;
   }
   return settled;
 }

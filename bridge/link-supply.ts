@@ -38,6 +38,11 @@ export class LinkSupply {
     return this.#wantedBy.get(link) ?? NOTHING;
   }
 
+  /** What the bridge behind `link` wants of one source. */
+  wantOf(link: Link, { endpointId, sourceId }: Source): Want | undefined {
+    return this.wantsOf(link).get(sourceKey(endpointId, sourceId));
+  }
+
   get links(): Iterable<Link> {
     return this.#wantedBy.keys();
   }

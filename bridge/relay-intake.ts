@@ -44,7 +44,7 @@ export class RelayIntake implements RelaySink {
     const conference = this.#bridge.conferences.get(conferenceId);
     if (conference === undefined || conference.bridgeOf(endpointId) !== peer) return counters.drop('relayed-misplaced');
     try {
-      this.#ingress.handleRelayed(nowMs(), conference, endpointId, sourceId, layer, bytes as Buffer, offset, length);
+      this.#ingress.handleRelayed(nowMs(), conference, endpointId, sourceId, layer, bytes, offset, length);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       counters.drop(error.reason);

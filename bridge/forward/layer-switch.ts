@@ -11,6 +11,8 @@ export class LayerSwitch {
   reason = 'disabled';
   isEnabled = false;
 
+  /** The target is only what there was, for want of anything that flows and was asked for. */
+  private isFallback = true;
   private readonly isVideo: boolean;
   private readonly facts: LayerFacts = {
     isEnabled: false,
@@ -47,6 +49,7 @@ export class LayerSwitch {
     const rule = layerRuleFor(facts);
     this.target = rule.choose(facts) ?? NO_LAYER;
     this.reason = rule.name;
+    this.isFallback = this.target > facts.layerMax || (facts.flowingMask & (1 << this.target)) === 0;
   }
 
   /**
@@ -57,15 +60,20 @@ export class LayerSwitch {
     if (layer === this.current) return false;
     if (layer === this.target) return true;
     if (layer > this.facts.layerMax) return false;
-    return this.current === NO_LAYER || (layer > this.target && isFlowing);
+    return this.current === NO_LAYER || (isFlowing && this.isBetter(layer));
   }
 
   /** Forwarding begins at a key frame of `layer`. */
   handleBegun(layer: number): void {
     this.current = layer;
-    if (!this.isVideo || layer <= this.target) return;
+    if (!this.isVideo || !this.isBetter(layer)) return;
     this.target = layer;
+    this.isFallback = false;
     this.reason = layer === this.facts.layerMax ? 'as-asked' : 'best-below-asked';
+  }
+
+  private isBetter(layer: number): boolean {
+    return this.isFallback || layer > this.target;
   }
 
   /** Layer whose key frame it waits for, or NO_LAYER. */
@@ -74,14 +82,15 @@ export class LayerSwitch {
   }
 
   /**
-   * Bit n: layer n is needed. What is shown, what is waited for, and what would be better if it flowed. While nothing flows it is the layer asked for: whoever sends
-   * it lets the best one below stand in.
+   * Bit n: layer n is needed. What is shown, what is waited for, and what was asked for: while that does not flow, whoever sends it lets the best one below
+   * stand in for it.
    */
   get wantedMask(): number {
     if (!this.isEnabled) return 0;
-    const { layerMax } = this.facts;
-    const lowest = this.reason === 'nothing-flows' ? layerMax : Math.min(layerMax, Math.max(0, this.target));
-    const current = this.current === NO_LAYER ? 0 : 1 << this.current;
-    return ((2 << layerMax) - (1 << lowest)) | current;
+    return (1 << this.facts.layerMax) | bitOf(this.target) | bitOf(this.current);
   }
+}
+
+function bitOf(layer: number): number {
+  return layer === NO_LAYER ? 0 : 1 << layer;
 }

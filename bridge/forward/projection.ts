@@ -103,6 +103,11 @@ export class Projection {
   }
 
   configure(settings: ProjectionSettings): void {
+    if (this.layerSwitch.isEnabled && !settings.enabled) {
+      // Enabled again, it may begin in the past: what was sent before must not leave once more under its old number.
+      this.segment.forget();
+      this.previous.forget();
+    }
     this.layerSwitch.configure(settings);
     this.temporal.max = settings.temporalMax;
   }

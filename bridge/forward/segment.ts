@@ -2,6 +2,9 @@ import { NO_LAYER } from './layer-choice.ts';
 import { Renumbering } from './renumbering.ts';
 import { Vp8Numbering } from './vp8-numbering.ts';
 
+/** No packet history has this generation. */
+const FORGOTTEN = -1;
+
 /**
  * One run of packets of one layer as a projection forwards it, from a packet that can be decoded by itself to the next switch. All that turns its
  * packets into the subscriber's lies here and never changes for a packet once decided, so a packet can be written again at any time, byte for byte.
@@ -39,6 +42,11 @@ export class Segment {
     this.timestampOffsetBefore = timestampOffset | 0;
     this.offsetSince = sequence;
     this.sequenceMin = sequence;
+  }
+
+  /** The run is over for good: no packet has, or may have, a place in it any more. What it has sent stays known to whoever follows it. */
+  forget(): void {
+    this.generation = FORGOTTEN;
   }
 
   /** The layer's clock jumped at packet `sequence`: from there on, another offset. */

@@ -147,9 +147,13 @@ export async function buildControlServer(options: ControlServerOptions): Promise
       { schema: { summary: 'What flows in a conference, and why each subscriber gets the layer it gets' } },
       async request => bridge.describeConference(nowMs(), conferenceIdOf(request.params.conferenceId)),
     );
-    routes.get('/v1/links', { schema: { summary: 'Octo links to other bridges' } }, async () => ({
-      links: bridge.describeLinks(),
-    }));
+    routes.get(
+      '/v1/links',
+      { schema: { summary: 'Octo links to other bridges: their paths, what each carries, and why' } },
+      async () => ({
+        links: bridge.describeLinks(nowMs()),
+      }),
+    );
     routes.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
       reply.type(options.metrics.contentType).send(await options.metrics.metrics()),
     );

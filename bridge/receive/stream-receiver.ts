@@ -112,6 +112,13 @@ export class StreamReceiver {
     return this.#handleStray(nowMs, sequence, Math.abs(ahead) < DROPOUT_MAX, timestamp, bytes);
   }
 
+  /** A packet of the stream that nobody is to have: it counts as here, and nothing before it is asked for any more. */
+  skipPacket(nowMs: number, sequence: number, timestamp: number, bytes: number): void {
+    this.handlePacket(nowMs, sequence, timestamp, bytes);
+    this.nacks?.clear();
+    this.#needsKeyFrame = false;
+  }
+
   /**
    * A packet of this stream that came as a retransmission on the RTX stream (rtx.ts). As above, but it is not counted as received,
    * has no part in jitter, and never starts or restarts a stream.

@@ -24,8 +24,7 @@ class Store {
   readonly frames = new ReceivedFrames();
   readonly groups = Array.from({ length: GROUPS_MAX }, () => new FecReceivedGroup());
   readonly outWords = new Uint32Array(PARITY_SYMBOLS_MAX * SYMBOL_WORDS);
-  /** A Buffer, as datagrams are: whoever takes packets in copies them with it. */
-  readonly out = Buffer.from(this.outWords.buffer);
+  readonly out = new Uint8Array(this.outWords.buffer);
 }
 
 /**

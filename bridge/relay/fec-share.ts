@@ -1,7 +1,6 @@
-const BUCKET_MS = 100;
-/** The current tenth of a second and the ten before it. */
-const BUCKETS = 11;
-const WINDOW_S = (BUCKETS * BUCKET_MS) / 1000;
+const BUCKET_MS = 50;
+/** The current one, the nineteen that lie within the last second, and the one that lies in it in part. */
+const BUCKETS = 21;
 /** Parity by `MediaClass`, then media by `MediaClass`, then everything. */
 const KINDS = 7;
 const MEDIA = 3;
@@ -42,9 +41,11 @@ export class FecShare {
   /** Bytes of parity that may be sent now without exceeding the share (below 1), nor `budgetBps` with everything else. */
   room(shareMax: number, budgetBps: number): number {
     const sums = this.#sums;
+    // What is partly older than a second counts as parity, not as what parity may be a share of: so the limit holds for any second.
+    const all = sums[ALL] - this.#bytes[ALL * BUCKETS + ((this.#bucket + 1) % BUCKETS)];
     // x more bytes make the share (parity + x) / (all + x).
-    const byShare = (shareMax * sums[ALL] - sums[0] - sums[1] - sums[2]) / (1 - shareMax);
-    return Math.min(byShare, (budgetBps / 8) * WINDOW_S - sums[ALL]);
+    const byShare = (shareMax * all - sums[0] - sums[1] - sums[2]) / (1 - shareMax);
+    return Math.min(byShare, budgetBps / 8 - all);
   }
 
   /** Bytes of a class's parity for each byte of its media that stay within the share when all other classes have none. */

@@ -11,6 +11,8 @@ const STARTS_PER_SECOND = 10;
 const LINGER_MS = 5000;
 const NUDGE_MS_MIN = 100;
 const NUDGE_MS_MAX = 1000;
+/** Client: a server that has been silent in a handshake for so long, and nudges, knows nothing of it. Above the round trip of any path. */
+const STALLED_MS = 500;
 
 export interface AttemptsOptions {
   readonly role: LinkRole;
@@ -32,6 +34,8 @@ export class HandshakeAttempts {
   #peerFingerprint: string;
   #handshake: Handshake | undefined;
   #startedMs = Number.NEGATIVE_INFINITY;
+  /** When the handshake under way began, or was last heard of. */
+  #progressMs = Number.NEGATIVE_INFINITY;
   #isFinished = false;
   #failures = 0;
   #nextMs = 0;
@@ -52,7 +56,10 @@ export class HandshakeAttempts {
       if (this.#options.role === 'client' && isDeaf) this.#handleNudge(nowMs);
       return;
     }
-    if (this.#handshake?.handleDatagram(nowMs, bytes, offset, length) === true) return;
+    if (this.#handshake?.handleDatagram(nowMs, bytes, offset, length) === true) {
+      this.#progressMs = nowMs;
+      return;
+    }
     if (this.#options.role === 'client' || !this.#mayReplace(nowMs)) return;
     this.#start(nowMs);
     this.#handshake?.handleDatagram(nowMs, bytes, offset, length);
@@ -108,6 +115,7 @@ export class HandshakeAttempts {
   #start(nowMs: number): void {
     this.#end();
     this.#startedMs = nowMs;
+    this.#progressMs = nowMs;
     const { role, send } = this.#options;
     const handshake: Handshake = this.#options.start({
       role,
@@ -137,7 +145,8 @@ export class HandshakeAttempts {
   }
 
   #handleNudge(nowMs: number): void {
-    if (this.#handshake !== undefined) {
+    // A server that was told of our certificate too late has refused the handshake, and says nothing to what still comes of it.
+    if (this.#handshake !== undefined && nowMs - this.#progressMs < STALLED_MS) {
       this.#handshake.handleNudge(nowMs);
       return;
     }

@@ -105,8 +105,8 @@ export class LinkSession {
   }
 
   /** True when new keys are due: by count in either direction, or by age. */
-  needsRekey(nowMs: number): boolean {
-    return this.#framesOfBusierSide() >= REKEY_FRAMES || nowMs - this.openedMs >= REKEY_AGE_MS;
+  needsRekey(nowMs: number, ageMs = REKEY_AGE_MS): boolean {
+    return this.#framesOfBusierSide() >= REKEY_FRAMES || nowMs - this.openedMs >= ageMs;
   }
 
   /** True when nothing more may be sent or taken under these keys. */

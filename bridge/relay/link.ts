@@ -34,7 +34,7 @@ import { KeyFrameMerge } from './key-frame-merge.ts';
 import { createLinkCounters } from './link-counters.ts';
 import { LinkDialogue } from './link-dialogue.ts';
 import { LinkMeter } from './link-meter.ts';
-import { LinkSession } from './link-session.ts';
+import { LinkSession, REKEY_AGE_MS } from './link-session.ts';
 import { LossReports } from './loss-reports.ts';
 import type { MediaClass } from './media-class.ts';
 import type { LinkStateName, RelaySink } from './relay-sink.ts';
@@ -73,6 +73,8 @@ export interface LinkOptions {
   readonly random: () => number;
   /** The bridge's clock; all `nowMs` are of it. */
   readonly nowMs: () => number;
+  /** Keys this old are replaced; an hour by default. */
+  readonly rekeyAgeMs?: number;
   readonly onFailed: (reason: string) => void;
 }
 
@@ -110,6 +112,7 @@ export class Link {
   readonly #merge = new KeyFrameMerge();
   readonly #header = new FrameHeader();
   readonly #incarnation: number;
+  readonly #rekeyAgeMs: number;
   #heardMs = Number.NEGATIVE_INFINITY;
   /** What had been given up when the sink was told last, and when it may be told again. */
   #givenUpTold = 0;
@@ -126,6 +129,7 @@ export class Link {
     this.#ciphers = options.ciphers;
     this.#padsRuns = options.wire.sendsRuns;
     this.#nowMs = nowMs;
+    this.#rekeyAgeMs = options.rekeyAgeMs ?? REKEY_AGE_MS;
     this.#downMs = nowMs();
     this.#incarnation = 1 + Math.floor(options.random() * 0xffffffff);
     this.#output = new FrameOutput(nowMs(), options.wire, this.counters);
@@ -268,7 +272,10 @@ export class Link {
     if (this.state === 'up' && isDown) this.#setState('down');
     this.#sessions.handleTimeout(nowMs);
     const session = this.#sessions.current;
-    this.#attempts.handleTimeout(nowMs, this.state !== 'up' || session === undefined || session.needsRekey(nowMs));
+    this.#attempts.handleTimeout(
+      nowMs,
+      this.state !== 'up' || session === undefined || session.needsRekey(nowMs, this.#rekeyAgeMs),
+    );
     if (session !== undefined) {
       if (this.meter.isPingDue(nowMs, silentMs >= HUSHED_MS)) this.#sendPing(nowMs, session);
       this.#reports.timing.update(this.meter.rttOrAssumedMs, this.meter.rttDeviationMs);
@@ -332,7 +339,7 @@ export class Link {
     this.#heardMs = nowMs;
     const { sequence } = this.#sessions;
     const isRebuilt = session.isRebuilt(sequence);
-    if (isRebuilt) session.recovery.handleRebuiltArrival(sequence);
+    if (isRebuilt) session.recovery.handleUnexpected(sequence);
     else session.recovery.handleArrival(nowMs, sequence);
     this.#reports.handleArrival(nowMs, session);
     const isNewest = session === this.#sessions.current;

@@ -79,7 +79,7 @@ export class LossRecovery {
     }
     const hole = this.#find(sequence);
     if (hole < 0) {
-      this.#totals.cameLate++;
+      if (!this.handleUnexpected(sequence)) this.#totals.cameLate++;
       return 'late';
     }
     const isAnswer = this.#isAnswer(nowMs, hole);
@@ -117,11 +117,15 @@ export class LossRecovery {
     if (hole >= 0 && this.#asks[hole] === 0) this.#dueMs[hole] = nowMs + this.#timing.repeatMs + this.rebuildMs;
   }
 
-  /** A frame that was made anew has come after all: unless it was asked for, it was not lost. */
-  handleRebuiltArrival(sequence: number): void {
-    if (!this.#runs.isUnasked(sequence)) return;
+  /**
+   * A frame that nobody waits for any more, since it was made anew or is never repeated, has come after all. True when it was not asked for either: then it was
+   * not lost, but late.
+   */
+  handleUnexpected(sequence: number): boolean {
+    if (!this.#runs.isUnasked(sequence)) return false;
     this.#countFound(sequence);
     this.#totals.reordered++;
+    return true;
   }
 
   /** The peer says that it will not repeat this frame: it never does (`isHarmless`), or does not have it any more. */
@@ -132,7 +136,7 @@ export class LossRecovery {
       this.#giveUp(hole);
       return;
     }
-    if (this.#asks[hole] === 0) this.#countLost(sequence, true);
+    if (this.#asks[hole] === 0) this.#countLost(sequence, false);
     this.#totals.skipped++;
     this.#close(hole);
   }

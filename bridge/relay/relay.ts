@@ -33,6 +33,8 @@ export interface RelayOptions {
   /** The bridge's one monotonic clock, ms. */
   readonly nowMs: () => number;
   readonly log: { warn(fields: object, message: string): void };
+  /** Keys this old are replaced. Default: an hour, what the specification says; tests have less time. */
+  readonly rekeyAgeMs?: number;
 }
 
 /** One link as reports, metrics and people see it. Rates and shares are before recovery; `lossIn` and `lossOut` 0 to 1. */
@@ -280,7 +282,7 @@ export class Relay {
       this.#refresh(entry, peer);
       return entry.link;
     }
-    const { self, port, startHandshake, ciphers, sink, random, nowMs: clock, log } = this.#options;
+    const { self, port, startHandshake, ciphers, sink, random, nowMs: clock, log, rekeyAgeMs } = this.#options;
     const { fec = DEFAULT_FEC_SETTINGS } = this.#options;
     if (this.#entries.size >= LINKS_MAX) {
       log.warn({ peer: peerId, linksMax: LINKS_MAX }, 'too many links');
@@ -298,6 +300,7 @@ export class Relay {
       fec,
       random,
       nowMs: clock,
+      rekeyAgeMs,
       onFailed: reason => log.warn({ peer: peerId, reason }, 'link handshake failed'),
     });
     wire.peer = port.adopt(peer.octo.address, peer.octo.port, link);

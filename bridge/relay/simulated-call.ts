@@ -43,10 +43,21 @@ export class SimulatedCall {
   constructor(pair: SimulatedPair, videoBps: number) {
     this.#pair = pair;
     this.#videoPacketsPerPicture = videoBps / 8 / VIDEO_BYTES / PICTURES_PER_SECOND;
-    pair.share(CONFERENCE);
+    this.share();
     pair.runUntil(() => pair.a.link?.state === 'up' && pair.b.link?.state === 'up', 10_000);
     this.#nextAudioMs = pair.nowMs;
     this.#nextPictureMs = pair.nowMs + 3;
+  }
+
+  /** The conference on both bridges: again after one has started anew. */
+  share(): void {
+    this.#pair.share(CONFERENCE);
+  }
+
+  /** Silence until then. */
+  skipTo(nowMs: number): void {
+    this.#nextAudioMs = nowMs;
+    this.#nextPictureMs = nowMs + 3;
   }
 
   /** a talks to b for so long; packets leave whenever they are due, ticks are every 10 ms. */

@@ -153,7 +153,7 @@ class DirectRelay {
   }
 
   snapshot() {
-    return [];
+    return [...this.links].map(({ peerId }) => ({ bridgeId: peerId }));
   }
 
   setWanted(id: ConferenceId, peer: BridgeId, wants: readonly Want[]): boolean {

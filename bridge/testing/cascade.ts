@@ -1,6 +1,7 @@
 /** Several bridges in memory with cameras and viewers, in one time. Cameras make key frames when they are asked, as browsers do, and count how often that is. */
-import type { ProjectionSpec, SourceSpec } from '../../protocol/control/spec.ts';
+import type { ConferenceSpec, ProjectionSpec, SourceSpec } from '../../protocol/control/spec.ts';
 import type { BridgeId, EndpointId } from '../../protocol/ids.ts';
+import type { Want } from '../../protocol/octo/wants.ts';
 import { PSFB_PLI, RTCP_PSFB } from '../../protocol/rtcp/packet.ts';
 import type { Link } from '../relay/link.ts';
 import type { Subscription } from '../subscription.ts';
@@ -87,14 +88,24 @@ export class Cascade {
     return this.box(from).relay.linkTo(to as BridgeId)!;
   }
 
+  /** What `from` has been told that `to` wants, by key of the source. */
+  supply(from: string, to: string): ReadonlyMap<number, Want> {
+    const conference = this.box(from).bridge.conferences.get(CONFERENCE)!;
+    return conference.supply.wantsOf(this.link(from, to));
+  }
+
   /** Tells the bridges where everybody is; those that are not among `names` are told that they are alone, and the others that they are gone. */
   mesh(names: readonly string[] = [...this.boxes.keys()]): void {
     this.#version++;
     for (const [name, box] of this.boxes) {
-      const together = names.includes(name) ? names : [name];
-      const here = Object.entries(this.#homes).filter(([, home]) => together.includes(home));
-      box.bridge.putConference(CONFERENCE, conferenceSpec(this.#version, together, Object.fromEntries(here)));
+      box.bridge.putConference(CONFERENCE, this.spec(names.includes(name) ? names : [name]));
     }
+  }
+
+  /** The mesh of these bridges, and everybody who is there. */
+  spec(names: readonly string[]): ConferenceSpec {
+    const here = Object.entries(this.#homes).filter(([, home]) => names.includes(home));
+    return conferenceSpec(++this.#version, names, Object.fromEntries(here));
   }
 
   /** Notes where somebody is whom the test has put there itself; told with the next {@link mesh}. */

@@ -45,6 +45,11 @@ export const BENCHMARKS: readonly Benchmark[] = [
     run: async () => ({ cases: (await import('./projection.ts')).measureProjection() }),
   },
   {
+    name: 'fec',
+    summary: 'ns of forward error correction on a link, per packet and parity row, beside a bare copy of it',
+    run: async () => (await import('./fec.ts')).measureFec(),
+  },
+  {
     name: 'tick',
     summary: "CPU ms of a bridge's clock per second, 1000 endpoints and 40 x 40, idle and busy",
     run: async options => (await import('./tick.ts')).runTick(options),

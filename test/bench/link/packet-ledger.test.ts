@@ -20,7 +20,11 @@ const SOMEBODY_ELSE = { endpoint: { index: 8 } } as unknown as ReceivedStream;
 const ORIGIN_MS = 1_000_000;
 
 /** Frames of two packets, 40 ms apart, the first a key frame: packet n of frame n >> 1. `lost`: packet numbers. */
-function keep(frames: number, lost: readonly number[], isKeyFrame = (frame: number): boolean => frame === 0): LedgerKeeper {
+function keep(
+  frames: number,
+  lost: readonly number[],
+  isKeyFrame = (frame: number): boolean => frame === 0,
+): LedgerKeeper {
   const keeper = new LedgerKeeper(ORIGIN_MS);
   for (let number = 0; number < 2 * frames; number++) {
     const frame = number >> 1;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { LinkCounters } from '../../bridge/relay/link-counters.ts';
-import { CLASS_AUDIO } from '../../bridge/relay/media-class.ts';
-import { SimulatedBridge, SimulatedPair } from '../../bridge/relay/simulated-pair.ts';
-import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protocol/ids.ts';
-import { PORTABLE_FRAME_CIPHERS } from '../../protocol/octo/aead.ts';
-import { measureHostile } from './link-hostile.ts';
-import { HOSTILE_BYTES_MAX, HOSTILE_KINDS, HostileDatagrams, type HostileKind } from './link-hostile-datagrams.ts';
+import type { LinkCounters } from '../../../bridge/relay/link-counters.ts';
+import { CLASS_AUDIO } from '../../../bridge/relay/media-class.ts';
+import { SimulatedBridge, SimulatedPair } from '../../../bridge/relay/simulated-pair.ts';
+import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../../protocol/ids.ts';
+import { PORTABLE_FRAME_CIPHERS } from '../../../protocol/octo/aead.ts';
+import { measureHostile } from './hostile-cost.ts';
+import { HOSTILE_BYTES_MAX, HOSTILE_KINDS, HostileDatagrams, type HostileKind } from './hostile-datagrams.ts';
 
 const CONFERENCE = 1 as ConferenceId;
 const ALICE = 2 as EndpointId;

@@ -4,16 +4,16 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { SLOT_BYTES } from '../../bridge/arena.ts';
-import { DEFAULT_FEC_SETTINGS } from '../../bridge/relay/fec-policy.ts';
-import type { Handshake, HandshakeOptions } from '../../bridge/relay/handshake.ts';
-import { Link } from '../../bridge/relay/link.ts';
-import { CLASS_VIDEO } from '../../bridge/relay/media-class.ts';
-import type { RelaySink } from '../../bridge/relay/relay-sink.ts';
-import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../protocol/ids.ts';
-import type { FrameCiphers } from '../../protocol/octo/aead.ts';
-import { cutSessionKeys, EXPORTER_BYTES, type LinkRole } from '../../protocol/octo/keys.ts';
-import { HOSTILE_BYTES_MAX, HOSTILE_KINDS, HostileDatagrams, type HostileKind } from './link-hostile-datagrams.ts';
+import { SLOT_BYTES } from '../../../bridge/arena.ts';
+import { DEFAULT_FEC_SETTINGS } from '../../../bridge/relay/fec-policy.ts';
+import type { Handshake, HandshakeOptions } from '../../../bridge/relay/handshake.ts';
+import { Link } from '../../../bridge/relay/link.ts';
+import { CLASS_VIDEO } from '../../../bridge/relay/media-class.ts';
+import type { RelaySink } from '../../../bridge/relay/relay-sink.ts';
+import type { BridgeId, ConferenceId, EndpointId, SourceId } from '../../../protocol/ids.ts';
+import type { FrameCiphers } from '../../../protocol/octo/aead.ts';
+import { cutSessionKeys, EXPORTER_BYTES, type LinkRole } from '../../../protocol/octo/keys.ts';
+import { HOSTILE_BYTES_MAX, HOSTILE_KINDS, HostileDatagrams, type HostileKind } from './hostile-datagrams.ts';
 
 const CONFERENCE = 1 as ConferenceId;
 const BATCH = 512;
@@ -164,8 +164,8 @@ class HostileWorld {
       },
       startHandshake: options => new PresetHandshake(options),
       ciphers,
-      fec: DEFAULT_FEC_SETTINGS,
       sink,
+      fec: DEFAULT_FEC_SETTINGS,
       random: () => 0.5,
       nowMs: () => this.#nowMs,
       onFailed: () => {},
