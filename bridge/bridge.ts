@@ -227,8 +227,8 @@ export class Bridge {
   }
 
   /** Each link, and what it carries. */
-  describeLinks(nowMs: number) {
-    return describeLinks(nowMs, this.conferences, this.#options.relay);
+  describeLinks() {
+    return describeLinks(this.#options.nowMs(), this.conferences, this.#options.relay);
   }
 
   /** Ends every endpoint and link; the caller then closes the ports. */

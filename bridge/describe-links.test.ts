@@ -17,7 +17,7 @@ function world(): Cascade {
 
 function linkOf(cascade: Cascade, name: string, peer: string) {
   const box = cascade.box(name);
-  const link = box.bridge.describeLinks(box.nowMs).find(({ bridgeId }) => bridgeId === (peer as BridgeId));
+  const link = box.bridge.describeLinks().find(({ bridgeId }) => bridgeId === (peer as BridgeId));
   assert.ok(link);
   assert.equal(link.carries.length, 1);
   return link.carries[0];

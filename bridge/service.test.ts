@@ -66,7 +66,7 @@ test('bridges that were linked and then closed leave no key and no slot behind',
   const bridges = [await start(context, 'a'), await start(context, 'b')];
   const spec = { version: 1, bridges: await Promise.all(bridges.map(peerOf)), endpoints: [] };
   for (const { bridge } of bridges) bridge.putConference(CONFERENCE, spec);
-  const isUp = () => bridges.every(({ bridge }) => bridge.describeLinks(0).some(link => link.state === 'up'));
+  const isUp = () => bridges.every(({ bridge }) => bridge.describeLinks().some(link => link.state === 'up'));
   while (!isUp()) await wait(5);
   if (TEST_DATAPATH.name === 'fast') {
     assert.ok(nativeResources().contexts >= before.contexts + 4, 'two directions on each side');

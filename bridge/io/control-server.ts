@@ -151,7 +151,7 @@ export async function buildControlServer(options: ControlServerOptions): Promise
       '/v1/links',
       { schema: { summary: 'Octo links to other bridges: their paths, what each carries, and why' } },
       async () => ({
-        links: bridge.describeLinks(nowMs()),
+        links: bridge.describeLinks(),
       }),
     );
     routes.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>

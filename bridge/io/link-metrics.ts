@@ -25,7 +25,11 @@ const COUNTERS: Readonly<Record<keyof LinkCounters, readonly [name: string, help
   cameLate: ['late_packets', 'Frames that came after they were given up'],
   messagesIn: ['in_messages', 'Data messages received'],
   messagesOut: ['out_messages', 'Data messages sent'],
-  messagesRefused: ['refused_messages', 'Data messages refused: too large, or the queue is full'],
+  lossyMessagesDropped: [
+    'dropped_lossy_messages',
+    'Lossy data messages not sent: link not up, or over what they may take',
+  ],
+  messagesRefused: ['refused_messages', 'Reliable data messages refused: too large, or the queue is full'],
   messagesAbandoned: ['abandoned_messages', 'Data messages under way when the peer turned out to be a new process'],
   messagesDropped: [
     'dropped_messages',

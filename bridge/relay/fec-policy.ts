@@ -67,7 +67,7 @@ export function isOnRule(name: string): boolean {
 }
 
 /** What may be left to NACK of the frames of a class, by `MediaClass`: audio, key frames, other video. */
-export const LEFT_TO_NACK_MAX: readonly number[] = [0.001, 0.002, 0.01];
+export const LEFT_TO_NACK_MAX: readonly number[] = [0.001, 0.0005, 0.001];
 /** Whose groups may wait for more frames, by `MediaClass`. Those of a key frame come all at once: waiting would only make them late. */
 export const WAITS_FOR_FRAMES: readonly boolean[] = [true, false, true];
 /** Part of the share that a class may fill, by `MediaClass`: the last of it is audio's, which needs little. */

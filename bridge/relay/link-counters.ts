@@ -34,7 +34,9 @@ export interface LinkCounters {
   cameLate: number;
   messagesIn: number;
   messagesOut: number;
-  /** Refused by `sendMessage`: too large, or the queue is full. */
+  /** Lossy ones not sent: too large, the link not up, or over what they may take. */
+  lossyMessagesDropped: number;
+  /** Reliable ones refused by `sendMessage`: too large, or the queue is full. */
   messagesRefused: number;
   /** Under way when the peer turned out to be a new process. */
   messagesAbandoned: number;
@@ -95,6 +97,7 @@ export function createLinkCounters(): LinkCounters {
     cameLate: 0,
     messagesIn: 0,
     messagesOut: 0,
+    lossyMessagesDropped: 0,
     messagesRefused: 0,
     messagesAbandoned: 0,
     messagesDropped: 0,

@@ -27,6 +27,7 @@ import { HeldSenders } from './held-senders.ts';
 import type { LinkCounters } from './link-counters.ts';
 import type { LinkSession } from './link-session.ts';
 import { LossyAssembly, lossyFragments } from './lossy-messages.ts';
+import { LossyPace } from './lossy-pace.ts';
 import { CLASS_VIDEO } from './media-class.ts';
 import type { Obstacle } from './message-lanes.ts';
 import { MessageReceiver, type ReceivedMessage } from './message-receiver.ts';
@@ -35,6 +36,9 @@ import { ParkedMessages } from './parked-messages.ts';
 import type { RelaySink } from './relay-sink.ts';
 import { StateReceiver } from './state-receiver.ts';
 import { StateSender } from './state-sender.ts';
+
+/** A fragment's header and tag, and UDP and IP. */
+const LOSSY_OVERHEAD_BYTES = 72;
 
 /**
  * What two bridges know of each other beyond one session: messages under way, what each wants, and what each withholds. It outlives keys and outages; it starts
@@ -51,6 +55,7 @@ export class LinkDialogue {
   readonly #messagesIn = new MessageReceiver();
   readonly #held = new HeldSenders();
   readonly #lossy = new LossyAssembly();
+  readonly #lossyPace = new LossyPace();
   readonly #parked = new ParkedMessages();
   readonly #wantsOut = new StateSender(isSameWant);
   readonly #wantsIn = new StateReceiver<Want>();
@@ -174,7 +179,7 @@ export class LinkDialogue {
     else this.#held.release(nowMs, conferenceId, endpointId);
   }
 
-  /** Sends a lossy message, once. False when it is too large or the port is full. */
+  /** Sends a lossy message, once. False when it is too large, over what lossy ones may take, or the port is full. */
   sendLossy(
     nowMs: number,
     session: LinkSession,
@@ -182,8 +187,9 @@ export class LinkDialogue {
     endpointId: EndpointId,
     bytes: Uint8Array,
   ): boolean {
-    if (bytes.length > MESSAGE_BYTES_MAX) return false;
     const count = lossyFragments(bytes.length);
+    if (bytes.length > MESSAGE_BYTES_MAX || !this.#lossyPace.take(bytes.length + count * LOSSY_OVERHEAD_BYTES))
+      return false;
     const message = this.#lossyNumber;
     this.#lossyNumber = (this.#lossyNumber + 1) % 0x100000000;
     for (let index = 0; index < count; index++) {
@@ -293,6 +299,7 @@ export class LinkDialogue {
   handleTimeout(nowMs: number, session: LinkSession | undefined, rttMs: number, budgetBps: number): void {
     this.#counters.messagesDropped += this.#lossy.handleTimeout(nowMs) + this.#parked.handleTimeout(nowMs);
     this.#messagesOut.handleTimeout(nowMs, rttMs, budgetBps);
+    this.#lossyPace.refill(nowMs, budgetBps);
     this.#counters.fragmentsRepeated = this.#messagesOut.repeated;
     if (session !== undefined) this.flush(nowMs, session, rttMs);
   }

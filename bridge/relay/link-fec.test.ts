@@ -51,7 +51,7 @@ function shareRepairedWithin(added: readonly number[], limitMs: number): number 
   return lost.filter(ms => ms <= limitMs).length / lost.length;
 }
 
-test('2 % loss at 200 ms round trip: under 0.1 % missing, and four in five of the lost packets are back within 20 ms', () => {
+test('2 % loss at 200 ms round trip: under 0.1 % missing, and nine in ten of the lost packets are back within 20 ms', () => {
   const pair = pairWithFec(21);
   const call = new SimulatedCall(pair, VIDEO_BPS);
   pair.path.loss = 0.02;
@@ -65,12 +65,12 @@ test('2 % loss at 200 ms round trip: under 0.1 % missing, and four in five of th
   const missing = added.filter(ms => ms === Number.POSITIVE_INFINITY).length;
   assert.ok(missing / added.length < 0.001, `${missing} of ${added.length}`);
   assert.ok(quantile(added, 0.95) <= 20, `${quantile(added, 0.95)} ms`);
-  assert.ok(added.filter(ms => ms > 20).length / added.length < 0.004, 'what waits for a repeat is the rest');
-  assert.ok(shareRepairedWithin(added, 20) > 0.8, `${shareRepairedWithin(added, 20)} of all`);
+  assert.ok(shareRepairedWithin(added, 20) > 0.9, `${shareRepairedWithin(added, 20)} of all`);
+  assert.ok(shareRepairedWithin(added, 100) > 0.95, `${shareRepairedWithin(added, 100)} within the playout budget`);
   const audio = addedOf(result, first, CLASS_AUDIO);
-  assert.ok(shareRepairedWithin(audio, 20) > 0.93, `${shareRepairedWithin(audio, 20)} of audio`);
-  assert.ok(bytes.fecBytesOut / bytes.bytesOut < 0.14, `${bytes.fecBytesOut / bytes.bytesOut}`);
-  assert.ok(linkOf(pair.b).counters.nacksSent < 120, 'what parity brings back is not asked for');
+  assert.ok(shareRepairedWithin(audio, 20) > 0.95, `${shareRepairedWithin(audio, 20)} of audio`);
+  assert.ok(bytes.fecBytesOut / bytes.bytesOut < 0.2, `${bytes.fecBytesOut / bytes.bytesOut}`);
+  assert.ok(linkOf(pair.b).counters.nacksSent < 60, 'what parity brings back is not asked for');
 });
 
 test('10 % loss in bursts of five at 200 ms: parity repairs what it can and repeats the rest', () => {

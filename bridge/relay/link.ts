@@ -240,7 +240,8 @@ export class Link {
       isAccepted = this.dialogue.sendLossy(nowMs, session, conferenceId, endpointId, bytes);
     }
     if (isAccepted) this.counters.messagesOut++;
-    else this.counters.messagesRefused++;
+    else if (isReliable) this.counters.messagesRefused++;
+    else this.counters.lossyMessagesDropped++;
     return isAccepted;
   }
 

@@ -170,6 +170,25 @@ test('messages wait for a peer that is away, and after half a minute nobody wait
   );
 });
 
+test('lossy messages take an eighth of a narrow link and are dropped above it; reliable ones are not in their way', () => {
+  const pair = connected(13, { delayMs: 20 });
+  assert.ok(pair.a.link);
+  pair.a.link.sendBudgetBps = 1_600_000;
+  pair.run(2000);
+  let sent = 0;
+  pair.run(10_000, () => {
+    for (let count = 0; count < 5; count++) {
+      if (pair.a.relay.sendMessage(B, CONFERENCE, ADA, false, Buffer.alloc(1000))) sent++;
+    }
+    offer(pair, BOB, 1000);
+  });
+  const bps = (sent * 1072 * 8) / 10;
+  assert.ok(bps > 190_000 && bps < 280_000, `${bps} bit/s`);
+  assert.equal(pair.a.link.counters.lossyMessagesDropped, 5000 - sent);
+  const reliable = pair.b.messages.filter(({ isReliable }) => isReliable).length;
+  assert.ok(reliable > 300, `${reliable}`);
+});
+
 test('20 Mbit/s and more at a round trip of 200 ms', () => {
   const pair = connected(11, { delayMs: 100 });
   let delivered = 0;

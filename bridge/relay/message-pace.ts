@@ -26,7 +26,9 @@ const ROUND_SAMPLES_MIN = 8;
 /** The shortest round trip is remembered for one to two of these: a path that has become longer is not a queue for ever. */
 const BASE_MS = 15_000;
 
-const RETRY_MS_MIN = 60;
+/** Ticks, and the pauses of a busy event loop on either side: on a short path these are longer than the round trip. */
+const RETRY_MS_MIN = 100;
+const RETRY_MARGIN_MS = 50;
 const RETRY_MS_MAX = 1000;
 
 /**
@@ -107,9 +109,12 @@ export class MessagePace {
     this.#wasFull = false;
   }
 
-  /** When a fragment sent now is overdue (RFC 6298 section 2, with a floor of two ticks' jitter); `rttMs` until round trips are known. */
+  /** When a fragment sent now is overdue (RFC 6298 section 2); `rttMs` until round trips are known. */
   retryMs(rttMs: number): number {
-    const retryMs = this.#smoothedMs < 0 ? 1.5 * rttMs + 20 : this.#smoothedMs + Math.max(20, 4 * this.#variationMs);
+    const retryMs =
+      this.#smoothedMs < 0
+        ? 1.5 * rttMs + RETRY_MARGIN_MS
+        : this.#smoothedMs + Math.max(RETRY_MARGIN_MS, 4 * this.#variationMs);
     return Math.max(RETRY_MS_MIN, this.#backedOffMs, Math.min(RETRY_MS_MAX, retryMs));
   }
 

@@ -181,7 +181,7 @@ test('data channels are answered with the SCTP port and the largest message we t
   const lines = linesOf(answer('chromium-join', {}), '6');
   assert.equal(lines[0], 'm=application 9 UDP/DTLS/SCTP webrtc-datachannel');
   assert.ok(lines.includes('a=sctp-port:5000'));
-  assert.ok(lines.includes('a=max-message-size:262144'));
+  assert.ok(lines.includes('a=max-message-size:73728'));
   assert.ok(!lines.some(line => /^a=(inactive|send|recv)/.test(line)));
 });
 

@@ -1,6 +1,8 @@
 /** Parameters to an SDP answer (RFC 8866, RFC 9429 section 5.3) of an ICE-lite agent with one bundled transport. */
+
 import { type MediaDescription, write } from 'sdp-transform';
 import type { Transport } from '../../protocol/control/spec.ts';
+import { DATA_PACKET_BYTES_MAX } from '../../protocol/datachannel/data-packet.ts';
 import { answerCodecs, type CodecPlan } from './answer-codecs.ts';
 import { answerCandidates } from './candidates.ts';
 import { type Direction, type Offer, type OfferData, type OfferSection, publishes, subscribes } from './offer.ts';
@@ -22,8 +24,6 @@ export interface SectionTrack {
   readonly trackId: string;
 }
 
-/** Largest data message that a bridge takes, in bytes. libwebrtc's own limit; LiveKit's clients stay below 64 kB. */
-export const DATA_MESSAGE_BYTES_MAX = 262_144;
 /** Every bundled section runs on the transport's candidates; the m-line's own port means nothing but "not rejected" (RFC 9429 section 5.3.1). */
 const DISCARD_PORT = 9;
 const SCTP_PORT = 5000;
@@ -134,6 +134,7 @@ function answerData(data: OfferData): MediaLine {
     ...base('application', DISCARD_PORT, 'UDP/DTLS/SCTP', 'webrtc-datachannel'),
     mid: data.mid,
     sctpPort: SCTP_PORT,
-    maxMessageSize: DATA_MESSAGE_BYTES_MAX,
+    // A client's own stack refuses what is larger, and says so; a bridge could only drop it.
+    maxMessageSize: DATA_PACKET_BYTES_MAX,
   };
 }

@@ -102,11 +102,11 @@ describe('participants who go without a word', { timeout: 90_000 }, () => {
       await eventually(
         `${bridgeId} has nothing left`,
         3_000,
-        () => bridge.endpointCount === 0 && bridge.conferences.size === 0 && bridge.describeLinks(0).length === 0,
+        () => bridge.endpointCount === 0 && bridge.conferences.size === 0 && bridge.describeLinks().length === 0,
         () => ({
           endpoints: bridge.endpointCount,
           conferences: bridge.conferences.size,
-          links: bridge.describeLinks(0).length,
+          links: bridge.describeLinks().length,
         }),
       );
     }

@@ -48,7 +48,7 @@ export const HOSTILE: LinkCase = {
   },
 };
 
-async function attack({ quick, seed, progress }: CaseContext, network: LinkNetwork) {
+async function attack({ quick, seed, progress }: CaseContext, network: LinkNetwork, alone: HostileFigures) {
   const heard = listen(network);
   const player = network.startPlayer();
   await player.call('connect', { plan: 'pair', bridges: network.addresses });
@@ -157,7 +157,8 @@ async function flood({ mesh }: LinkNetwork, datagrams: HostileDatagrams, count: 
     const batch = slots.slice(0, count - sent).map(slot => slot.subarray(0, datagrams.next(slot)));
     await mesh.inject(IMPERSONATED, ATTACKED, batch);
     const aheadMs = startedMs + (sent * 1_000) / DATAGRAMS_PER_SECOND - performance.now();
-    if (aheadMs > 1) await pause(aheadMs);
+    // Whatever is late: the network of the good frames is in this process.
+    await pause(Math.max(0, aheadMs));
   }
   await pause(DRAIN_MS);
 }
