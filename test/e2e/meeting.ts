@@ -14,12 +14,13 @@ export interface Meeting {
 /** Starts a network on free ports and a room in it. Close it in `after`. */
 export async function startMeeting(
   room: string,
-  options: Pick<NetworkOptions, 'regions' | 'bridgesPerRegion' | 'focus'> = {},
+  options: Pick<NetworkOptions, 'regions' | 'bridgesPerRegion' | 'octoAdvertisedPorts' | 'focus'> = {},
 ): Promise<Meeting> {
   const network = await startNetwork({
     regions: options.regions ?? ['eu', 'us', 'ap'],
     bridgesPerRegion: options.bridgesPerRegion ?? 1,
     portBase: 'free',
+    octoAdvertisedPorts: options.octoAdvertisedPorts,
     ...(options.focus === undefined ? {} : { focus: options.focus }),
   });
   const clients: Client[] = [];

@@ -5,7 +5,7 @@
 import { FRAME_OVERHEAD_BYTES } from '../../../protocol/octo/header.ts';
 import type { BenchPlan } from '../forward/cases.ts';
 import { streamTag } from '../forward/payload.ts';
-import type { Ledger, Span } from './packet-ledger.ts';
+import type { Ledger } from './packet-ledger.ts';
 
 /** RTP packets, without extensions. */
 export interface Traffic {
@@ -46,14 +46,14 @@ export function allLayers({ endpoints }: BenchPlan): CarriedLayer[] {
   );
 }
 
-/** What these layers come to, of the packets that were sent within `span`. */
-export function trafficOf(layers: readonly CarriedLayer[], { sent }: Ledger, span: Span): Traffic {
+/** What these layers come to, of the packets that were sent. */
+export function trafficOf(layers: readonly CarriedLayer[], { sent }: Ledger): Traffic {
   const copies = new Map<number, number>();
   for (const { tag } of layers) copies.set(tag, (copies.get(tag) ?? 0) + 1);
   let [packets, bytes] = [0, 0];
   for (let index = 0; index < sent.tag.length; index++) {
     const count = copies.get(sent.tag[index]);
-    if (count === undefined || sent.atMs[index] < span.fromMs || sent.atMs[index] >= span.toMs) continue;
+    if (count === undefined) continue;
     packets += count;
     bytes += count * sent.bytes[index];
   }

@@ -15,7 +15,7 @@ export const BURST_LOSS: LinkCase = {
   name: 'burst-loss',
   summary: '10 % loss in bursts of 5 in the mean (Gilbert-Elliott), 60 ms RTT',
   async run(context) {
-    const seconds = context.quick ? 10 : 30;
+    const seconds = context.quick ? 7 : 30;
     const account = await playOverLoss(context, { seconds, settings: SETTINGS });
     const { findings, values } = judgeResidual(account, RESIDUAL_MAX);
     const { repairedP95Ms } = addedDelays(account);

@@ -33,7 +33,14 @@ export interface LossAccount {
   readonly oneWayMs: number;
   /** Share of the datagrams of the link that the path lost. */
   readonly pathLossShare: number;
-  readonly link: { readonly before: LinkView | undefined; readonly after: LinkView | undefined };
+  /** The link as the sender and as the receiver of the media count it. */
+  readonly sender: TwoLooks;
+  readonly receiver: TwoLooks;
+}
+
+interface TwoLooks {
+  readonly before: LinkView | undefined;
+  readonly after: LinkView | undefined;
 }
 
 /** Plays a camera of 2.5 Mbit/s and a microphone over such a path, and accounts for each packet. */
@@ -44,12 +51,12 @@ export async function playOverLoss(context: CaseContext, run: LossRun): Promise<
     const player = network.startPlayer();
     await player.call('connect', { plan: 'pair', bridges: network.addresses });
     await network.untilUp([0, 1]);
-    const before = await network.link(0, 1);
+    const before = [await network.link(0, 1), await network.link(1, 0)];
     const path = network.mesh.pathOf(0, 1).path.counters('forth');
     const [offered, lost] = [path.offered, path.lost];
     progress(`playing for ${run.seconds} s`);
     const { ledger } = await player.call('play', { plan: 'pair', seconds: run.seconds });
-    const after = await network.link(0, 1);
+    const after = [await network.link(0, 1), await network.link(1, 0)];
     const span = countedSpan(ledger);
     const camera = { publisher: 0, sourceId: VIDEO_SOURCE, subscriber: 1 };
     const frames = decodableFrames(fatesOf(ledger, camera, 0)).filter(({ sentAtMs }) => isWithin(sentAtMs, span));
@@ -59,7 +66,8 @@ export async function playOverLoss(context: CaseContext, run: LossRun): Promise<
       framesReadyAtMs: frames.map(({ readyAtMs }) => readyAtMs),
       oneWayMs: run.settings.delayMs,
       pathLossShare: (path.lost - lost) / Math.max(1, path.offered - offered),
-      link: { before, after },
+      sender: { before: before[0], after: after[0] },
+      receiver: { before: before[1], after: after[1] },
     };
   } finally {
     await network.close();
@@ -67,7 +75,9 @@ export async function playOverLoss(context: CaseContext, run: LossRun): Promise<
 }
 
 /** Residual loss of all that was sent. */
-export function judgeResidual({ audio, video, pathLossShare, link }: LossAccount, residualMax: number): CaseFigures {
+export function judgeResidual(account: LossAccount, residualMax: number): CaseFigures {
+  const { audio, video, pathLossShare } = account;
+  const repairs = repairsOf(account);
   const all = [...audio, ...video];
   const residual = lostShare(all);
   const values = {
@@ -76,11 +86,11 @@ export function judgeResidual({ audio, video, pathLossShare, link }: LossAccount
     residualShare: residual,
     residualAudioShare: lostShare(audio),
     residualVideoShare: lostShare(video),
-    ...countersOf(link),
+    ...repairs,
   };
   const findings: Finding[] = [
     note('lost by the path', `${percent(pathLossShare)} of all datagrams of the link`),
-    note('repairs', describeCounters(link)),
+    note('repairs', describeRepairs(repairs)),
     finding(
       'residual loss',
       `< ${percent(residualMax)}`,
@@ -123,20 +133,20 @@ function countedSpan({ sent }: Ledger): Span {
   return { fromMs: sent.atMs[0] + SETTLE_MS, toMs: sent.atMs.at(-1)! - TAIL_MS };
 }
 
-const COUNTERS = ['packetsOut', 'bytesOut', 'nacksReceived', 'retransmitted', 'notRetransmitted'] as const;
-
-function countersOf({ before, after }: LossAccount['link']): Record<string, number> {
-  const values: Record<string, number> = {};
-  for (const [name, value] of Object.entries(after ?? {})) {
-    if (typeof value === 'number' && (COUNTERS.some(one => one === name) || /^fec/i.test(name))) {
-      values[name] = grown(before, after, name);
-    }
-  }
-  return values;
+function repairsOf({ sender, receiver }: LossAccount) {
+  const sent = (name: string) => grown(sender.before, sender.after, name);
+  const received = (name: string) => grown(receiver.before, receiver.after, name);
+  return {
+    retransmittedFrames: sent('retransmitted'),
+    retransmitRefusedFrames: sent('notRetransmitted'),
+    nackRecoveredFrames: received('recovered'),
+    fecRecoveredFrames: received('fecRecovered'),
+    givenUpFrames: received('givenUp'),
+    fecBytesShare: sent('fecBytesOut') / Math.max(1, sent('bytesOut')),
+  };
 }
 
-function describeCounters(link: LossAccount['link']): string {
-  return Object.entries(countersOf(link))
-    .map(([name, value]) => `${name} ${value}`)
-    .join(', ');
+function describeRepairs(repairs: ReturnType<typeof repairsOf>): string {
+  const { retransmittedFrames, nackRecoveredFrames, fecRecoveredFrames, givenUpFrames, fecBytesShare } = repairs;
+  return `${fecRecoveredFrames} frames by FEC (${percent(fecBytesShare)} of the bytes), ${nackRecoveredFrames} by NACK (${retransmittedFrames} sent again), ${givenUpFrames} given up`;
 }

@@ -11,7 +11,7 @@ export const RANDOM_LOSS: LinkCase = {
   name: 'random-loss',
   summary: '2 % random loss, 200 ms RTT, 2.5 Mbit/s video and audio for 60 s',
   async run(context) {
-    const account = await playOverLoss(context, { seconds: context.quick ? 10 : 60, settings: SETTINGS });
+    const account = await playOverLoss(context, { seconds: context.quick ? 8 : 60, settings: SETTINGS });
     const { findings, values } = judgeResidual(account, RESIDUAL_MAX);
     const { p95Ms, repairedP95Ms, repaired } = addedDelays(account);
     const aim = `≤ ${ms(NACK_DELAY_MS_MAX)} (1.1 RTT, NACK) or ≤ ${ms(FEC_DELAY_MS_MAX)} (FEC)`;

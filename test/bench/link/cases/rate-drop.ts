@@ -31,7 +31,7 @@ export const RATE_DROP: LinkCase = {
   name: 'rate-drop',
   summary: 'rate dropped from 3 to 1 Mbit/s for 20 s, three layers of 2.3 Mbit/s, 80 ms RTT',
   async run({ quick, seed, progress }) {
-    const [dropMs, afterMs] = quick ? [8_000, 8_000] : [20_000, 20_000];
+    const [dropMs, afterMs] = quick ? [7_000, 7_000] : [20_000, 20_000];
     const network = await LinkNetwork.start({ bridges: 2, seed, settings: SETTINGS, progress });
     try {
       const player = network.startPlayer();

@@ -1,16 +1,13 @@
 /** What a meeting over three regions costs between them, beside the least that it could. */
-import { setTimeout as pause } from 'node:timers/promises';
 import { FRAME_OVERHEAD_BYTES } from '../../../../protocol/octo/header.ts';
 import { finding, type LinkCase, note, percent } from '../link-case.ts';
-import { grown, LinkNetwork, type LinkView, wallMs } from '../link-network.ts';
-import { fatesOf, type Ledger, lostShare, type Span } from '../packet-ledger.ts';
+import { grown, LinkNetwork, type LinkView } from '../link-network.ts';
+import { fatesOf, type Ledger, lostShare } from '../packet-ledger.ts';
 import { LARGE_LAYER, PEOPLE, PLANS, regionOf, VIDEO_SOURCE } from '../plans.ts';
 import { allLayers, framedBytes, trafficOf, wantedLayers } from '../traffic-bound.ts';
 
 const RATIO_MAX = 1.05;
-/** Layers are chosen and wants have travelled by then. */
-const SETTLE_MS = 5_000;
-const TAIL_SECONDS = 1;
+const SETTLE_SECONDS = 5;
 const LINKS = [0, 1, 2].flatMap(from => [0, 1, 2].filter(to => to !== from).map(to => [from, to] as const));
 
 export const REGIONS: LinkCase = {
@@ -24,14 +21,11 @@ export const REGIONS: LinkCase = {
       await player.call('connect', { plan: 'regions', bridges: network.addresses });
       await network.untilUp([0, 1], [0, 2], [1, 2]);
       progress(`${PEOPLE} people meet for ${seconds} s`);
-      const playing = player.call('play', { plan: 'regions', seconds: SETTLE_MS / 1_000 + seconds + TAIL_SECONDS });
-      // A failure is told where the result is awaited.
-      playing.catch(() => {});
-      await pause(SETTLE_MS);
-      const [fromMs, before] = [wallMs(), await linksOf(network)];
-      await pause(seconds * 1_000);
-      const [toMs, after] = [wallMs(), await linksOf(network)];
-      return account((await playing).ledger, { fromMs, toMs }, before, after);
+      // Layers are chosen and wants have travelled when this has been played: what follows is all of one kind, and counted from end to end.
+      await player.call('play', { plan: 'regions', seconds: SETTLE_SECONDS });
+      const before = await linksOf(network);
+      const { ledger } = await player.call('play', { plan: 'regions', seconds });
+      return account(ledger, seconds, before, await linksOf(network));
     } finally {
       await network.close();
     }
@@ -44,21 +38,20 @@ function linksOf(network: LinkNetwork): Promise<(LinkView | undefined)[]> {
 
 function account(
   ledger: Ledger,
-  span: Span,
+  seconds: number,
   before: readonly (LinkView | undefined)[],
   after: readonly (LinkView | undefined)[],
 ) {
   const total = (name: string) => LINKS.reduce((sum, _, index) => sum + grown(before[index], after[index], name), 0);
   const [bytes, packets] = [total('bytesOut'), total('packetsOut')];
   const plan = PLANS.regions.plan();
-  const bound = trafficOf(wantedLayers(plan), ledger, span);
-  const everything = trafficOf(allLayers(plan), ledger, span);
-  const seconds = (span.toMs - span.fromMs) / 1_000;
+  const bound = trafficOf(wantedLayers(plan), ledger);
+  const everything = trafficOf(allLayers(plan), ledger);
   const mbps = (count: number) => `${((count * 8) / seconds / 1e6).toFixed(2)} Mbit/s`;
   const payloadRatio = (bytes - packets * FRAME_OVERHEAD_BYTES) / bound.bytes;
   const framedRatio = bytes / framedBytes(bound);
   const overheadShare = (packets * FRAME_OVERHEAD_BYTES) / bytes;
-  const shownShare = 1 - lostShare(largeTiles(ledger, span));
+  const shownShare = 1 - lostShare(largeTiles(ledger));
   return {
     findings: [
       finding(
@@ -90,14 +83,12 @@ function account(
 }
 
 /** Packets of the largest layers, as those see them who watch them over a link: without it the bound would be met by sending nothing. */
-function largeTiles(ledger: Ledger, span: Span) {
+function largeTiles(ledger: Ledger) {
   return PLANS.regions
     .plan()
     .endpoints.flatMap(({ subscriptions }, subscriber) =>
       subscriptions
         .filter(({ layerMax, publisher }) => layerMax === LARGE_LAYER && regionOf(publisher) !== regionOf(subscriber))
-        .flatMap(({ publisher }) =>
-          fatesOf(ledger, { publisher, sourceId: VIDEO_SOURCE, subscriber }, LARGE_LAYER, span),
-        ),
+        .flatMap(({ publisher }) => fatesOf(ledger, { publisher, sourceId: VIDEO_SOURCE, subscriber }, LARGE_LAYER)),
     );
 }

@@ -9,7 +9,9 @@ const SETTINGS = { delayMs: 20 };
 const KILLED = 2;
 const SURVIVORS = [0, 1] as const;
 const REMESHED_MS_MAX = 2_000;
-const LATE_SECONDS = 4;
+const LATE_SECONDS = 3;
+/** A process starts, its clients connect and play: the others go on as long, or longer. */
+const RETURN_SECONDS = 7;
 /** Packets sent in the last moments may be on their way when the run ends. */
 const TAIL_MS = 500;
 
@@ -32,8 +34,8 @@ async function killAndReturn({ quick, progress }: CaseContext, network: LinkNetw
   await early.call('connect', { plan: 'trio', bridges: network.addresses });
   await network.untilUp([0, 1], [0, 2], [1, 2]);
   const handshakes = (await network.link(0, 1))?.handshakes;
-  const [beforeMs, goneMs] = quick ? [2_000, 2_000] : [4_000, 5_000];
-  const playing = early.call('play', { plan: 'trio', seconds: (beforeMs + goneMs) / 1_000 + 10 });
+  const [beforeMs, goneMs] = quick ? [1_500, 1_500] : [4_000, 5_000];
+  const playing = early.call('play', { plan: 'trio', seconds: (beforeMs + goneMs) / 1_000 + RETURN_SECONDS });
   playing.catch(() => {});
   await pause(beforeMs);
   await network.killBridge(KILLED);
