@@ -11,6 +11,7 @@ import { Conference } from './conference.ts';
 import type { BridgeCounters } from './counters.ts';
 import { describeConference } from './describe.ts';
 import { describeLinks } from './describe-links.ts';
+import { neededLayersEvent } from './dynacast/dynacast.ts';
 import type { Egress } from './egress.ts';
 import { Endpoint } from './endpoint.ts';
 import { BridgeError } from './errors.ts';
@@ -185,14 +186,26 @@ export class Bridge {
     for (const conference of this.conferences.values()) conference.mendPicturesOf(nowMs, peer);
   }
 
-  /** One event per endpoint that is here: what a focus that has just connected must know. */
+  /** What a focus that has just connected must know: one event per endpoint that is here, and what is needed of its sources. */
   endpointEvents(): BridgeEvent[] {
     const events: BridgeEvent[] = [];
     for (const conference of this.conferences.values()) {
       for (const endpoint of conference.endpoints.values())
         events.push(endpointEvent(endpoint, endpoint.state, 'snapshot'));
+      for (const source of conference.sources) {
+        const event = neededLayersEvent(source);
+        if (event !== undefined) events.push(event);
+      }
     }
     return events;
+  }
+
+  /** Layers that publishers here were told not to send, because nobody watches them. */
+  pausedLayerCount(): number {
+    let count = 0;
+    for (const conference of this.conferences.values())
+      for (const { needs } of conference.sources) count += needs?.pausedLayers ?? 0;
+    return count;
   }
 
   sourceCount(): number {
@@ -297,6 +310,7 @@ export class Bridge {
     endpoint.state = state;
     if (state !== 'connected') this.messages.handleGone(endpoint);
     endpoint.conference.wantsDue.bringForward(this.#options.nowMs());
+    for (const { source } of endpoint.subscriptions.values()) source?.handleDemand();
     this.#options.emit(endpointEvent(endpoint, state, reason));
   }
 

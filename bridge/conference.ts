@@ -120,6 +120,7 @@ export class Conference {
   /** Adds what everything in this conference has counted to `counts`. */
   countMedia(counts: MediaCounts): void {
     counts.add(this.ended);
+    for (const { needs } of this.#sources.values()) if (needs !== undefined) counts.addNeeds(needs);
     for (const endpoint of this.endpoints.values()) {
       counts.addFeedback(endpoint.feedback);
       for (const { receiver } of endpoint.streams.all()) counts.addStream(receiver);
@@ -176,11 +177,13 @@ export class Conference {
     for (const subscription of this.#waiting.get(key) ?? []) this.#connect(subscription, source);
     this.#waiting.delete(key);
     this.supply.handleSourceChanged(0, source);
+    source.handleDemand();
   }
 
   removeSource(source: Source): void {
     const key = sourceKey(source.endpointId, source.sourceId);
     if (this.#sources.get(key) === source) this.#sources.delete(key);
+    if (source.needs !== undefined) this.ended.addNeeds(source.needs);
     source.close();
     if (!source.isLocal) this.wantsDue.bringForward(AT_ONCE);
     for (const subscription of source.subscriptions) {
@@ -210,6 +213,7 @@ export class Conference {
     subscription.source = undefined;
     for (const layer of source.layers) layer.keyFrames.removeRequester(subscription.requester);
     source.subscriptions.splice(source.subscriptions.indexOf(subscription), 1);
+    source.handleDemand();
     if (source.isLocal) return;
     source.linger.handleEnded(source.shownMask);
     this.wantsDue.bringForward(AT_ONCE);
@@ -299,6 +303,7 @@ export class Conference {
     subscription.source = source;
     source.subscriptions.push(subscription);
     subscription.viewDue.bringForward(AT_ONCE);
+    source.handleDemand();
     if (!source.isLocal) this.wantsDue.bringForward(AT_ONCE);
   }
 

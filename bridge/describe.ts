@@ -1,6 +1,7 @@
 import { formatId } from '../protocol/ids.ts';
 import { codecOfPayloadType } from '../protocol/rtp/table.ts';
 import type { Conference } from './conference.ts';
+import { describeNeeds } from './dynacast/dynacast.ts';
 import { wantedMaskOf } from './link-supply.ts';
 import type { Messages } from './messages.ts';
 import type { Source } from './source.ts';
@@ -54,6 +55,7 @@ function describeSource(nowMs: number, conference: Conference, source: Source) {
       bitrateBps: layer.bitrateBps(nowMs),
       framesPerSecond: layer.framesPerSecond(nowMs),
       relayedTo: layer.links.map(link => link.peerId),
+      needed: describeNeeds(source, layer.index),
       heldBackFrom: layer.isFlowing(nowMs) ? heldBackFrom(conference, source, layer.index) : [],
     })),
   };

@@ -141,6 +141,7 @@ export class Endpoint {
       subscription.projection.configure(projectionSpec);
       if (subscription.source !== undefined) subscription.projection.chooseLayer(nowMs, subscription.source.layers);
       subscription.viewDue.bringForward(nowMs);
+      subscription.source?.handleDemand();
     }
   }
 

@@ -13,9 +13,14 @@ import { maskUpTo } from './link-supply.ts';
 const HEADROOM = 0.1;
 /** Between two steps up, over all sources of the link: what one costs must show before the next. */
 export const CLIMB_INTERVAL_MS = 1_000;
-/** A step that had to be taken back is not tried again for this long, and then twice that, and so on up to the maximum. */
+/**
+ * After a step up had to be taken back nothing that costs as much is tried for this long, and then twice that, and so on up to the maximum. Not that step alone: where one of several equal
+ * ones does not fit, none does.
+ */
 export const HOLD_MS = 2_000;
 export const HOLD_MS_MAX = 30_000;
+/** Rates of equal layers differ by this much. */
+const SIMILAR = 0.8;
 /** A step up lets its viewers leave the level below as soon as they have its key frame; so long that one is not counted, though it still flows. */
 const PASSING_MS = 1_500;
 /** What a layer took lately counts for a step up, falling by this share a second: a picture that stands still for a moment moves again. */
@@ -66,10 +71,8 @@ interface Standing {
   passingMask: number;
   passingUntilMs: number;
   readonly peakBps: number[];
-  /** By layer: since when it is granted, and until when not again. */
+  /** By layer: since when it is granted. */
   readonly grantedMs: number[];
-  readonly holdMs: number[];
-  readonly holdUntilMs: number[];
 }
 
 interface Bid {
@@ -88,12 +91,26 @@ interface Step {
   readonly viewers: number;
 }
 
+/** A source that has come from one level down to another. */
+interface Loss {
+  readonly bid: Bid;
+  readonly was: number;
+  readonly is: number;
+}
+
 /** By bid, the index of its granted level; -1 for none. */
 type Grants = Map<Bid, number>;
 
 export class LinkAllocator {
   readonly #standings = new Map<string, Standing>();
-  #climbedMs = Number.NEGATIVE_INFINITY;
+  /** When the next step up may come. */
+  #climbDueMs = Number.NEGATIVE_INFINITY;
+  /** The budget that let the last one. */
+  #climbedBps = 0;
+  /** How long layers that take as much as the smallest of those that were taken back last are not tried, until when, and what that took. */
+  #holdMs = 0;
+  #holdUntilMs = Number.NEGATIVE_INFINITY;
+  #failedBps = 0;
   #decidedMs = Number.NEGATIVE_INFINITY;
 
   /**
@@ -106,10 +123,10 @@ export class LinkAllocator {
     const steps = inOrder(bids);
     const allowed: Grants = new Map(bids.map(bid => [bid, levelOf(bid, bid.standing.allowed)]));
     const kept = grant(steps, bid => allowed.get(bid) ?? -1, budgetBps - fixedBps, measuredBps);
-    const overBudget = lower(nowMs, allowed, kept);
-    if (overBudget > 0) this.#climbedMs = nowMs;
-    const climbed = this.#climb(nowMs, steps, kept, (1 - HEADROOM) * budgetBps - fixedBps);
-    const outbid = lower(nowMs, kept, climbed);
+    const failed = lower(allowed, kept).filter(wasGranted);
+    if (failed.length > 0) this.#hold(nowMs, failed);
+    const climbed = this.#climb(nowMs, steps, kept, budgetBps, fixedBps);
+    const outbid = lower(kept, climbed);
     for (const bid of bids) settle(nowMs, bid, climbed.get(bid) ?? -1);
     this.#decidedMs = nowMs;
     return {
@@ -117,8 +134,8 @@ export class LinkAllocator {
       grantedBps: fixedBps + total(bids, bid => climbed.get(bid) ?? -1),
       wantedBps: fixedBps + total(bids, bid => bid.levels.length - 1),
       raised: climbed === kept ? 0 : 1,
-      overBudget,
-      outbid,
+      overBudget: failed.length,
+      outbid: outbid.length,
       isPassing: bids.some(({ standing }) => standing.passingUntilMs > nowMs),
     };
   }
@@ -149,18 +166,32 @@ export class LinkAllocator {
   }
 
   /** The grants with one more step, the most valuable for which there is room; `kept` itself when there is none, or it is too soon. */
-  #climb(nowMs: number, steps: readonly Step[], kept: Grants, limitBps: number): Grants {
-    if (nowMs - this.#climbedMs < CLIMB_INTERVAL_MS) return kept;
+  #climb(nowMs: number, steps: readonly Step[], kept: Grants, budgetBps: number, fixedBps: number): Grants {
+    if (nowMs < this.#climbDueMs) return kept;
+    const limitBps = (1 - HEADROOM) * budgetBps - fixedBps;
+    const isHeld = nowMs < this.#holdUntilMs && budgetBps < this.#climbedBps + this.#failedBps;
+    const heldBps = isHeld ? this.#failedBps * SIMILAR : Number.POSITIVE_INFINITY;
     for (const step of steps) {
       const { bid, level } = step;
-      if (level !== (kept.get(bid) ?? -1) + 1 || bid.standing.holdUntilMs[bid.levels[level]] > nowMs) continue;
+      if (level !== (kept.get(bid) ?? -1) + 1 || measuredBps(bid, bid.levels[level]) >= heldBps) continue;
       const climbed = grant(steps, other => (other === bid ? level : (kept.get(other) ?? -1)), limitBps, peakBps);
       if (climbed.get(bid) === level && losesOnlyAfter(step, steps, kept, climbed)) {
-        this.#climbedMs = nowMs;
+        this.#climbDueMs = nowMs + CLIMB_INTERVAL_MS;
+        this.#climbedBps = budgetBps;
         return climbed;
       }
     }
     return kept;
+  }
+
+  /** Steps had to be taken back: others like them would have to be, too. Had they lasted, the path has changed since and the first wait is short. */
+  #hold(nowMs: number, failed: readonly Loss[]): void {
+    this.#climbDueMs = nowMs + CLIMB_INTERVAL_MS;
+    const isRecent = failed.some(({ bid, was }) => nowMs - bid.standing.grantedMs[bid.levels[was]] < HOLD_MS_MAX);
+    this.#holdMs = isRecent && this.#holdMs > 0 ? Math.min(HOLD_MS_MAX, this.#holdMs * 2) : HOLD_MS;
+    this.#holdUntilMs = nowMs + this.#holdMs;
+    this.#failedBps = Math.min(...failed.map(({ bid, is }) => measuredBps(bid, bid.levels[is + 1])));
+    if (!isRecent) this.#climbedBps = Number.POSITIVE_INFINITY;
   }
 }
 
@@ -173,23 +204,21 @@ function losesOnlyAfter(step: Step, steps: readonly Step[], before: Grants, afte
   return true;
 }
 
-/** Notes what `after` no longer grants; returns how many sources lost something. */
-function lower(nowMs: number, before: Grants, after: Grants): number {
-  let lowered = 0;
+/** Takes away what `after` no longer grants; returns who lost something. */
+function lower(before: Grants, after: Grants): Loss[] {
+  const losses: Loss[] = [];
   for (const [bid, was] of before) {
     const is = after.get(bid) ?? -1;
     if (is >= was) continue;
-    lowered++;
-    const { standing, levels } = bid;
-    standing.allowed = is < 0 ? NO_LAYER : levels[is];
-    for (const layer of levels.slice(is + 1, was + 1)) {
-      const isLasting = nowMs - standing.grantedMs[layer] >= HOLD_MS_MAX;
-      const holdMs = isLasting || standing.holdMs[layer] === 0 ? HOLD_MS : standing.holdMs[layer] * 2;
-      standing.holdMs[layer] = Math.min(HOLD_MS_MAX, holdMs);
-      standing.holdUntilMs[layer] = nowMs + standing.holdMs[layer];
-    }
+    bid.standing.allowed = is < 0 ? NO_LAYER : bid.levels[is];
+    losses.push({ bid, was, is });
   }
-  return lowered;
+  return losses;
+}
+
+/** False for what was only allowed: a source that is new, or a layer that flows again. */
+function wasGranted({ bid, was }: Loss): boolean {
+  return bid.standing.top >= bid.levels[was];
 }
 
 /** Puts a source on its level. */
@@ -219,8 +248,6 @@ function newStanding(allowed: number, top: number): Standing {
     passingUntilMs: Number.NEGATIVE_INFINITY,
     peakBps: new Array(LAYERS_MAX).fill(0),
     grantedMs: new Array(LAYERS_MAX).fill(Number.NEGATIVE_INFINITY),
-    holdMs: new Array(LAYERS_MAX).fill(0),
-    holdUntilMs: new Array(LAYERS_MAX).fill(Number.NEGATIVE_INFINITY),
   };
 }
 

@@ -164,11 +164,11 @@ function viewersOf(source: Source, viewers: readonly number[]): number[] {
 
 function withheldOf(conference: Conference, allotments: readonly Allotment[]): Withheld[] {
   const withheld: Withheld[] = [];
-  for (const { source, withheldMask, sentMask } of allotments) {
+  for (const { source, withheldMask } of allotments) {
     const want = withheldMask === 0 ? undefined : conference.sourceOf(source.key);
     if (want === undefined) continue;
     const { endpointId, sourceId } = want;
-    withheld.push({ endpointId, sourceId, withheldMask, sentMask, reason: WITHHELD_FOR_BUDGET });
+    withheld.push({ endpointId, sourceId, withheldMask, reason: WITHHELD_FOR_BUDGET });
   }
   return withheld;
 }

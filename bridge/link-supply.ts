@@ -56,6 +56,7 @@ export class LinkSupply {
       this.#tops.delete(link);
     } else this.#wantedBy.set(link, wanted);
     this.#serveAll(nowMs, link);
+    for (const source of this.#conference.sources) source.handleDemand();
     this.#hooks.handleDemandChanged(link);
   }
 

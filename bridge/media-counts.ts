@@ -1,3 +1,4 @@
+import type { LayerNeeds } from './dynacast/layer-needs.ts';
 import type { ProjectionCounters } from './forward/projection-options.ts';
 import type { StreamReceiver } from './receive/stream-receiver.ts';
 import type { TransportFeedback } from './receive/transport-feedback.ts';
@@ -15,6 +16,10 @@ export class MediaCounts {
   droppedLate = 0;
   droppedCodec = 0;
   layerSwitches = 0;
+  neededLayersUpdates = 0;
+  layersPaused = 0;
+  layersRestarted = 0;
+  layerRestartSeconds = 0;
 
   addStream(receiver: StreamReceiver): void {
     this.nackRequests += receiver.nacks?.requests ?? 0;
@@ -34,6 +39,13 @@ export class MediaCounts {
     this.droppedLate += counters.droppedLate;
     this.droppedCodec += counters.droppedCodec;
     this.layerSwitches += counters.layerSwitches;
+  }
+
+  addNeeds(needs: LayerNeeds): void {
+    this.neededLayersUpdates += needs.updates;
+    this.layersPaused += needs.pauses;
+    this.layersRestarted += needs.restarts;
+    this.layerRestartSeconds += needs.restartMs / 1_000;
   }
 
   add(other: MediaCounts): void {

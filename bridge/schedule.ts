@@ -6,6 +6,7 @@
 import type { BridgeEvent, SpeakerLevel } from '../protocol/control/events.ts';
 import { formatId } from '../protocol/ids.ts';
 import { BRIDGE_REQUESTER, type Conference } from './conference.ts';
+import { lookAtNeeds } from './dynacast/dynacast.ts';
 import type { Egress } from './egress.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Relay } from './relay/relay.ts';
@@ -111,6 +112,8 @@ export class Schedule {
         return this.#lookAt(nowMs, task.subscription);
       case 'flow':
         return this.#lookAtFlow(nowMs, task.source);
+      case 'needs':
+        return this.#lookAtNeeds(nowMs, task.source);
       case 'key-frame':
         return this.#askForKeyFrame(nowMs, task.layer);
       case 'wants':
@@ -160,6 +163,7 @@ export class Schedule {
     if (projection.wantedMask !== subscription.wantedMask) {
       subscription.wantedMask = projection.wantedMask;
       if (!source.isLocal) endpoint.conference.wantsDue.bringForward(nowMs + WANTS_SETTLE_MS);
+      source.handleDemand();
     }
     if (needsSenderReport(subscription)) hastenReports(nowMs, endpoint);
   }
@@ -176,10 +180,19 @@ export class Schedule {
   #lookAtFlow(nowMs: number, source: Source): void {
     if (!source.updateFlow(nowMs) || source.kind === 'audio') return;
     for (const subscription of source.subscriptions) subscription.viewDue.bringForward(nowMs);
+    source.handleDemand();
+    for (const { keyFrames, keyFramesDue } of source.layers) if (keyFrames.isWaiting) keyFramesDue.bringForward(nowMs);
     if (source.isLocal) source.conference.supply.handleSourceChanged(nowMs, source);
   }
 
+  #lookAtNeeds(nowMs: number, source: Source): void {
+    const event = lookAtNeeds(nowMs, source);
+    if (event !== undefined) this.#emit(event);
+  }
+
   #askForKeyFrame(nowMs: number, layer: Layer): void {
+    const comesByMs = layer.keyFrameComesByMs(nowMs);
+    if (comesByMs > nowMs) return layer.keyFramesDue.moveTo(comesByMs);
     // What is held back is begun with a key frame when it is released; who waits for it waits on.
     if (layer.isWithheld || !layer.keyFrames.poll(nowMs)) return;
     const { conference, endpointId, sourceId, isLocal } = layer.source;

@@ -2,6 +2,7 @@ import { type EndpointId, LAYERS_MAX, type SourceId } from '../protocol/ids.ts';
 import type { Withheld } from '../protocol/octo/withheld.ts';
 import { Extender16 } from '../protocol/sequence.ts';
 import type { Conference } from './conference.ts';
+import { LayerNeeds } from './dynacast/layer-needs.ts';
 import { HISTORY_AGE_MS_MAX, PacketHistory } from './forward/packet-history.ts';
 import type { ProjectionLayer } from './forward/projection-options.ts';
 import type { SenderReportPoint } from './forward/timeline.ts';
@@ -23,13 +24,12 @@ const FLOW_SETTLES_MS = 50;
 const RTT_MS_UNKNOWN = 100;
 /** While a layer is neither surely flowing nor surely silent. */
 const FLOW_UNSURE_MS = 100;
+/** A deadline that has passed: due with the next tick. */
+const AT_ONCE = 0;
 
 /** Further behind than any history reaches. */
 const OLD_PACKETS = 512;
 const OLD_RUN_RESTART = 16;
-
-/** A layer that its bridge says it sends instead of another one counts as flowing for so long before its first packet: a key frame is on its way. */
-const ANNOUNCED_MS = 2_000;
 
 /** What is released begins with a key frame: nobody asks for one before that can have come. */
 const RELEASED_MS = 300;
@@ -51,6 +51,10 @@ export class Source {
   readonly linger = new Linger();
   /** When it is next seen which layers have media. Not set while none has had for so long that its history is gone. */
   readonly flowDue: TaskDeadline;
+  /** Which layers its publisher is to send; undefined for audio, and for what another bridge has to decide on. */
+  readonly needs: LayerNeeds | undefined;
+  /** When that is next decided. */
+  readonly needsDue: TaskDeadline;
   isMuted = false;
   /** Normalised payload type of the last packet, 0 before the first. */
   payloadType = 0;
@@ -68,6 +72,8 @@ export class Source {
   ) {
     this.conference = conference;
     this.flowDue = conference.wheel.deadline({ kind: 'flow', source: this });
+    this.needsDue = conference.wheel.deadline({ kind: 'needs', source: this });
+    this.needs = isLocal && kind === 'video' ? new LayerNeeds(layers) : undefined;
     this.endpointId = endpointId;
     this.sourceId = sourceId;
     this.kind = kind;
@@ -79,6 +85,12 @@ export class Source {
   setMuted(isMuted: boolean): void {
     if (this.isMuted && !isMuted) for (const layer of this.layers) layer.history.clear();
     this.isMuted = isMuted;
+    this.handleDemand();
+  }
+
+  /** Who watches it, or how, may have changed. */
+  handleDemand(): void {
+    if (this.needs !== undefined) this.needsDue.bringForward(AT_ONCE);
   }
 
   /** Looks which layers have media, and says when to look again. True when that has changed since the last look. */
@@ -115,6 +127,7 @@ export class Source {
   /** Gives up its deadlines: it has ended. */
   close(): void {
     this.flowDue.clear();
+    this.needsDue.clear();
     for (const layer of this.layers) layer.keyFramesDue.clear();
   }
 
@@ -141,16 +154,15 @@ export class Source {
   }
 
   /**
-   * Takes which layers the source's own bridge holds back, and which of those wanted it sends; undefined: it holds nothing back. What is held back ceases to flow at once. True when
-   * that changed something.
+   * Takes which layers the source's own bridge holds back; undefined: none. What is held back ceases to flow at once. True when that changed something.
    */
   setWithheld(nowMs: number, withheld: Withheld | undefined): boolean {
     let isChanged = false;
     for (const layer of this.layers) {
-      const bit = 1 << layer.index;
-      const isWithheld = withheld !== undefined && (withheld.withheldMask & bit) !== 0;
-      const isAnnounced = withheld !== undefined && (withheld.sentMask & bit) !== 0;
-      if (layer.setWithheld(nowMs, isWithheld, isAnnounced)) isChanged = true;
+      const isWithheld = withheld !== undefined && (withheld.withheldMask & (1 << layer.index)) !== 0;
+      if (layer.isWithheld === isWithheld) continue;
+      layer.setWithheld(nowMs, isWithheld);
+      isChanged = true;
     }
     return isChanged;
   }
@@ -183,7 +195,6 @@ export class Layer implements ProjectionLayer {
   readonly #report = { ntpSeconds: 0, ntpFraction: 0, rtpTimestamp: 0, arrivedMs: 0 };
   readonly #extender = new Extender16();
   #oldRun = 0;
-  #announcedUntilMs = Number.NEGATIVE_INFINITY;
   #keyFrameMs = Number.NEGATIVE_INFINITY;
   #keyFrameSequence = -1;
   #keyFrameGeneration = -1;
@@ -202,7 +213,7 @@ export class Layer implements ProjectionLayer {
   isFlowing(nowMs: number): boolean {
     if (this.isWithheld) return false;
     const silentMs = nowMs - this.lastPacketMs;
-    if (silentMs < SILENT_BESIDE_SIBLINGS_MS || nowMs < this.#announcedUntilMs) return true;
+    if (silentMs < SILENT_BESIDE_SIBLINGS_MS) return true;
     if (silentMs > SILENT_ALONE_MS) return false;
     for (const sibling of this.source.layers) {
       if (sibling !== this && nowMs - sibling.lastPacketMs < SIBLING_IS_LIVE_MS) return false;
@@ -213,7 +224,6 @@ export class Layer implements ProjectionLayer {
   /** When its silence may next mean something else than now. Gives the history's memory back when nobody may have it any more. */
   nextLookMs(nowMs: number): number {
     const silentMs = nowMs - this.lastPacketMs;
-    if (nowMs < this.#announcedUntilMs) return nowMs + FLOW_UNSURE_MS;
     if (silentMs < SILENT_BESIDE_SIBLINGS_MS) return this.lastPacketMs + SILENT_BESIDE_SIBLINGS_MS;
     if (silentMs <= SILENT_ALONE_MS) return nowMs + FLOW_UNSURE_MS;
     if (silentMs <= HISTORY_AGE_MS_MAX) return this.lastPacketMs + HISTORY_AGE_MS_MAX + 1;
@@ -275,17 +285,18 @@ export class Layer implements ProjectionLayer {
     return Math.round(this.#frames.perSecond(nowMs));
   }
 
+  /** Until when asking for a key frame is of no use: the publisher was told to pause this layer, or to begin it again, which it does with one. 0: it is. */
+  keyFrameComesByMs(nowMs: number): number {
+    const { needs } = this.source;
+    return needs === undefined || this.isFlowing(nowMs) ? 0 : needs.keyFrameComesByMs(nowMs, this.index);
+  }
+
   /**
-   * Its own bridge holds it back, or sends it in place of a layer that is held back. What was asked for meanwhile is asked for again when it is released, unless the key frame that it
-   * begins with then answers it. True when that changed something.
+   * Its own bridge holds it back, or does so no more. What was asked for meanwhile is then asked for again, unless the key frame that it begins with answers it.
    */
-  setWithheld(nowMs: number, isWithheld: boolean, isAnnounced: boolean): boolean {
-    const wasWithheld = this.isWithheld;
+  setWithheld(nowMs: number, isWithheld: boolean): void {
     this.isWithheld = isWithheld;
-    if (wasWithheld && !isWithheld && this.keyFrames.isWaiting) this.keyFramesDue.bringForward(nowMs + RELEASED_MS);
-    if (!isAnnounced || this.isFlowing(nowMs)) return wasWithheld !== isWithheld;
-    this.#announcedUntilMs = nowMs + ANNOUNCED_MS;
-    return true;
+    if (!isWithheld && this.keyFrames.isWaiting) this.keyFramesDue.bringForward(nowMs + RELEASED_MS);
   }
 
   /** True when a key frame began less than `ageMs` ago. */
@@ -296,6 +307,7 @@ export class Layer implements ProjectionLayer {
   /** The first packet of a key frame has come: whoever waits for one has it. */
   handleKeyFrame(nowMs: number, sequence: number, timestamp: number): void {
     this.keyFrames.handleKeyFrame(nowMs);
+    this.source.needs?.handleKeyFrame(nowMs, this.index);
     for (const link of this.waitingLinks) {
       this.links.push(link);
       link.layers.sent++;

@@ -19,6 +19,8 @@ export type Task =
   | { readonly kind: 'view'; readonly subscription: Subscription }
   /** Which layers of a source have media. */
   | { readonly kind: 'flow'; readonly source: Source }
+  /** Which layers the publisher of a source is to send. */
+  | { readonly kind: 'needs'; readonly source: Source }
   /** Asking the publisher for a key frame. */
   | { readonly kind: 'key-frame'; readonly layer: Layer }
   /** Telling other bridges what this one wants of them. */

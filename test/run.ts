@@ -7,6 +7,8 @@ import { aptCommands, canInstall, findPart, installHint, SYSTEM_PARTS } from './
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const UNIT_TIMEOUT_MS = 120_000;
+/** Bounded by their number, not by the clock: only worlds that hang take this long. */
+const WORLDS_TIMEOUT_MS = 900_000;
 /** Real clients, real media, a shared machine: a test that takes longer hangs. */
 const END_TO_END_TIMEOUT_MS = 300_000;
 
@@ -42,6 +44,11 @@ const STAGES: readonly Stage[] = [
     title: 'portable datapath',
     needs: ['unit tests'],
     run: () => runTests(BOTH_DATAPATHS, UNIT_TIMEOUT_MS, [ONE_PROCESS], { CAUSEWAY_DATAPATH: 'portable' }),
+  },
+  {
+    title: 'simulated worlds',
+    needs: ['unit tests'],
+    run: () => runTests(worldTests(), WORLDS_TIMEOUT_MS, [ONE_PROCESS]),
   },
   {
     title: 'end-to-end tests',
@@ -94,7 +101,11 @@ function checkSystemParts(): number {
 }
 
 function unitTests(): string[] {
-  return testFiles().filter(path => !isEndToEnd(path));
+  return testFiles().filter(path => !isEndToEnd(path) && !isWorld(path));
+}
+
+function worldTests(): string[] {
+  return testFiles().filter(isWorld);
 }
 
 function endToEndTests(): string[] {
@@ -103,6 +114,10 @@ function endToEndTests(): string[] {
 
 function isEndToEnd(path: string): boolean {
   return path.startsWith('test/e2e/');
+}
+
+function isWorld(path: string): boolean {
+  return path.startsWith('test/sim/');
 }
 
 function testFiles(): string[] {

@@ -10,6 +10,8 @@ export interface HandshakeSettings {
   readonly certificate: Certificate;
   /** What the peer's certificate must match (`matchesFingerprint`). */
   readonly fingerprints: readonly Fingerprint[];
+  /** Server: what a client must bring back that has to show its address; random unless given. */
+  readonly cookie?: Uint8Array;
   /** In order of preference; empty without SRTP. With any, one must be agreed on. */
   readonly srtpProfiles: readonly SrtpProfile[];
 }

@@ -68,7 +68,7 @@ export class DtlsServerSide implements HandshakeSide {
   constructor(settings: HandshakeSettings, writer: DtlsWriter, wantsCookie: boolean) {
     this.#settings = settings;
     this.#writer = writer;
-    this.#cookie = wantsCookie ? randomBytes(COOKIE_BYTES) : undefined;
+    this.#cookie = wantsCookie ? Buffer.from(settings.cookie ?? randomBytes(COOKIE_BYTES)) : undefined;
   }
 
   start(): HandshakeStep {

@@ -20,6 +20,10 @@ const COUNTERS: Readonly<Record<Name, readonly [name: string, help: string]>> = 
   droppedLate: ['projection_dropped_late_packets', 'Packets that came too late for a subscriber'],
   droppedCodec: ['projection_dropped_codec_packets', 'Packets of a codec that a subscriber does not have'],
   layerSwitches: ['layer_switches', 'Changes of the layer that a subscriber gets'],
+  neededLayersUpdates: ['needed_layers_updates', 'Times a focus was told anew which layers a source is to send'],
+  layersPaused: ['layer_pauses', 'Layers that a publisher was told to stop, because nobody watches them'],
+  layersRestarted: ['layer_restarts', 'Layers that a publisher has begun again when somebody came to watch them'],
+  layerRestartSeconds: ['layer_restart_seconds', 'From the need of such a layer to its first key frame, all together'],
 };
 
 /** Totals over all streams and subscriptions that there have been: they never fall when one ends. */

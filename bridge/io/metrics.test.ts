@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Load } from '../../protocol/control/events.ts';
 import type { ProjectionSpec, SourceSpec } from '../../protocol/control/spec.ts';
 import type { BridgeId } from '../../protocol/ids.ts';
+import { FRESH_MS } from '../dynacast/layer-needs.ts';
 import { createLinkCounters } from '../relay/link-counters.ts';
 import type { LinkSnapshot } from '../relay/relay.ts';
 import { BridgeBox, CONFERENCE } from '../testing/bridge-box.ts';
@@ -152,6 +153,23 @@ test('what subscriptions and streams count stays in the totals when they end', a
   box.endpoint(2).subscriptions.values().next().value!.projection.counters.layerSwitches += 5;
   box.bridge.deleteConference(CONFERENCE);
   assert.equal((await scrape()).get('layer_switches_total'), second.get('layer_switches_total')! + 5);
+});
+
+test('layers that publishers are told not to send are a level, and what became of them is counted', async () => {
+  const box = new BridgeBox('a');
+  const { scrape } = metricsOf(box);
+  box.put(1, { sources: [VIDEO] });
+  box.run(FRESH_MS + 20);
+  box.put(2, { projections: [VIEW] });
+  assert.equal((await scrape()).get('paused_layers'), 1);
+  box.run(200);
+  box.receive(1, vp8Packet({ ssrc: 31, sequence: 1, mid: '1', isKeyFrame: true }));
+  const series = await scrape();
+  assert.equal(series.get('paused_layers'), 0);
+  assert.equal(series.get('layer_pauses_total'), 1);
+  assert.equal(series.get('layer_restarts_total'), 1);
+  assert.ok(Math.abs(series.get('layer_restart_seconds_total')! - 0.2) < 0.02);
+  assert.equal(series.get('needed_layers_updates_total'), 3, 'whole, paused, needed again');
 });
 
 test('each link has its own series, one name per number, and none once it is gone', async () => {

@@ -65,6 +65,13 @@ function stateMetrics(families: MetricFamilies, options: BridgeMetricsOptions): 
   families.gauge('endpoints', 'Endpoints on this bridge', () => bridge.endpointCount);
   families.gauge('conferences', 'Conferences that this bridge knows', () => bridge.conferences.size);
   families.gauge('sources', 'Sources that endpoints of this bridge send', () => bridge.sourceCount());
+  families.gauge(
+    'paused_layers',
+    'Layers of sources here that nobody watches and publishers are told not to send',
+    () => {
+      return bridge.pausedLayerCount();
+    },
+  );
   families.gauge('draining', '1 while the bridge refuses new endpoints', () => (bridge.isDraining ? 1 : 0));
   families.gauges('datapath', '1 for the way that packets move', ['name'], put => put({ name: datapath.name }, 1));
   families.counter('restarts', 'How often the pool has started this bridge again since the pool itself started', () => {

@@ -165,6 +165,59 @@ test('a hello of another handshake is not taken, and a stranger cannot make the 
   fresh.close();
 });
 
+test('hellos of strangers, before and between the datagrams of a handshake, cost no keys and do not hold it up', async () => {
+  for (const floodFrom of [0, 1, 2, 3]) {
+    const answers: Buffer[] = [];
+    const wire = new Wire(pinned());
+    const { server } = wire.ends;
+    let nowMs = 0;
+    const hello = Buffer.from(wire.sent[0].bytes);
+    const strangers = () => {
+      for (let index = 0; index < 600; index++) {
+        const forged = Buffer.from(hello);
+        forged.writeUInt32BE(index, 30);
+        // Some are cut, some bring a cookie that is none, some are anything.
+        if (index % 4 === 1) forged[60 + (index % 20)] ^= 0xff;
+        if (index % 4 === 2) forged.fill(index, 14 + (index % 40));
+        const length = index % 4 === 3 ? 40 + (index % 50) : forged.length;
+        nowMs += 0.5;
+        server.handleDatagram(nowMs, forged, 0, length);
+      }
+      // What strangers bring about goes to the peer, who has not asked.
+      answers.push(...wire.sent.filter(({ from }) => from === 'server').map(({ bytes }) => bytes));
+    };
+    for (let step = 0; step < 12 && wire.keys.server === undefined; step++) {
+      const next = wire.sent.shift();
+      if (next === undefined) break;
+      if (next.from === 'client') {
+        if (step >= floodFrom && !server.isCommitted) strangers();
+        nowMs += 2;
+        server.handleDatagram(nowMs, next.bytes, 0, next.bytes.length);
+      } else wire.ends.client.handleDatagram(nowMs, next.bytes, 0, next.bytes.length);
+      await turn();
+    }
+    await wire.settle();
+    assert.ok(wire.keys.client !== undefined && wire.keys.server !== undefined, `flood from ${floodFrom}`);
+    assert.deepEqual(wire.keys.client.sendKey, wire.keys.server.receiveKey);
+    // The type of the handshake message: nobody but the peer was worth a ServerHello, before which no key is made.
+    assert.equal(answers.filter(bytes => bytes[13] === 2).length, 0);
+    wire.close();
+  }
+});
+
+test('a cookie is demanded once in a millisecond, however many ask', async () => {
+  const wire = new Wire(pinned());
+  const [{ bytes: hello }] = wire.sent;
+  for (let index = 0; index < 1000; index++) {
+    const forged = Buffer.from(hello);
+    forged.writeUInt32BE(index, 30);
+    assert.equal(wire.ends.server.handleDatagram(index / 100, forged, 0, forged.length), true);
+  }
+  assert.equal(wire.sent.filter(({ from }) => from === 'server').length, 10);
+  assert.equal(wire.ends.server.isCommitted, false);
+  wire.close();
+});
+
 const CONFERENCE = 9 as ConferenceId;
 const ALICE = 2 as EndpointId;
 const CAMERA = 1 as SourceId;

@@ -5,7 +5,7 @@ import { type Handshake, HELLO_REQUEST, isHelloRequest, type StartHandshake } fr
 const ATTEMPT_MS_MAX = 4000;
 const BACKOFF_MS_MIN = 100;
 const BACKOFF_MS_MAX = 2000;
-/** Server: handshakes that may begin within a second. Each costs a key pair before the peer has shown that it is there. */
+/** Server: handshakes that may begin within a second. */
 const STARTS_PER_SECOND = 10;
 /** Server: how long a finished handshake stays, to repeat its last flight to a client that has not got it. */
 const LINGER_MS = 5000;
@@ -171,9 +171,8 @@ export class HandshakeAttempts {
     if (this.#isFinished) {
       if (nowMs - this.#startedMs >= LINGER_MS) this.#end();
     } else if (nowMs - this.#startedMs >= ATTEMPT_MS_MAX) {
-      // A client's late repeat opens a handshake that nobody goes on with: that is no failure.
-      if (this.#options.role === 'server' && !this.#handshake.isCommitted) this.#end();
-      else this.#fail('timeout');
+      // A server that nobody has shown a cookie goes on waiting: that is no failure, and the next hello needs no other.
+      if (this.#options.role === 'client' || this.#handshake.isCommitted) this.#fail('timeout');
     }
   }
 

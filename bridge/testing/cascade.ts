@@ -2,6 +2,7 @@
 import type { ConferenceSpec, ProjectionSpec, SourceSpec } from '../../protocol/control/spec.ts';
 import type { BridgeId, EndpointId } from '../../protocol/ids.ts';
 import type { Want } from '../../protocol/octo/wants.ts';
+import { writePli } from '../../protocol/rtcp/feedback.ts';
 import { PSFB_PLI, RTCP_PSFB } from '../../protocol/rtcp/packet.ts';
 import type { Link } from '../relay/link.ts';
 import type { Subscription } from '../subscription.ts';
@@ -16,7 +17,7 @@ const KEY_FRAME_INTERVAL_MS = 300;
 const FRAME_BYTES = [125, 375, 1_125];
 const RIDS = ['q', 'h', 'f'];
 /** What a layer takes on a link, header and tag included, bit/s. */
-export const LINK_BPS = [28_000, 68_000, 188_000];
+export const LINK_BPS = [25_400, 65_400, 185_400];
 
 /** One publisher of simulcast video. */
 export class Camera {
@@ -25,6 +26,8 @@ export class Camera {
   /** Key frames made. */
   readonly made = [0, 0, 0];
   readonly sends = [true, true, true];
+  /** It makes no key frame, whoever asks. */
+  isDeaf = false;
   readonly #box: BridgeBox;
   readonly #id: number;
   readonly #wanted = [true, true, true];
@@ -53,7 +56,7 @@ export class Camera {
     for (const [layer, rid] of RIDS.entries()) {
       if (!this.sends[layer]) continue;
       const { nowMs } = this.#box;
-      const isKeyFrame = this.#wanted[layer] && nowMs - this.#madeMs[layer] >= KEY_FRAME_INTERVAL_MS;
+      const isKeyFrame = !this.isDeaf && this.#wanted[layer] && nowMs - this.#madeMs[layer] >= KEY_FRAME_INTERVAL_MS;
       if (isKeyFrame) {
         this.#wanted[layer] = false;
         this.#madeMs[layer] = nowMs;
@@ -143,6 +146,13 @@ export class Cascade {
       own.filter(({ ssrc }) => ssrc !== view(origin).ssrc),
     );
     this.#put(id, this.#homes[id]);
+  }
+
+  /** `id`'s client has lost the picture of `origin`. */
+  askForKeyFrame(id: number, origin: number): void {
+    const pli = Buffer.alloc(12);
+    writePli(pli, 0, 1, view(origin).ssrc);
+    this.box(this.#homes[id]).receive(id, pli);
   }
 
   /** The layers of `origin` that `id` was sent since the last look, in order of the packets: 'q', 'h' and 'f'. */

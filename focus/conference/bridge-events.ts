@@ -3,6 +3,7 @@ import { SpeakerInfo, SpeakersChanged } from '@livekit/protocol';
 import type { BridgeEvent } from '../../protocol/control/events.ts';
 import { type BridgeId, type EndpointId, parseId } from '../../protocol/ids.ts';
 import { tellQuality } from './announcing.ts';
+import { setNeededLayers } from './dynacast.ts';
 import { activate } from './joining.ts';
 import type { Participant } from './participant.ts';
 import { handleSource } from './publishing.ts';
@@ -23,6 +24,11 @@ export function handleBridgeEvent(room: Room, nowMs: number, bridgeId: BridgeId,
     case 'quality':
       handleQuality(room, bridgeId, event);
       break;
+    case 'needed-layers': {
+      const publisher = ownEndpoint(room, bridgeId, event.endpointId);
+      if (publisher !== undefined) setNeededLayers(room, publisher, event.sourceId, event.layers);
+      break;
+    }
     case 'source': {
       const publisher = ownEndpoint(room, bridgeId, event.endpointId);
       if (publisher !== undefined) handleSource(room, publisher, event.sourceId, event.codec);

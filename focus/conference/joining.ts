@@ -12,6 +12,7 @@ import {
 } from '@livekit/protocol';
 import { announce, announceLeft, othersSeenBy, tell, tellQuality } from './announcing.ts';
 import { ENABLED_CODECS } from './codecs.ts';
+import { tellNeededLayers } from './dynacast.ts';
 import { Participant, type ParticipantInit } from './participant.ts';
 import { countTracks } from './publishing.ts';
 import type { Room } from './room.ts';
@@ -104,6 +105,7 @@ export function resume(room: Room, participant: Participant): void {
   tell(room, participant, [participant.info(), ...othersSeenBy(room, participant)]);
   room.send(participant, { case: 'roomUpdate', value: new RoomUpdate({ room: room.info() }) });
   tellQuality(room, participant, room.participants.values());
+  tellNeededLayers(room, participant);
   participant.nextTokenAtMs = 0;
   room.output({ kind: 'resumed', ...who(participant) });
 }

@@ -8,6 +8,7 @@ import {
   TrackUnpublishedResponse,
 } from '@livekit/protocol';
 import { announce, announceToAll } from './announcing.ts';
+import { tellNeededLayersOf } from './dynacast.ts';
 import type { Participant } from './participant.ts';
 import { mayPublish } from './permissions.ts';
 import { refuse } from './refusing.ts';
@@ -129,6 +130,7 @@ function setMuted(room: Room, publisher: Participant, track: Track, muted: boole
   track.info.muted = muted;
   if (track.section === null) return;
   announceToAll(room, publisher);
+  if (!muted) tellNeededLayersOf(room, publisher, track);
   room.touch(publisher);
 }
 

@@ -30,6 +30,7 @@ const CHECKS: Readonly<Record<string, ((event: Fields) => boolean) | undefined>>
       row => texts(row, 'endpointId', 'quality') && numbers(row, 'score') && round(row['rttMs']),
     ) &&
     rows(event['links'], row => texts(row, 'bridgeId') && round(row['rttMs'])),
+  'needed-layers': event => texts(event, 'conferenceId', 'endpointId') && numbers(event, 'sourceId', 'layers'),
   source: event => texts(event, 'conferenceId', 'endpointId', 'codec') && numbers(event, 'sourceId'),
 };
 

@@ -31,6 +31,8 @@ export interface Track {
   isQueued: boolean;
   /** The publisher was told that somebody subscribed. */
   wasSubscribed: boolean;
+  /** Layers that anybody in the mesh needs, as its bridge said last (bit n: layer n); null before it has. */
+  neededLayers: number | null;
 }
 
 export interface TrackSection {
@@ -65,6 +67,7 @@ export function newTrack(request: AddTrackRequest, sid: string, sourceId: Source
     section: null,
     isQueued: false,
     wasSubscribed: false,
+    neededLayers: null,
   };
 }
 

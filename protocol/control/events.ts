@@ -1,7 +1,7 @@
 /**
  * What a bridge tells a focus, on one stream per focus: newline-delimited JSON over `GET /v1/events`. It opens with `hello`, then
- * one `endpoint` event per endpoint it has (so a focus that reconnects is whole again), then changes as they happen. A line comes at
- * least every 2 s (`report`); a stream silent for 5 s is dead.
+ * one `endpoint` event per endpoint it has and one `needed-layers` event per video source (so a focus that reconnects is whole again), then changes as they happen. A line
+ * comes at least every 2 s (`report`); a stream silent for 5 s is dead.
  */
 import { type Static, Type } from 'typebox';
 import { BridgePeerSchema } from './spec.ts';
@@ -78,6 +78,17 @@ export type BridgeEvent =
       }[];
       /** Round trip to each other bridge of this conference. */
       readonly links: readonly { readonly bridgeId: string; readonly rttMs: number | null; readonly state: string }[];
+    }
+  | {
+      /**
+       * Layers of a video source of this bridge that anybody in the mesh needs; bit n is layer n, from the smallest up. State: sent when it changes, when a source is new,
+       * and for all sources to a focus that has just connected.
+       */
+      readonly kind: 'needed-layers';
+      readonly conferenceId: string;
+      readonly endpointId: string;
+      readonly sourceId: number;
+      readonly layers: number;
     }
   | {
       /** A source's first packet arrived at its own bridge. */

@@ -78,16 +78,23 @@ export class Client {
     this.#record();
   }
 
-  async connect(url: string, roomName: string, grant: Partial<VideoGrant> = {}): Promise<this> {
+  async connect(
+    url: string,
+    roomName: string,
+    grant: Partial<VideoGrant> = {},
+    { dynacast = false } = {},
+  ): Promise<this> {
     const token = await accessToken(this.identity, roomName, grant);
     const startedAt = performance.now();
-    await this.room.connect(url, token, { autoSubscribe: true, dynacast: false });
+    await this.room.connect(url, token, { autoSubscribe: true, dynacast });
     this.connectedInMs = performance.now() - startedAt;
     return this;
   }
 
-  async publishCamera(options: { simulcast?: boolean; codec?: VideoCodec } = {}): Promise<LocalTrackPublication> {
-    this.camera = new SyntheticCamera(this.index);
+  async publishCamera(
+    options: { simulcast?: boolean; codec?: VideoCodec; width?: number; height?: number } = {},
+  ): Promise<LocalTrackPublication> {
+    this.camera = new SyntheticCamera(this.index, options.width, options.height);
     const track = LocalVideoTrack.createVideoTrack('camera', this.camera.source);
     const publishOptions = new TrackPublishOptions({
       source: TrackSource.SOURCE_CAMERA,

@@ -20,21 +20,21 @@ export function toneHzOf(index: number): number {
 
 /** A camera that shows one grey with a moving bar. `stop` ends it. */
 export class SyntheticCamera {
-  readonly source = new VideoSource(VIDEO_WIDTH, VIDEO_HEIGHT);
+  readonly source: VideoSource;
   readonly #timer: NodeJS.Timeout;
   #frames = 0;
 
-  constructor(index: number) {
+  constructor(index: number, width = VIDEO_WIDTH, height = VIDEO_HEIGHT) {
+    this.source = new VideoSource(width, height);
     const luma = lumaOf(index);
-    const data = new Uint8Array((VIDEO_WIDTH * VIDEO_HEIGHT * 3) / 2);
+    const data = new Uint8Array((width * height * 3) / 2);
     this.#timer = setInterval(() => {
-      const pixels = VIDEO_WIDTH * VIDEO_HEIGHT;
+      const pixels = width * height;
       data.fill(luma, 0, pixels);
       data.fill(128, pixels);
-      const bar = (this.#frames++ * 8) % VIDEO_WIDTH;
-      for (let row = 0; row < VIDEO_HEIGHT / 8; row++)
-        data.fill(luma + 20, row * VIDEO_WIDTH + bar, row * VIDEO_WIDTH + bar + 8);
-      this.source.captureFrame(new VideoFrame(data, VIDEO_WIDTH, VIDEO_HEIGHT, VideoBufferType.I420));
+      const bar = (this.#frames++ * 8) % width;
+      for (let row = 0; row < height / 8; row++) data.fill(luma + 20, row * width + bar, row * width + bar + 8);
+      this.source.captureFrame(new VideoFrame(data, width, height, VideoBufferType.I420));
     }, 1_000 / FRAMES_PER_SECOND);
   }
 

@@ -1,28 +1,42 @@
+/** `node test/sim/main.ts --help`. Exit code 0: every invariant held; 1: one did not; 2: bad arguments. */
+import { type Command, readCommandLine, USAGE, UsageError } from './command-line.ts';
+import { renderFailure, renderFailures, renderTotals } from './render.ts';
 import { runWorld } from './run-world.ts';
+import { runWorlds } from './run-worlds.ts';
 
-const [from, count] = process.argv.slice(2).map(Number);
-let failures = 0,
-  sim = 0,
-  frames = 0;
-const c0 = process.cpuUsage();
-const kinds = new Map<string, number[]>();
-for (let seed = from; seed < from + count; seed++) {
-  const report = runWorld(seed);
-  sim += report.simulatedMs / 1000;
-  frames += report.frames;
-  if (report.failure) {
-    failures++;
-    const kind = report.failure.problem
-      .replace(/^[^:]*: /, '')
-      .replace(/user-\d+@\w/g, 'U')
-      .replace(/\d+/g, 'N')
-      .slice(0, 150);
-    kinds.set(kind, [...(kinds.get(kind) ?? []), seed]);
-    if (count === 1) console.log(report.failure.steps.join('\n'), '\n', report.failure.problem);
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  let command: Command | undefined;
+  try {
+    command = readCommandLine(args);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`${error.message}\nnode test/sim/main.ts --help tells all options.\n`);
+    return 2;
   }
+  if (command === undefined) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  return command.worlds === 1 ? one(command) : await many(command);
 }
-const u = process.cpuUsage(c0);
-const s = (u.user + u.system) / 1e6;
-for (const [k, v] of [...kinds].sort((a, b) => b[1].length - a[1].length))
-  console.log(v.length, k, v.slice(0, 6).join(','));
-console.log({ failures, count, sim, frames, cpu: s, simPerCpu: sim / s });
+
+function one({ from, isTraced }: Command): number {
+  const report = runWorld(from);
+  if (isTraced && report.failure === undefined) print(report.steps.join('\n'));
+  print(renderFailure(report));
+  return report.failure === undefined ? 0 : 1;
+}
+
+async function many(command: Command): Promise<number> {
+  const startedAt = performance.now();
+  const totals = await runWorlds(command);
+  if (totals.failed.length > 0) print(renderFailures(totals.failed));
+  print(renderTotals(totals, performance.now() - startedAt));
+  return totals.failed.length === 0 ? 0 : 1;
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

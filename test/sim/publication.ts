@@ -91,6 +91,17 @@ export class Publication {
     }));
   }
 
+  neededLayers = 7;
+  restarts = 0;
+
+  /** What the publisher is told to send; a layer that is needed again begins with a key frame. */
+  setNeededLayers(layers: number): void {
+    for (let layer = 0; layer < this.#encodings.length; layer++) {
+      if ((layers & ~this.neededLayers & (1 << layer)) !== 0) { this.#encodings[layer].wantsKeyFrame = true; this.restarts++; }
+    }
+    this.neededLayers = layers;
+  }
+
   /** Turns layers on or off; one that comes back begins with a key frame. */
   setActiveLayers(nowMs: number, layers: number): void {
     for (let layer = this.activeLayers; layer < layers; layer++) this.#encodings[layer].wantsKeyFrame = true;
@@ -130,7 +141,7 @@ export class Publication {
     if (this.spec.kind === 'audio') this.#encodeAudio(nowMs, send);
     else
       for (let layer = 0; layer < this.activeLayers; layer++) {
-        this.#encodeVideo(nowMs, layer, this.#encodings[layer], send);
+        if ((this.neededLayers & (1 << layer)) !== 0) this.#encodeVideo(nowMs, layer, this.#encodings[layer], send);
       }
     if (nowMs - this.#reportedMs < REPORT_MS) return;
     this.#reportedMs = nowMs;

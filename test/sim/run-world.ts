@@ -17,13 +17,15 @@ export interface WorldReport {
   readonly datagrams: number;
   readonly messages: number;
   readonly flowsChecked: number;
+  /** What happened, oldest first. */
+  readonly steps: readonly string[];
   /** Undefined: every invariant held. */
   readonly failure: WorldFailure | undefined;
 }
 
 export interface WorldFailure {
   readonly problem: string;
-  /** What had happened, oldest first. */
+  /** What had happened by then. */
   readonly steps: readonly string[];
 }
 
@@ -46,6 +48,7 @@ export function runWorld(seed: number, settings: WorldSettings = worldSettings(s
     datagrams: world.network.datagrams,
     messages: world.ledger.delivered,
     flowsChecked: world.flowsChecked,
+    steps: world.trace,
     failure,
   };
 }

@@ -51,8 +51,9 @@ export class StreamViewer {
   #base: PacketName | undefined;
   #isWhole = false;
   #isBroken = false;
-  /** When it last became broken, newest last; as many as a bridge hears of in ten seconds. */
-  readonly #brokenMs: number[] = [];
+  /** When key frames began to come that had been asked for: the last ones. */
+  readonly #servedMs: number[] = [];
+  #isServed = true;
 
   constructor(kind: 'audio' | 'video', ssrc: number, fail: (text: string) => void) {
     this.kind = kind;
@@ -79,6 +80,7 @@ export class StreamViewer {
       if (!isRtx && !this.#skipped.delete(sequence)) this.#fail(`sequence number ${sequence16} twice: ${show(name)}`);
       return;
     }
+    if (!this.#isServed && isKeyFrameStart(name)) this.#noteServed(nowMs);
     this.#hold(nowMs, sequence, { timestamp, pictureId, name: { ...name } });
   }
 
@@ -96,7 +98,13 @@ export class StreamViewer {
 
   /** It waits for a key frame, and its requests are more than a bridge listens to (bridge/receive/README.md: three in ten seconds). */
   isPutOff(nowMs: number): boolean {
-    return this.#isBroken && this.#brokenMs.length === REQUESTS_HEARD && nowMs - this.#brokenMs[0] < REQUESTS_HEARD_MS;
+    return this.#isBroken && this.#servedMs.length === REQUESTS_HEARD && nowMs - this.#servedMs[0] < REQUESTS_HEARD_MS;
+  }
+
+  #noteServed(nowMs: number): void {
+    this.#isServed = true;
+    this.#servedMs.push(nowMs);
+    if (this.#servedMs.length > REQUESTS_HEARD) this.#servedMs.shift();
   }
 
   #hold(nowMs: number, sequence: number, held: Held | Filler): void {
@@ -137,6 +145,7 @@ export class StreamViewer {
   takeKeyFrameRequest(nowMs: number): boolean {
     if (!this.#isBroken || nowMs - this.#askedMs < PLI_MS) return false;
     this.#askedMs = nowMs;
+    this.#isServed = false;
     return true;
   }
 
@@ -208,11 +217,7 @@ export class StreamViewer {
       this.#isBroken = false;
       if (isKeyFrame || (name.frame & 1) === 0) this.#base = name;
       this.#show(nowMs, name);
-    } else {
-      if (!this.#isBroken) this.#brokenMs.push(nowMs);
-      if (this.#brokenMs.length > REQUESTS_HEARD) this.#brokenMs.shift();
-      this.#isBroken = true;
-    }
+    } else this.#isBroken = true;
   }
 
   #show(nowMs: number, name: PacketName): void {

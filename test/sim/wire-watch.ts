@@ -4,6 +4,8 @@ import type { PathClass } from './paths.ts';
 
 /** How long a layer may go on after the last one who could want it: the word has to get there, and links linger so that nothing flaps. */
 const LINGER_MS = 1_000;
+/** And after something between the two has changed, that is told only when the link is up again. */
+const LINK_UP_MS = 2_000;
 const GOES_ON_MS: Readonly<Record<PathClass, number>> = {
   clean: LINGER_MS + 1_000,
   lossy: LINGER_MS + 4_000,
@@ -132,7 +134,7 @@ export class WireWatch {
     }
     const host = this.#host;
     const sourceMs = host.sourceChangedMs(conferenceId, endpointId, sourceId);
-    const overMs = nowMs - Math.max(wanted.lastMs[layer] ?? 0, host.disturbedMs(from, to), sourceMs);
+    const overMs = nowMs - Math.max(wanted.lastMs[layer] ?? 0, host.disturbedMs(from, to) + LINK_UP_MS, sourceMs);
     if (overMs <= GOES_ON_MS[this.#host.pathOf(from, to)]) return;
     this.#host.fail(`${title()}, where nobody has wanted it for ${Math.round(overMs)} ms`);
   }

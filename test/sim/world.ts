@@ -31,6 +31,9 @@ export class Violation extends Error {}
 
 /** Bridges, a network, a focus and people, and everything that has to be true of them. Time passes by `agenda`. */
 export class World implements Stage {
+  static changes = 0;
+  toldCount = 0;
+  readonly lastTold = new Map<string, number>();
   readonly settings: WorldSettings;
   readonly agenda = new Agenda();
   readonly chance: Chance;
@@ -74,7 +77,20 @@ export class World implements Stage {
           sendsRuns: settings.sendsRuns,
           open: (bridge, { conference, id }) => this.#expected(bridge, conference.id, id),
           onLeg: leg => this.#handleLeg(leg),
-          onEvent: () => {},
+          onEvent: (bridge, event) => {
+            if (event.kind !== 'needed-layers') return;
+            const told = ++this.toldCount;
+            const key = `${event.conferenceId}/${event.endpointId}/${event.sourceId}`;
+            this.lastTold.set(key, told);
+            agenda.after(20 + chance.below(100), () => {
+              if (this.lastTold.get(key) !== told) return;
+              const origin = this.present.find(each => each.bridge === bridge && each.endpointId === parseId(event.endpointId) && each.conferenceId === parseId(event.conferenceId));
+              const pub = origin?.publications.get(event.sourceId);
+              if (pub === undefined) return;
+              if (pub.neededLayers !== event.layers) World.changes++;
+              pub.setNeededLayers(event.layers);
+            });
+          },
         }),
     );
     this.network.hosts.push(...this.bridges);

@@ -48,7 +48,9 @@ export async function enterMeeting(
   onEnd: (text: string, wasMeant: boolean) => void,
 ): Promise<void> {
   const room = new Room({
+    // Tiles that are small or hidden ask for less, and what nobody asks for is not encoded.
     adaptiveStream: true,
+    dynacast: true,
     videoCaptureDefaults: { resolution: VideoPresets.h720.resolution },
     publishDefaults: { videoCodec: 'vp8', simulcast: true },
   });

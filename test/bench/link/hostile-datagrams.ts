@@ -31,6 +31,7 @@ export type HostileKind = (typeof HOSTILE_KINDS)[number];
 
 export const HOSTILE_BYTES_MAX = 2048;
 const FRAME_BYTES_MIN = 36;
+const NOISE_BYTES = 65_536;
 const OCTO_FIRST = 0xe0;
 /** ClientHello of 100 bytes or so: version, random, no session, no cookie, one cipher suite, no compression. */
 const HELLO_BYTES = 67;
@@ -39,12 +40,15 @@ export class HostileDatagrams {
   /** The kind of the datagram that {@link next} has written. */
   kind: HostileKind = 'random';
   readonly #taken: readonly Buffer[];
+  /** Parts of it are noise, and cost no more than a copy: whoever makes a flood may share its process with the network. */
+  readonly #noiseBytes = Buffer.allocUnsafe(NOISE_BYTES);
   #state: number;
 
   /** `taken`: authentic datagrams that the receiver has taken already, the newest last; there is at least one. */
   constructor(seed: number, taken: readonly Buffer[]) {
     this.#state = seed >>> 0;
     this.#taken = taken;
+    for (let index = 0; index < NOISE_BYTES; index++) this.#noiseBytes[index] = this.#below(256);
   }
 
   /** Writes a datagram to `target`, which has room for {@link HOSTILE_BYTES_MAX}, and returns its length. Without `kind` it is any. */
@@ -86,7 +90,8 @@ export class HostileDatagrams {
   }
 
   #noise(target: Buffer, first: number, length: number): number {
-    for (let index = 0; index < length; index++) target[index] = this.#below(256);
+    const start = this.#below(NOISE_BYTES - length);
+    this.#noiseBytes.copy(target, 0, start, start + length);
     target[0] = first;
     return length;
   }

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { fastDatapath } from '../../../../bridge/io/datapath.ts';
 import type { BridgeSnapshot } from '../../forward/io/bridge-process.ts';
-import { measureHostile } from '../hostile-cost.ts';
+import { type HostileFigures, measureHostile } from '../hostile-cost.ts';
 import { HOSTILE_BYTES_MAX, HOSTILE_KINDS, HostileDatagrams } from '../hostile-datagrams.ts';
 import { type CaseContext, finding, type LinkCase, note, percent } from '../link-case.ts';
 import { grown, LinkNetwork } from '../link-network.ts';
@@ -26,16 +26,18 @@ export const HOSTILE: LinkCase = {
   summary: '1,000,000 forged, replayed or mutated datagrams from the address of the peer',
   async run(context) {
     const { seed, progress } = context;
+    // Before there are bridges: it takes this process, in which their network is, for itself.
+    const alone = measureHostile(seed, 0, fastDatapath('measured').frameCiphers);
     const network = await LinkNetwork.start({ bridges: 2, seed, settings: { delayMs: 10 }, progress });
     try {
-      return await attack(context, network);
+      return await attack(context, network, alone);
     } finally {
       await network.close();
     }
   },
 };
 
-async function attack({ quick, seed, progress }: CaseContext, network: LinkNetwork) {
+async function attack({ quick, seed, progress }: CaseContext, network: LinkNetwork, alone: HostileFigures) {
   const heard = listen(network);
   const player = network.startPlayer();
   await player.call('connect', { plan: 'pair', bridges: network.addresses });
@@ -60,7 +62,6 @@ async function attack({ quick, seed, progress }: CaseContext, network: LinkNetwo
   );
   const cost = ({ cpuUs, ms, frames }: Use) => (cpuUs - (idle.cpuUs / idle.ms) * ms) / Math.max(1, frames);
   const [goodUs, badUs] = [cost(good), cost(bad)];
-  const alone = measureHostile(seed, 0, fastDatapath('measured').frameCiphers);
   const leakedBytes = memoryAfter.usedBytes - memoryBefore.usedBytes;
   const isSame = before?.state === 'up' && after?.state === 'up' && before.handshakes === after.handshakes;
   return {
@@ -127,7 +128,8 @@ async function flood({ mesh }: LinkNetwork, datagrams: HostileDatagrams, count: 
     });
     await mesh.inject(IMPERSONATED, ATTACKED, batch);
     const aheadMs = startedMs + (sent * 1_000) / DATAGRAMS_PER_SECOND - performance.now();
-    if (aheadMs > 1) await pause(aheadMs);
+    // Whatever is late: the network of the good frames is in this process.
+    await pause(Math.max(0, aheadMs));
   }
   await pause(DRAIN_MS);
 }
