@@ -1,4 +1,4 @@
-import { FRAME_KEY_FRAME_REQUEST, FRAME_MEDIA } from '../../protocol/octo/header.ts';
+import { FRAME_KEY_FRAME_REQUEST, FRAME_MEDIA, FRAME_OVERHEAD_BYTES } from '../../protocol/octo/header.ts';
 import { readUint32 } from '../../protocol/rtp/packet.ts';
 import type { PathClass } from './paths.ts';
 
@@ -22,6 +22,9 @@ interface Wanted {
   mask: number;
   /** When each was last in the mask. */
   readonly lastMs: [number, number, number];
+  /** Who watches what, in one number; and since when it is that. */
+  signature: number;
+  changedMs: number;
   /** All that is to flow: known once everything there has long been as it is; -1 until then. */
   exactMask: number;
 }
@@ -38,6 +41,14 @@ export interface WireHost {
   disturbedMs(from: number, to: number): number;
   /** When the source itself last changed: one that falls silent is shown, when it comes back, as it was until it can be shown otherwise. */
   sourceChangedMs(conferenceId: number, endpointId: number, sourceId: number): number;
+}
+
+/** A sender report on its way: 28 bytes, with header and tag. No media packet is as small. */
+const REPORT_FRAME_BYTES = 28 + FRAME_OVERHEAD_BYTES;
+
+export interface Watching {
+  readonly mask: number;
+  readonly signature: number;
 }
 
 /** Looks at every frame as it leaves a bridge: nothing unwanted, nothing of a conference that was left, nothing that had crossed a link before. */
@@ -58,16 +69,19 @@ export class WireWatch {
   }
 
   /** What those who are connected to bridge `at` may be shown now: layer masks by {@link sourceKey}; complete. */
-  setWanted(at: number, masks: ReadonlyMap<number, number>): void {
+  setWanted(at: number, masks: ReadonlyMap<number, Watching>): void {
     const { nowMs } = this.#host;
     for (const [key, wanted] of this.#wanted[at]) {
       note(wanted, nowMs);
-      wanted.mask = masks.get(key) ?? 0;
+      const { mask, signature } = masks.get(key) ?? NOBODY;
+      wanted.mask = mask;
+      if (signature !== wanted.signature) wanted.changedMs = nowMs;
+      wanted.signature = signature;
     }
-    for (const [key, mask] of masks) {
+    for (const [key, { mask, signature }] of masks) {
       if (this.#wanted[at].has(key)) continue;
       const never = Number.NEGATIVE_INFINITY;
-      this.#wanted[at].set(key, { mask, lastMs: [never, never, never], exactMask: -1 });
+      this.#wanted[at].set(key, { mask, lastMs: [never, never, never], signature, changedMs: nowMs, exactMask: -1 });
     }
   }
 
@@ -76,9 +90,10 @@ export class WireWatch {
     for (const sources of this.#wanted) for (const wanted of sources.values()) wanted.exactMask = -1;
   }
 
-  setExact(at: number, key: number, mask: number): void {
+  /** No more than `mask` is watched there, if nobody has changed what they watch since `sinceMs`. */
+  setExact(at: number, key: number, mask: number, sinceMs: number): void {
     const wanted = this.#wanted[at].get(key);
-    if (wanted !== undefined) wanted.exactMask = mask;
+    if (wanted !== undefined && wanted.changedMs < sinceMs) wanted.exactMask = mask;
   }
 
   handleFrame(from: number, to: number, bytes: Buffer): void {
@@ -95,7 +110,8 @@ export class WireWatch {
     const conferenceId = readUint32(bytes, 8);
     const endpointId = readUint32(bytes, 12);
     if (!isRepeat) this.#checkMembership(from, to, conferenceId, endpointId);
-    this.#checkWanted(from, to, conferenceId, endpointId, bytes[2], bytes[3]);
+    // Reports of a source that is silent go on for the layer that was shown last: only when it sends again can another be shown.
+    if (bytes.length > REPORT_FRAME_BYTES) this.#checkWanted(from, to, conferenceId, endpointId, bytes[2], bytes[3]);
   }
 
   #isRepeat(from: number, to: number, label: number, sequence: number): boolean {
@@ -139,6 +155,8 @@ export class WireWatch {
     this.#host.fail(`${title()}, where nobody has wanted it for ${Math.round(overMs)} ms`);
   }
 }
+
+const NOBODY: Watching = { mask: 0, signature: 0 };
 
 /** Of a source in a world: no two endpoints of it have one ID at one time. */
 export function sourceKey(endpointId: number, sourceId: number): number {

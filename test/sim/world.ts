@@ -311,7 +311,8 @@ export class World implements Stage {
         exact.set(name, known);
       }
     }
-    for (const [name, { at, key, mask }] of exact) if (!unsure.has(name)) this.watch.setExact(at, key, mask);
+    for (const [name, { at, key, mask }] of exact)
+      if (!unsure.has(name)) this.watch.setExact(at, key, mask, nowMs - EXACT_AFTER_MS);
   }
 
   /** What may be looked at now and then. */
@@ -443,13 +444,16 @@ export class World implements Stage {
   #handleBridgeChanged(bridge: SimBridge): void {
     this.#meshes.refresh();
     this.watch.forgetExact();
-    const masks = new Map<number, number>();
+    const masks = new Map<number, { mask: number; signature: number }>();
     for (const participant of this.#everybody.values()) {
       if (participant.bridge !== bridge || !participant.isConnected) continue;
       for (const { spec } of participant.appliedProjections.values()) {
         if (!spec.enabled) continue;
         const key = sourceKey(parseId<EndpointId>(spec.origin) ?? 0, spec.sourceId);
-        masks.set(key, (masks.get(key) ?? 0) | ((2 << spec.layerMax) - 1));
+        const before = masks.get(key);
+        const mask = (before?.mask ?? 0) | ((2 << spec.layerMax) - 1);
+        const signature = ((before?.signature ?? 0) * 31 + participant.uid * 4 + spec.layerMax) | 0;
+        masks.set(key, { mask, signature });
       }
     }
     this.watch.setWanted(bridge.index, masks);
