@@ -1,30 +1,30 @@
 const BUCKETS = 10;
 const BUCKET_MS = 100;
 
-/** An amount per second over the last whole second, in ten buckets of 100 ms updated in place. */
+/** An amount per second over the last 900 ms to a second, in ten buckets of 100 ms updated in place: the newest is still filling. */
 export class RateWindow {
   /** Not a typed array: one this small costs more around it than in it. */
   readonly #buckets = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
   #sum = 0;
   /** Number of the newest bucket: whole 100 ms of the clock. -1 before the first `add`. */
   #newest = -1;
-  #oldest = 0;
+  #startMs = 0;
 
   add(nowMs: number, amount: number): void {
     const bucket = Math.floor(nowMs / BUCKET_MS);
-    if (this.#newest < 0) this.#oldest = bucket;
+    if (this.#newest < 0) this.#startMs = nowMs;
     this.#advance(bucket);
     this.#buckets[bucket % BUCKETS] += amount;
     this.#sum += amount;
   }
 
-  /** Per second. Before a whole second has passed since the first `add`: over the time there was, at least 100 ms. */
+  /** Per second. Soon after the first `add`: over the time there was, at least 100 ms. */
   perSecond(nowMs: number): number {
     if (this.#newest < 0) return 0;
     const bucket = Math.floor(nowMs / BUCKET_MS);
     this.#advance(bucket);
-    const covered = Math.min(BUCKETS, bucket - this.#oldest + 1);
-    return (this.#sum * 1000) / (covered * BUCKET_MS);
+    const fromMs = Math.max(this.#startMs, (bucket - BUCKETS + 1) * BUCKET_MS);
+    return (this.#sum * 1000) / Math.max(BUCKET_MS, nowMs - fromMs);
   }
 
   #advance(bucket: number): void {

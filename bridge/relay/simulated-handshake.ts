@@ -3,97 +3,121 @@ import { cutSessionKeys, EXPORTER_BYTES, type SessionKeys } from '../../protocol
 import type { Handshake, HandshakeOptions, StartHandshake } from './handshake.ts';
 
 const REPEAT_MS = 150;
-const NONCE_BYTES = 16;
+const NONCE_BYTES = 8;
+/** The content type of a DTLS handshake record. */
+const RECORD = 22;
 const HELLO = 1;
-const ANSWER = 2;
+const VERIFY = 2;
+const FINISH = 3;
+const DONE = 4;
+const NONCES_END = 2 + 2 * NONCE_BYTES;
 
 /**
- * For tests: a stand-in for DTLS, two datagrams with the timing of the real one (the server has its keys half a round trip before the
- * client), repeated until answered. Proves nothing but that both name the fingerprint that the other expects.
+ * For tests: stands in for DTLS 1.2 with the shape that matters to a link: two round trips, the server's state is nothing before the client has shown that it receives, the
+ * server has its keys half a round trip before the client, late copies of old flights open nothing. Proves only that both name the fingerprint that the other
+ * expects.
+ *
+ * | 22 | flight | client nonce, 8 bytes | server nonce, 8 bytes (0 in the first flight) | fingerprint (last two flights) |
+ *
+ * `random`: 0 to 1, excluding 1.
  */
 export function simulatedHandshakes(ownFingerprint: string, random: () => number): StartHandshake {
   return options => new SimulatedHandshake(ownFingerprint, random, options);
 }
 
-/** Hello: 22, 1, client nonce, fingerprint. Answer: 22, 2, client nonce, server nonce, fingerprint. */
 class SimulatedHandshake implements Handshake {
-  readonly isCommitted = false;
+  isCommitted = false;
   readonly #options: HandshakeOptions;
-  readonly #ownFingerprint: string;
+  readonly #own: Buffer;
   readonly #nonce: Buffer;
-  #peerNonce: Buffer | undefined;
-  #flight: Buffer;
+  #flight: Buffer | undefined;
   #sentMs: number;
   #isOver = false;
 
   constructor(ownFingerprint: string, random: () => number, options: HandshakeOptions) {
     this.#options = options;
-    this.#ownFingerprint = ownFingerprint;
+    this.#own = Buffer.from(ownFingerprint);
     this.#nonce = Buffer.from(Array.from({ length: NONCE_BYTES }, () => Math.floor(random() * 256)));
     this.#sentMs = options.nowMs;
-    this.#flight = Buffer.concat([Buffer.of(22, HELLO), this.#nonce, Buffer.from(ownFingerprint)]);
-    if (options.role === 'client') options.send(this.#flight);
+    if (options.role === 'client') this.#send(HELLO, this.#nonce, Buffer.alloc(NONCE_BYTES));
   }
 
-  handleDatagram(_nowMs: number, bytes: Uint8Array, offset: number, length: number): boolean {
+  handleDatagram(nowMs: number, bytes: Uint8Array, offset: number, length: number): boolean {
     const datagram = Buffer.from(bytes.subarray(offset, offset + length));
-    if (this.#options.role === 'client') this.#handleAnswer(datagram);
-    else return this.#handleHello(datagram);
+    if (length < NONCES_END) return true;
+    const clientNonce = datagram.subarray(2, 2 + NONCE_BYTES);
+    const serverNonce = datagram.subarray(2 + NONCE_BYTES, NONCES_END);
+    if (this.#options.role === 'server') return this.#serve(datagram, clientNonce, serverNonce);
+    if (!this.#isOver && clientNonce.equals(this.#nonce)) this.#answer(nowMs, datagram, serverNonce);
     return true;
   }
 
   handleNudge(): void {
-    if (!this.#isOver) this.#options.send(this.#flight);
+    if (this.#flight?.[1] === HELLO) this.#repeat();
   }
 
   handleTimeout(nowMs: number): void {
     if (this.#isOver || this.#options.role === 'server' || nowMs - this.#sentMs < REPEAT_MS) return;
     this.#sentMs = nowMs;
-    this.#options.send(this.#flight);
+    this.#repeat();
   }
 
   close(): void {
     this.#isOver = true;
   }
 
-  #handleHello(datagram: Buffer): boolean {
-    if (datagram[1] !== HELLO) return true;
-    const nonce = datagram.subarray(2, 2 + NONCE_BYTES);
-    if (this.#peerNonce !== undefined) {
-      if (!this.#peerNonce.equals(nonce)) return false;
-      this.#options.send(this.#flight);
+  #repeat(): void {
+    if (!this.#isOver && this.#flight !== undefined) this.#options.send(this.#flight);
+  }
+
+  #serve(datagram: Buffer, clientNonce: Buffer, serverNonce: Buffer): boolean {
+    const options = this.#options;
+    if (datagram[1] === HELLO) {
+      if (this.isCommitted) return false;
+      this.#send(VERIFY, clientNonce, this.#nonce);
       return true;
     }
-    if (datagram.subarray(2 + NONCE_BYTES).toString() !== this.#options.peerFingerprint) {
-      this.#options.onFailed('fingerprint');
+    if (datagram[1] !== FINISH || !serverNonce.equals(this.#nonce)) return true;
+    if (this.isCommitted) {
+      if (this.#flight !== undefined) options.send(this.#flight);
       return true;
     }
-    this.#peerNonce = nonce;
-    // The same hello, heard again once this has ended, is answered with the same keys: DTLS's cookies and Finished messages see to that.
-    const own = Buffer.from(this.#ownFingerprint);
-    const serverNonce = createHash('sha256').update(own).update(nonce).digest().subarray(0, NONCE_BYTES);
-    this.#flight = Buffer.concat([Buffer.of(22, ANSWER), nonce, serverNonce, own]);
-    this.#options.send(this.#flight);
-    this.#options.onKeys(this.#keys(nonce, serverNonce));
+    if (datagram.subarray(NONCES_END).toString() !== options.peerFingerprint) {
+      options.onFailed('fingerprint');
+      return true;
+    }
+    this.isCommitted = true;
+    this.#send(DONE, clientNonce, this.#nonce, this.#own);
+    options.onKeys(keysOf(clientNonce, this.#nonce, 'server'));
     return true;
   }
 
-  #handleAnswer(datagram: Buffer): void {
-    if (this.#isOver || datagram[1] !== ANSWER) return;
-    if (!datagram.subarray(2, 2 + NONCE_BYTES).equals(this.#nonce)) return;
-    const serverNonce = datagram.subarray(2 + NONCE_BYTES, 2 + 2 * NONCE_BYTES);
-    this.#isOver = true;
-    if (datagram.subarray(2 + 2 * NONCE_BYTES).toString() !== this.#options.peerFingerprint) {
-      this.#options.onFailed('fingerprint');
-    } else this.#options.onKeys(this.#keys(this.#nonce, serverNonce));
+  #answer(nowMs: number, datagram: Buffer, serverNonce: Buffer): void {
+    if (datagram[1] === VERIFY && this.#flight?.[1] === HELLO) {
+      this.#sentMs = nowMs;
+      this.#send(FINISH, this.#nonce, serverNonce, this.#own);
+    } else if (
+      datagram[1] === DONE &&
+      this.#flight?.subarray(2 + NONCE_BYTES, NONCES_END).equals(serverNonce) === true
+    ) {
+      this.#isOver = true;
+      const { onFailed, onKeys, peerFingerprint } = this.#options;
+      if (datagram.subarray(NONCES_END).toString() !== peerFingerprint) onFailed('fingerprint');
+      else onKeys(keysOf(this.#nonce, serverNonce, 'client'));
+    }
   }
 
-  #keys(client: Buffer, server: Buffer): SessionKeys {
-    const seed = Buffer.concat([client, server]);
-    const material = Buffer.concat([
-      createHash('sha256').update('1').update(seed).digest(),
-      createHash('sha256').update('2').update(seed).digest(),
-    ]);
-    return cutSessionKeys(material.subarray(0, EXPORTER_BYTES), this.#options.role);
+  #send(flight: number, clientNonce: Buffer, serverNonce: Buffer, fingerprint: Buffer = NOTHING): void {
+    this.#flight = Buffer.concat([Buffer.of(RECORD, flight), clientNonce, serverNonce, fingerprint]);
+    this.#options.send(this.#flight);
   }
+}
+
+const NOTHING = Buffer.alloc(0);
+
+function keysOf(clientNonce: Buffer, serverNonce: Buffer, role: 'client' | 'server'): SessionKeys {
+  const material = ['1', '2'].map(part =>
+    createHash('sha256').update(part).update(clientNonce).update(serverNonce).digest(),
+  );
+  return cutSessionKeys(Buffer.concat(material).subarray(0, EXPORTER_BYTES), role);
 }

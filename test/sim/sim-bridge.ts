@@ -8,6 +8,7 @@ import { Ingress } from '../../bridge/ingress.ts';
 import type { Peer } from '../../bridge/io/datagram-port.ts';
 import type { Link } from '../../bridge/relay/link.ts';
 import { Relay } from '../../bridge/relay/relay.ts';
+import { simulatedHandshakes } from '../../bridge/relay/simulated-handshake.ts';
 import { RelayIntake } from '../../bridge/relay-intake.ts';
 import { RtcpEgress } from '../../bridge/rtcp-egress.ts';
 import { RtcpIngress } from '../../bridge/rtcp-ingress.ts';
@@ -19,7 +20,6 @@ import { Chance } from '../soak/chance.ts';
 import type { Agenda } from './agenda.ts';
 import { ClientLeg, type LegUser } from './client-leg.ts';
 import type { Network, NetworkHost } from './network.ts';
-import { simHandshakes } from './sim-handshake.ts';
 import { SlotPort } from './slot-port.ts';
 
 const TICK_MS = 10;
@@ -68,7 +68,7 @@ class Process {
     this.relay = new Relay({
       self: peer,
       port: this.octo,
-      startHandshake: simHandshakes(peer.fingerprint.value, chance),
+      startHandshake: simulatedHandshakes(peer.fingerprint.value, () => chance.fraction()),
       ciphers: options.ciphers,
       sink: intake,
       random: () => chance.fraction(),
