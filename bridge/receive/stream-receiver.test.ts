@@ -235,8 +235,8 @@ test('bit rate and frame rate are those of the last second', () => {
   for (let index = 0; index < 300; index++, nowMs += 10) {
     receiver.handlePacket(nowMs, index, Math.floor(index / 4) * 3600, 500);
   }
-  assert.equal(receiver.bitrateBps(nowMs - 10), 400_000);
-  assert.equal(receiver.framesPerSecond(nowMs - 10), 25);
+  assert.ok(Math.abs(receiver.bitrateBps(nowMs - 10) - 400_000) < 5_000);
+  assert.ok(Math.abs(receiver.framesPerSecond(nowMs - 10) - 25) < 1);
   assert.ok(receiver.bitrateBps(nowMs + 500) < 250_000);
   assert.equal(receiver.bitrateBps(nowMs + 1000), 0);
   assert.equal(receiver.framesPerSecond(nowMs + 1000), 0);

@@ -355,7 +355,8 @@ export class Link {
     else arrival = session.recovery.handleArrival(nowMs, sequence);
     this.#reports.handleArrival(nowMs, session);
     const isNewest = session === this.#sessions.current;
-    if (isNewest) this.#attempts.handleConfirmed();
+    // Under the former keys, while the new ones wait for their first frame, it confirms nothing: the last flight may be lost.
+    if (isNewest && this.#sessions.next === undefined) this.#attempts.handleConfirmed();
     if (before !== this.#sessions.current) this.#handleNewSession();
     if (this.state !== 'up') this.#setState('up');
     if (isNewest) this.congestion.handleFrame(nowMs, header, length, arrival);

@@ -13,9 +13,9 @@ const DONE = 4;
 const NONCES_END = 2 + 2 * NONCE_BYTES;
 
 /**
- * For tests: stands in for DTLS 1.2 with the shape that matters to a link: two round trips, the server's state is nothing before the client has shown that it receives, the
- * server has its keys half a round trip before the client, late copies of old flights open nothing. Proves only that both name the fingerprint that the other
- * expects.
+ * For tests: stands in for DTLS 1.2 with the shape that matters to a link: two round trips, the server's state is nothing before the client
+ * has shown that it receives, the server has its keys half a round trip before the client, late copies of old flights open nothing. Proves
+ * only that both name the fingerprint that the other expects.
  *
  * | 22 | flight | client nonce, 8 bytes | server nonce, 8 bytes (0 in the first flight) | fingerprint (last two flights) |
  *
@@ -30,6 +30,7 @@ class SimulatedHandshake implements Handshake {
   readonly #options: HandshakeOptions;
   readonly #own: Buffer;
   readonly #nonce: Buffer;
+  #clientNonce: Buffer | undefined;
   #flight: Buffer | undefined;
   #sentMs: number;
   #isOver = false;
@@ -73,7 +74,8 @@ class SimulatedHandshake implements Handshake {
   #serve(datagram: Buffer, clientNonce: Buffer, serverNonce: Buffer): boolean {
     const options = this.#options;
     if (datagram[1] === HELLO) {
-      if (this.isCommitted) return false;
+      // A late copy of the hello of this handshake is told from another's by its nonce, as by DTLS's random.
+      if (this.isCommitted) return this.#clientNonce?.equals(clientNonce) === true;
       this.#send(VERIFY, clientNonce, this.#nonce);
       return true;
     }
@@ -87,6 +89,7 @@ class SimulatedHandshake implements Handshake {
       return true;
     }
     this.isCommitted = true;
+    this.#clientNonce = clientNonce;
     this.#send(DONE, clientNonce, this.#nonce, this.#own);
     options.onKeys(keysOf(clientNonce, this.#nonce, 'server'));
     return true;
