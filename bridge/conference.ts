@@ -248,9 +248,12 @@ export class Conference {
     }
   }
 
-  /** Key frames of all video from `bridgeId` that is watched here. */
+  /** Key frames of all video from `bridgeId` that is watched here, at once: the link to it is up again. */
   requestKeyFramesOf(nowMs: number, bridgeId: BridgeId): void {
-    for (const { keyFrames } of this.#picturesFrom(bridgeId)) keyFrames.request(nowMs, BRIDGE_REQUESTER, 'bridge');
+    for (const { keyFrames } of this.#picturesFrom(bridgeId)) {
+      keyFrames.forgetUnanswered();
+      keyFrames.request(nowMs, BRIDGE_REQUESTER, 'bridge');
+    }
   }
 
   /**

@@ -19,7 +19,7 @@ export const LOSS_AGAIN = 0.1;
 /** The bound at 3 Mbit/s is QUEUE_MS; a rate of twice that gives way 10 ms of queue earlier. */
 const BOUND_MS_PER_OCTAVE = 10;
 const BOUND_BPS = 3e6;
-const BOUND_MS_MIN = 12;
+export const BOUND_MS_MIN = 12;
 const BOUND_MS_MAX = 50;
 
 export type Overuse = 'delay-rising' | 'delay-standing' | 'queue-overflow' | 'loss-with-rate';

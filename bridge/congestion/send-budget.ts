@@ -1,7 +1,15 @@
 import { BudgetLog, type BudgetReason } from './budget-log.ts';
 import { HoldOff } from './hold-off.ts';
 import { LossRelation } from './loss-relation.ts';
-import { LOSS_AGAIN, MOVING_MS_PER_SECOND, type Overuse, overuseOf, QUEUE_MS, queueBoundMs } from './overuse.ts';
+import {
+  BOUND_MS_MIN,
+  LOSS_AGAIN,
+  MOVING_MS_PER_SECOND,
+  type Overuse,
+  overuseOf,
+  QUEUE_MS,
+  queueBoundMs,
+} from './overuse.ts';
 import type { PathMonitor } from './path-monitor.ts';
 import { Probe, type ProbeVerdict } from './probe.ts';
 
@@ -14,6 +22,11 @@ const KEPT_LESS_PER_MS = 1 / 600;
 const BPS_MIN = 100_000;
 /** A decrease shows in frames sent this long after it at the earliest: whoever obeys it has to stop a layer. */
 const OBEYED_MS = 200;
+/** A queue that has not become shorter by a fifth has not answered; one that a decrease is about does within this. */
+const UNMOVED_SHARE = 0.8;
+const UNMOVED_MS = 1_000;
+/** Nothing reported for so long, and a round trip: nothing is under way. */
+const SILENT_MS = 500;
 /** Near the last limit: grow slowly. Beyond: it holds no more. */
 const NEAR_MIN = 0.7;
 const NEAR_MAX = 1.15;
@@ -84,7 +97,7 @@ export class SendBudget {
     const verdict = this.probe.handleReport(path);
     if (verdict !== undefined) this.#handleVerdict(nowMs, verdict);
     if (!wasProbing) {
-      const overuse = this.#overuse();
+      const overuse = this.#overuse(sentBps);
       if (overuse !== undefined) this.#decrease(nowMs, overuse, sentBps);
       else if (this.#isDraining) this.#drain(nowMs);
       else if (this.bps !== Number.POSITIVE_INFINITY) this.#grow(nowMs, sentBps);
@@ -100,6 +113,7 @@ export class SendBudget {
     const before = this.bps;
     const verdict = this.probe.handleTimeout(nowMs, rttMs);
     if (verdict !== undefined) this.#handleVerdict(nowMs, verdict);
+    if (this.#isSilent(nowMs, rttMs + SILENT_MS)) this.#isDraining = false;
     if (demandBps > 0 || this.#isDraining || this.#path.smoothedQueueMs > this.#boundMs) this.#troubledMs = nowMs;
     if (this.bps !== Number.POSITIVE_INFINITY && nowMs - this.#troubledMs >= CALM_MS) this.#lift(nowMs);
     if (!this.probe.isUnderWay && this.#path.reports > 0) this.#startProbe(nowMs, demandBps, sentBps, bytesOut, rttMs);
@@ -119,7 +133,9 @@ export class SendBudget {
     return queueBoundMs(this.bps, this.#path.noiseMs);
   }
 
-  #overuse(): Overuse | undefined {
+  #overuse(sentBps: number): Overuse | undefined {
+    // So little is not what fills a queue, and there is nothing to leave out.
+    if (sentBps < BPS_MIN) return undefined;
     const path = this.#path;
     const sinceMs = path.newestSentMs - this.#decreasedMs;
     if (sinceMs < OBEYED_MS + (this.#isDraining ? this.#decreasedAtQueueMs : 0)) return undefined;
@@ -135,7 +151,7 @@ export class SendBudget {
 
   #decrease(nowMs: number, reason: Overuse, sentBps: number): void {
     const path = this.#path;
-    const isUnanswered = this.#isDraining && path.queueMs > 0.8 * this.#decreasedAtQueueMs;
+    const isUnanswered = this.#isDraining && this.#isUnmoved(path.queueMs);
     if (isUnanswered && reason === 'delay-standing' && this.#isOtherPath()) {
       this.#takeOtherPath(nowMs);
       return;
@@ -169,9 +185,22 @@ export class SendBudget {
 
   /** A queue that two decreases leave as it was, while all that is sent comes through, is the delay of another route. */
   #isOtherPath(): boolean {
+    return this.#unanswered > 0 && this.#isStill();
+  }
+
+  #isStill(): boolean {
     const path = this.#path;
-    const isStill = Math.abs(path.trendMsPerSecond) < MOVING_MS_PER_SECOND + 3 * path.noiseMs;
-    return this.#unanswered > 0 && isStill && this.#lossNow < LOSS_AGAIN;
+    const isLevel = Math.abs(path.trendMsPerSecond) < MOVING_MS_PER_SECOND + 3 * path.noiseMs;
+    return isLevel && this.#lossNow < LOSS_AGAIN;
+  }
+
+  /** A queue that is as long as it was at the last decrease, and is no noise. */
+  #isUnmoved(queueMs: number): boolean {
+    return queueMs > UNMOVED_SHARE * this.#decreasedAtQueueMs && queueMs > BOUND_MS_MIN + 2 * this.#path.noiseMs;
+  }
+
+  #isSilent(nowMs: number, spanMs: number): boolean {
+    return this.#path.newestSentMs < nowMs - spanMs;
   }
 
   #takeOtherPath(nowMs: number): void {
@@ -189,6 +218,12 @@ export class SendBudget {
     const path = this.#path;
     if (path.newestSentMs < this.#decreasedMs + OBEYED_MS) return;
     if (path.smoothedQueueMs > this.#boundMs || path.queueMs > this.#boundMs) return;
+    if (this.#isUnmoved(path.smoothedQueueMs)) {
+      // No queue for the lower rate, and too long for the former one: it is not gone.
+      const isAnswerDue = path.newestSentMs >= this.#decreasedMs + OBEYED_MS + UNMOVED_MS;
+      if (isAnswerDue && this.#isStill()) this.#takeOtherPath(nowMs);
+      return;
+    }
     this.#isDraining = false;
     this.#unanswered = 0;
     const bps = KEPT * this.#limitBps;
@@ -228,8 +263,10 @@ export class SendBudget {
 
   #startProbe(nowMs: number, demandBps: number, sentBps: number, bytesOut: number, rttMs: number): void {
     const path = this.#path;
-    if (this.#isDraining || path.newestSentMs < nowMs - 500 - rttMs) return;
-    const isQuiet = path.smoothedQueueMs < QUEUE_MS / 2 + 2 * path.noiseMs;
+    // With everything held back there is nothing to measure: then the probe itself is what is.
+    const isSilent = this.#isSilent(nowMs, rttMs + SILENT_MS);
+    if (this.#isDraining || (isSilent && demandBps === 0)) return;
+    const isQuiet = isSilent || path.smoothedQueueMs < QUEUE_MS / 2 + 2 * path.noiseMs;
     const lossShare = this.#loss.lossShare;
     const targetBps = DEMAND_HEADROOM * demandBps;
     // Growth that is used finds a limit more gently than a probe does.

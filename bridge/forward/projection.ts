@@ -303,7 +303,7 @@ export class Projection {
       return segment.timestampOf(sequence, timestamp);
     }
     const nowMs = packet.arrivedMs;
-    if (!timeline.isContinued(timestamp, nowMs)) {
+    if (!timeline.isContinued(timestamp, nowMs, sequence > segment.sequences.highest + 1)) {
       segment.shiftTimestamps(sequence, timeline.join(timestamp, nowMs, false, undefined, undefined));
       this.wantsSenderReport = true;
       this.alarm.bringForward(nowMs + RUN_SETTLES_MS);

@@ -27,7 +27,7 @@ test('the first packet gets the initial timestamp, and wraps are nothing special
   const { timeline, offset } = started(50);
   assert.equal((50 + offset) >>> 0, INITIAL);
   assert.equal((50 + 90_000 + offset) >>> 0, (INITIAL + 90_000) >>> 0);
-  assert.equal(timeline.isContinued(50 + 3_000, 33), true);
+  assert.equal(timeline.isContinued(50 + 3_000, 33, false), true);
 });
 
 test('a layer joins where sender reports say it is, not where its packet happened to arrive', () => {
@@ -69,17 +69,25 @@ test('the same layer taken up again keeps its own clock while that agrees with t
 
 test('a clock that stood still through a pause, or jumped, advances by the time gone by', () => {
   const { timeline, offset } = started(1_000);
-  assert.equal(timeline.isContinued(1_000 + 3_000, 30_000), false);
+  assert.equal(timeline.isContinued(1_000 + 3_000, 30_000, false), false);
   const stood = timeline.join(1_000 + 3_000, 30_000, true, undefined, undefined);
   assert.equal((1_000 + 3_000 + stood) >>> 0, (1_000 + offset + 30 * CLOCK_HZ) >>> 0);
-  assert.equal(timeline.isContinued(0x80000000, 33), false);
+  assert.equal(timeline.isContinued(0x80000000, 33, false), false);
 });
 
 test('a pause that the clock kept counting through is no reason to join anew, nor is one large frame', () => {
   const { timeline } = started(1_000);
-  assert.equal(timeline.isContinued(1_000 + 30 * CLOCK_HZ, 30_000), true);
+  assert.equal(timeline.isContinued(1_000 + 30 * CLOCK_HZ, 30_000, false), true);
   timeline.hear(1_900);
-  assert.equal(timeline.isContinued(1_000 + 3_000, 2_000), true);
+  assert.equal(timeline.isContinued(1_000 + 3_000, 2_000, false), true);
+});
+
+test('behind a gap, a clock ahead of the time gone by is that of an outage: what is missing has its place on it', () => {
+  const { timeline } = started(1_000);
+  assert.equal(timeline.isContinued(1_000 + 2 * 90_000, 30, true), true);
+  assert.equal(timeline.isContinued(1_000 + 2 * 90_000, 30, false), false, 'nothing is missing: it jumped');
+  assert.equal(timeline.isContinued(1_000 + 30 * 90_000, 30, true), false, 'no outage is that long');
+  assert.equal(timeline.isContinued(1_000 + 2 * 90_000, 6_000, true), false, 'it stood still');
 });
 
 test('a report from before a restart does not describe the timeline, one from after it does', () => {

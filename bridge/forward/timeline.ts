@@ -11,6 +11,9 @@ export interface SenderReportPoint {
 /** Two clocks that disagree by more are not the same clock: a report that is stale, a sender that began anew. Above any delay between layers. */
 const DISAGREEMENT_MS_MAX = 1_000;
 
+/** Frames of an outage that come at once, or never, are no further apart. */
+const OUTAGE_MS_MAX = 10_000;
+
 /** Without media for so long, the next timestamp is compared with the time gone by. Above the 400 ms of Opus in DTX. */
 const PAUSE_MS_MIN = 1_000;
 
@@ -65,12 +68,18 @@ export class Timeline {
     this.lastHeardMs = arrivedMs;
   }
 
-  /** False when a packet of the layer now feeding the timeline must join anew: its clock jumped, or stood still through a pause. */
-  isContinued(timestamp: number, arrivedMs: number): boolean {
+  /**
+   * False when a packet of the layer now feeding the timeline must join anew: its clock jumped, or stood still through a pause. `isBehindGap`: packets
+   * before it are missing. Then a clock that is ahead of the time gone by is what an outage leaves, and those that are missing may still come: they
+   * have their places on this clock.
+   */
+  isContinued(timestamp: number, arrivedMs: number, isBehindGap: boolean): boolean {
     const step = (timestamp - this.lastTimestamp) | 0;
     const elapsedMs = arrivedMs - this.lastHeardMs;
     if (step >= -this.disagreementTicks && step <= this.disagreementTicks && elapsedMs <= PAUSE_MS_MIN) return true;
-    return this.agrees(step, elapsedMs);
+    if (this.agrees(step, elapsedMs)) return true;
+    const aheadMs = step / this.ticksPerMs - elapsedMs;
+    return isBehindGap && aheadMs > 0 && aheadMs <= OUTAGE_MS_MAX;
   }
 
   /**

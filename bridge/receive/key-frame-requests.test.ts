@@ -68,6 +68,24 @@ test('a key frame from before the request answers nothing', () => {
   assert.equal(requests.poll(1), true);
 });
 
+test('what went nowhere is not waited for: after an outage the next request leaves at once', () => {
+  const requests = new KeyFrameRequests();
+  requests.request(0, 1, 'bridge');
+  for (let nowMs = 0; nowMs < 5_000; nowMs += 10) requests.poll(nowMs);
+  let rungMs = Number.POSITIVE_INFINITY;
+  requests.alarm = {
+    bringForward(ms) {
+      rungMs = Math.min(rungMs, ms);
+    },
+  };
+  assert.equal(requests.poll(5_000), false, 'it waits for an answer');
+  rungMs = Number.POSITIVE_INFINITY;
+  requests.forgetUnanswered();
+  assert.ok(rungMs <= 5_000);
+  assert.equal(requests.poll(5_000), true);
+  assert.equal(requests.poll(5_010), false);
+});
+
 test('an unanswered request is repeated, ever more slowly, until a key frame comes', () => {
   const requests = new KeyFrameRequests();
   requests.request(0, 1);

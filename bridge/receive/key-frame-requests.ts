@@ -66,6 +66,13 @@ export class KeyFrameRequests {
     this.#repeats = 0;
   }
 
+  /** What was sent went nowhere, for the way there was cut: the next request does not wait for an answer to it. */
+  forgetUnanswered(): void {
+    this.#repeats = 0;
+    this.#sentMs = Number.NEGATIVE_INFINITY;
+    this.#ring();
+  }
+
   /** The requester has left or wants this layer no more. */
   removeRequester(requesterKey: number): void {
     if (!this.#requesters.delete(requesterKey)) return;

@@ -30,6 +30,7 @@ import { LossyAssembly, lossyFragments } from './lossy-messages.ts';
 import { LossyPace } from './lossy-pace.ts';
 import { CLASS_VIDEO } from './media-class.ts';
 import type { Obstacle } from './message-lanes.ts';
+import type { LinkRoom } from './message-pace.ts';
 import { MessageReceiver, type ReceivedMessage } from './message-receiver.ts';
 import { MessageSender } from './message-sender.ts';
 import { ParkedMessages } from './parked-messages.ts';
@@ -295,11 +296,11 @@ export class LinkDialogue {
     return false;
   }
 
-  /** Every 10 ms. `session` is undefined while the link is not up; `budgetBps` is what the link may send in all. */
-  handleTimeout(nowMs: number, session: LinkSession | undefined, rttMs: number, budgetBps: number): void {
+  /** Every 10 ms. `session` is undefined while the link is not up. */
+  handleTimeout(nowMs: number, session: LinkSession | undefined, rttMs: number, room: LinkRoom): void {
     this.#counters.messagesDropped += this.#lossy.handleTimeout(nowMs) + this.#parked.handleTimeout(nowMs);
-    this.#messagesOut.handleTimeout(nowMs, rttMs, budgetBps);
-    this.#lossyPace.refill(nowMs, budgetBps);
+    this.#messagesOut.handleTimeout(nowMs, rttMs, room);
+    this.#lossyPace.refill(nowMs, room.budgetBps);
     this.#counters.fragmentsRepeated = this.#messagesOut.repeated;
     if (session !== undefined) this.flush(nowMs, session, rttMs);
   }

@@ -293,7 +293,7 @@ export class Link {
     }
     if (session !== undefined && this.state === 'up') {
       const { rttOrAssumedMs } = this.meter;
-      if (this.congestion.handleTimeout(nowMs, session, rttOrAssumedMs, this.demandBps)) this.#applyBudget();
+      if (this.congestion.handleTimeout(nowMs, session, rttOrAssumedMs, this.#wholeDemandBps)) this.#applyBudget();
     }
     this.#repair.handleTimeout(nowMs);
     if (session !== undefined && this.state === 'up') {
@@ -301,7 +301,11 @@ export class Link {
     }
     if (this.isGone(nowMs)) this.counters.messagesGivenUp += this.dialogue.dropWaiting();
     const { rttOrAssumedMs } = this.meter;
-    this.dialogue.handleTimeout(nowMs, this.state === 'up' ? session : undefined, rttOrAssumedMs, this.sendBudgetBps);
+    this.dialogue.handleTimeout(nowMs, this.state === 'up' ? session : undefined, rttOrAssumedMs, {
+      budgetBps: this.sendBudgetBps,
+      sentBps: this.congestion.sentBps,
+      isAllWantedSent: this.demandBps === 0,
+    });
     this.#tellLoss(nowMs);
   }
 
@@ -380,6 +384,13 @@ export class Link {
   #handleReport(nowMs: number, isNewest: boolean, bytes: Uint8Array, offset: number, length: number): void {
     if (!isNewest) return;
     if (this.congestion.handleReport(nowMs, this.#header.sendTime, bytes, offset, length)) this.#applyBudget();
+  }
+
+  /** What everything that the peer is to get would take, with what waits of messages in a second; 0 while nothing is held back. */
+  get #wholeDemandBps(): number {
+    const waitingBits = this.dialogue.queuedBytes * 8;
+    if (waitingBits === 0) return this.demandBps;
+    return Math.max(this.demandBps, this.congestion.sentBps) + waitingBits;
   }
 
   #handleNewSession(): void {

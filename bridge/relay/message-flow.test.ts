@@ -220,7 +220,7 @@ test('a fragment is sent again when it is overdue, and not before: a clean path 
 function fragmentsOf(sender: MessageSender, count: number) {
   const fragments = [];
   for (let nowMs = 0; fragments.length < count && nowMs < 60_000; nowMs += 10) {
-    sender.handleTimeout(nowMs, 50, Number.POSITIVE_INFINITY);
+    sender.handleTimeout(nowMs, 50, { budgetBps: Number.POSITIVE_INFINITY, sentBps: 0, isAllWantedSent: true });
     for (;;) {
       const fragment = sender.pollFragment(nowMs, 50);
       if (fragment === undefined) break;

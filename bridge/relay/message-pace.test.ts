@@ -24,7 +24,7 @@ class Bottleneck {
   run(durationMs: number, bytesPerMs: number): void {
     const endMs = this.nowMs + durationMs;
     for (; this.nowMs < endMs; this.nowMs += 10) {
-      this.pace.refill(this.nowMs, this.#rttMs, this.#budgetBps);
+      this.pace.refill(this.nowMs, this.#rttMs, { budgetBps: this.#budgetBps, sentBps: 0, isAllWantedSent: false });
       const acked = this.#acks.filter(({ atMs }) => atMs <= this.nowMs);
       this.#acks = this.#acks.filter(({ atMs }) => atMs > this.nowMs);
       for (const { tripMs } of acked) this.pace.handleAcked(this.nowMs, tripMs);
@@ -34,7 +34,7 @@ class Bottleneck {
   }
 
   #send(bytesPerMs: number): void {
-    this.pace.handleSent();
+    this.pace.handleSent(this.nowMs);
     this.sent++;
     this.#freeMs = Math.max(this.#freeMs, this.nowMs) + FRAGMENT_BYTES / bytesPerMs;
     const queueMs = this.#freeMs - this.nowMs;

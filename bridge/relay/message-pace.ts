@@ -1,4 +1,5 @@
 import { FRAGMENT_WINDOW } from '../../protocol/octo/message-ack.ts';
+import { RateWindow } from '../receive/rate-window.ts';
 
 /** A full fragment with header, tag, UDP and IP: what the pace counts one as. */
 const FRAGMENT_WIRE_BYTES = 1228;
@@ -8,8 +9,10 @@ const WINDOW_FIRST = 32;
 const WINDOW_MIN = 8;
 /** 32 fragments in 10 ms, about 30 Mbit/s: more at once would push media aside even where the path has room. */
 const RATE_BYTES_PER_MS_MAX = (32 * FRAGMENT_WIRE_BYTES) / 10;
-/** Of a link that is known to be narrow, messages take a quarter; media is what it is for. */
+/** Of a link that is known to be narrow, messages take a quarter while media has not all it wants; media is what the link is for. */
 const BUDGET_SHARE = 0.25;
+/** Of what media with all it wants leaves: the rest is for what it may take in a moment. */
+const LEFT_SHARE = 0.9;
 /** And never less than this, or a slow link would carry none: 64 kbit/s. */
 const FLOOR_BYTES_PER_MS = 8;
 /** What may leave at once after a pause, at the least: a 15 kB chunk of LiveKit's streams is 14 fragments. */
@@ -30,6 +33,16 @@ const BASE_MS = 15_000;
 const RETRY_MS_MIN = 100;
 const RETRY_MARGIN_MS = 50;
 const RETRY_MS_MAX = 1000;
+
+/** What a link has room for. */
+export interface LinkRoom {
+  /** What it may send in all, bit/s; Infinity when nothing limits it. */
+  readonly budgetBps: number;
+  /** What it has sent in all over the last second, bit/s. */
+  readonly sentBps: number;
+  /** No media is held back from it. */
+  readonly isAllWantedSent: boolean;
+}
 
 /**
  * How fast reliable messages go. A window of fragments under way that grows while it is used and the path answers promptly, and shrinks when a queue builds or
@@ -55,10 +68,11 @@ export class MessagePace {
   #roundAcked = 0;
   #roundLost = 0;
   #wasFull = false;
+  readonly #sent = new RateWindow();
 
-  /** Time passes: bytes may be sent again. `budgetBps`: what the link may send in all, Infinity when nothing limits it. */
-  refill(nowMs: number, rttMs: number, budgetBps: number): void {
-    const bytesPerMs = this.#bytesPerMs(rttMs, budgetBps);
+  /** Time passes: bytes may be sent again. */
+  refill(nowMs: number, rttMs: number, room: LinkRoom): void {
+    const bytesPerMs = this.#bytesPerMs(nowMs, rttMs, room);
     const burstBytes = Math.max(BURST_BYTES_MIN, bytesPerMs * BURST_MS);
     const elapsedMs = Math.max(0, nowMs - this.#filledMs);
     this.#filledMs = nowMs;
@@ -77,8 +91,9 @@ export class MessagePace {
     return !isFull;
   }
 
-  handleSent(): void {
+  handleSent(nowMs: number): void {
     this.#allowanceBytes -= FRAGMENT_WIRE_BYTES;
+    this.#sent.add(nowMs, FRAGMENT_WIRE_BYTES);
   }
 
   /** A fragment was sent again: its acknowledgement was overdue. */
@@ -129,10 +144,12 @@ export class MessagePace {
     return Math.max(RETRY_MS_MIN, 1.2 * this.#tripMs(rttMs));
   }
 
-  #bytesPerMs(rttMs: number, budgetBps: number): number {
+  #bytesPerMs(nowMs: number, rttMs: number, { budgetBps, sentBps, isAllWantedSent }: LinkRoom): number {
     if (budgetBps !== Number.POSITIVE_INFINITY) {
-      const shareBytesPerMs = (budgetBps * BUDGET_SHARE) / 8000;
-      return Math.min(RATE_BYTES_PER_MS_MAX, Math.max(FLOOR_BYTES_PER_MS, shareBytesPerMs));
+      const othersBps = Math.max(0, sentBps - this.#sent.perSecond(nowMs) * 8);
+      const leftBps = isAllWantedSent ? LEFT_SHARE * budgetBps - othersBps : 0;
+      const roomBps = Math.max(BUDGET_SHARE * budgetBps, leftBps);
+      return Math.min(RATE_BYTES_PER_MS_MAX, Math.max(FLOOR_BYTES_PER_MS, roomBps / 8000));
     }
     // A quarter more than the window needs: the window is what limits, the pace only spreads it.
     return Math.min(RATE_BYTES_PER_MS_MAX, (1.25 * this.window * FRAGMENT_WIRE_BYTES) / this.#tripMs(rttMs));

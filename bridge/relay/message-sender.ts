@@ -7,7 +7,7 @@ import {
 } from '../../protocol/octo/message.ts';
 import { FRAGMENT_WINDOW, isAcked, type MessageAck } from '../../protocol/octo/message-ack.ts';
 import { type Lane, MessageLanes, type Obstacle } from './message-lanes.ts';
-import { MessagePace } from './message-pace.ts';
+import { type LinkRoom, MessagePace } from './message-pace.ts';
 
 export interface OutgoingFragment extends ReliableFragment {
   readonly conferenceId: ConferenceId;
@@ -79,16 +79,16 @@ export class MessageSender {
     return true;
   }
 
-  /** Time passes. `budgetBps`: what the link may send in all; messages take a share. */
-  handleTimeout(nowMs: number, rttMs: number, budgetBps: number): void {
-    this.#pace.refill(nowMs, rttMs, budgetBps);
+  /** Time passes. */
+  handleTimeout(nowMs: number, rttMs: number, room: LinkRoom): void {
+    this.#pace.refill(nowMs, rttMs, room);
   }
 
   /** The next fragment to send now: one whose acknowledgement is overdue, else a new one; undefined when there is none, or it is too soon. */
   pollFragment(nowMs: number, rttMs: number): OutgoingFragment | undefined {
     if (!this.#pace.hasAllowance) return undefined;
     const fragment = this.#overdue(nowMs) ?? this.#fresh(nowMs, rttMs);
-    if (fragment !== undefined) this.#pace.handleSent();
+    if (fragment !== undefined) this.#pace.handleSent(nowMs);
     return fragment;
   }
 

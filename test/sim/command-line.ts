@@ -19,7 +19,7 @@ const WORLDS_MAX = 1_000_000;
 const JOBS_MAX = 64;
 const SEED_MAX = 2 ** 31 - 1;
 
-export const USAGE = `node test/sim/main.ts [options]
+export const USAGE = `npm run worlds -- [options]
 
 Lives through worlds: a cascade of bridges, a bad network and people, all in one process and in virtual time, all from one seed.
 

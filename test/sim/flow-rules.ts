@@ -17,11 +17,14 @@ interface FlowRule {
   readonly isLayerExact: boolean;
 }
 
+/** What is between a publisher and a subscriber. */
+export type Way = PathClass | 'local' | 'budgeted';
+
 /**
  * By what lies between publisher and subscriber. Frames come every 100 ms (audio) and 125 or 250 ms (video). A path with loss may cost a key frame, and clients
  * ask for those three times in ten seconds at most; one with a limited rate owes audio only.
  */
-export const FLOW_RULES: Readonly<Record<PathClass | 'local', FlowRule>> = {
+export const FLOW_RULES: Readonly<Record<Way, FlowRule>> = {
   local: {
     audio: { withinMs: 500, staleMs: 350 },
     video: { withinMs: 1_500, staleMs: 750 },
@@ -37,6 +40,8 @@ export const FLOW_RULES: Readonly<Record<PathClass | 'local', FlowRule>> = {
     video: { withinMs: 6_000, staleMs: 5_000 },
     isLayerExact: false,
   },
+  /** The link has a send budget: audio goes whatever it is. */
+  budgeted: { audio: { withinMs: 4_000, staleMs: 1_500 }, video: undefined, isLayerExact: false },
   limited: { audio: { withinMs: 5_000, staleMs: 2_500 }, video: undefined, isLayerExact: false },
   cut: { audio: undefined, video: undefined, isLayerExact: false },
 };
@@ -46,7 +51,7 @@ const ROUND_TRIPS = 4;
 
 /** What somebody is to get of one source now. */
 export interface Standing {
-  readonly path: PathClass | 'local';
+  readonly path: Way;
   /** The last thing that disturbed it. */
   readonly sinceMs: number;
   readonly layer: number;
@@ -56,10 +61,13 @@ export interface Standing {
 }
 
 export interface FlowFacts {
+  readonly nowMs: number;
   readonly focus: Focus;
   readonly paths: Paths;
   participantOf(conferenceId: number, endpointId: number): Participant | undefined;
   bridgeStartedMs(index: number): number;
+  /** When the link had a send budget last; now: it has one. */
+  budgetedMs(from: number, to: number): number;
 }
 
 /** Undefined while something that all sides need is not in force: a document, a connection, the source itself. */
@@ -82,8 +90,11 @@ export function standingOf(
   if (meshMs === undefined) return undefined;
   const [a, b] = [viewer.bridge.index, origin.bridge.index];
   const pathMs = Math.max(facts.paths.changedMs(a, b), facts.bridgeStartedMs(a), facts.bridgeStartedMs(b));
-  const allMs = Math.max(ownMs, meshMs, pathMs);
-  return { path: facts.paths.classOf(a, b), sinceMs: allMs, layer, origin, rttMs: facts.paths.rttMs(a, b) };
+  const budgetedMs = facts.budgetedMs(b, a);
+  const allMs = Math.max(ownMs, meshMs, pathMs, budgetedMs === facts.nowMs ? 0 : budgetedMs);
+  const path = facts.paths.classOf(a, b);
+  const isBudgeted = budgetedMs === facts.nowMs && (path === 'clean' || path === 'lossy');
+  return { path: isBudgeted ? 'budgeted' : path, sinceMs: allMs, layer, origin, rttMs: facts.paths.rttMs(a, b) };
 }
 
 /** Since when both bridges know of each other, and the viewer's of the origin. */

@@ -1,4 +1,4 @@
-/** `node test/sim/main.ts --help`. Exit code 0: every invariant held; 1: one did not; 2: bad arguments. */
+/** `npm run worlds -- --help`. Exit code 0: every invariant held; 1: one did not; 2: bad arguments. */
 import { type Command, readCommandLine, USAGE, UsageError } from './command-line.ts';
 import { renderFailure, renderFailures, renderTotals } from './render.ts';
 import { runWorld } from './run-world.ts';
@@ -12,7 +12,7 @@ async function main(args: readonly string[]): Promise<number> {
     command = readCommandLine(args);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`${error.message}\nnode test/sim/main.ts --help tells all options.\n`);
+    process.stderr.write(`${error.message}\nnpm run worlds -- --help tells all options.\n`);
     return 2;
   }
   if (command === undefined) {

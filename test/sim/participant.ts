@@ -74,6 +74,7 @@ export class Participant implements LegUser {
   /** Another one has come under its endpoint ID. */
   isSuperseded = false;
   messagesSent = 0;
+  nextSourceId = 1;
   nacksSent = 0;
   plisSent = 0;
   readonly #host: ParticipantHost;

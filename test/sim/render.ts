@@ -17,7 +17,7 @@ export function renderTotals(totals: Totals, elapsedMs: number): string {
 export function renderFailure({ seed, failure }: WorldReport): string {
   if (failure === undefined) return `world ${seed}: every invariant held`;
   const steps = failure.steps.map(step => `  ${step}`).join('\n');
-  return `world ${seed}: ${failure.problem}\n${steps}\nagain: node test/sim/main.ts --seed ${seed}`;
+  return `world ${seed}: ${failure.problem}\n${steps}\nagain: npm run worlds -- --seed ${seed}`;
 }
 
 /** The first few in full, the others by their seeds and what was wrong. */

@@ -6,6 +6,8 @@ const FLOWS_EVERY_MS = 100;
 const BOOKS_EVERY_MS = 1_000;
 /** After the last step everything is mended, and has this long to come right: longer than any bound of flow-rules.ts on a clean path. */
 const SETTLE_MS = 4_000;
+/** And until no send budget is left. */
+const UNLIMITED_MS = 20_000;
 /** A bridge goes on saying good-bye for two seconds (protocol/octo/README.md section 4.5). */
 const FAREWELL_MS = 3_500;
 
@@ -79,6 +81,7 @@ function live(world: World): void {
     for (const to of world.bridges) if (from !== to) world.mendPath(from, to);
   }
   agenda.runUntil(agenda.nowMs + SETTLE_MS);
+  runUntilUnlimited(world);
   world.checkSettled();
   world.log('everybody leaves');
   for (const participant of world.present) world.leave(participant);
@@ -92,6 +95,19 @@ function runUntilUp(world: World): void {
   while (world.bridges.some(({ process }) => process === undefined)) {
     world.agenda.runUntil(world.agenda.nowMs + 100);
   }
+}
+
+/** What nothing limits any more is soon used again: a send budget finds that out by itself. */
+function runUntilUnlimited(world: World): void {
+  const { agenda } = world;
+  const sinceMs = agenda.nowMs;
+  if (!world.noteBudgets()) return;
+  while (world.noteBudgets()) {
+    if (agenda.nowMs - sinceMs > UNLIMITED_MS)
+      world.fail(`a link has a budget ${UNLIMITED_MS + SETTLE_MS} ms after everything was mended`);
+    agenda.runUntil(agenda.nowMs + 500);
+  }
+  agenda.runUntil(agenda.nowMs + SETTLE_MS);
 }
 
 function every(world: World, periodMs: number, action: () => void): void {

@@ -4,6 +4,8 @@ import type { PathClass } from './paths.ts';
 
 /** How long a layer may go on after the last one who could want it: the word has to get there, and links linger so that nothing flaps. */
 const LINGER_MS = 1_000;
+/** A layer that stood in for one that was held back goes on until the next key frame of that. */
+const STANDS_IN_MS = 4_500;
 /** And after something between the two has changed, that is told only when the link is up again. */
 const LINK_UP_MS = 2_000;
 const GOES_ON_MS: Readonly<Record<PathClass, number>> = {
@@ -37,6 +39,8 @@ export interface WireHost {
   /** The sender has been told that the other one is of this conference. */
   shares(from: number, to: number, conferenceId: number): boolean;
   pathOf(from: number, to: number): PathClass;
+  /** When the link had a send budget last: then a lower layer may stand in for the one that is watched. */
+  budgetedMs(from: number, to: number): number;
   /** When the path between them, or one of the two, last changed. */
   disturbedMs(from: number, to: number): number;
   /** When the source itself last changed: one that falls silent is shown, when it comes back, as it was until it can be shown otherwise. */
@@ -145,7 +149,8 @@ export class WireWatch {
     if (wanted === undefined) return this.#host.fail(`${title()}, where nobody ever wanted it`);
     if ((wanted.mask & (1 << layer)) !== 0) {
       const isMore = wanted.exactMask >= 0 && (wanted.exactMask & (1 << layer)) === 0;
-      if (isMore) this.#host.fail(`${title()}, where layers ${layersOf(wanted.exactMask)} are all that is watched`);
+      if (isMore && nowMs - this.#host.budgetedMs(from, to) > STANDS_IN_MS)
+        this.#host.fail(`${title()}, where layers ${layersOf(wanted.exactMask)} are all that is watched`);
       return;
     }
     const host = this.#host;

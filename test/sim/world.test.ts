@@ -6,6 +6,7 @@ import { Conference } from '../../bridge/conference.ts';
 import { KeyFrameRequests } from '../../bridge/receive/key-frame-requests.ts';
 import { Relay } from '../../bridge/relay/relay.ts';
 import { RelayIntake } from '../../bridge/relay-intake.ts';
+import type { Want } from '../../protocol/octo/wants.ts';
 import { runWorld } from './run-world.ts';
 
 /** A fault need not show in every world; in one of so many it has to. */
@@ -58,8 +59,15 @@ test('a message that is not handed on is missed', (t: TestContext) => {
 
 test('media that goes on after nobody wants it is noticed', (t: TestContext) => {
   const { handleWanted } = Bridge.prototype;
+  const wanted = new WeakMap<Bridge, Map<string, Want>>();
   t.mock.method(Bridge.prototype, 'handleWanted', function (this: Bridge, ...args: Parameters<typeof handleWanted>) {
-    if (args[3].length > 0) handleWanted.apply(this, args);
+    const [nowMs, peer, conferenceId, wants] = args;
+    const ever = wanted.get(this) ?? new Map<string, Want>();
+    wanted.set(this, ever);
+    const prefix = `${peer}/${conferenceId}/`;
+    for (const want of wants) ever.set(`${prefix}${want.endpointId}/${want.sourceId}`, want);
+    const all = [...ever].filter(([key]) => key.startsWith(prefix)).map(([, want]) => want);
+    handleWanted.call(this, nowMs, peer, conferenceId, all);
   });
   assert.match(firstProblem(), /nobody has wanted it for/);
 });

@@ -10,7 +10,7 @@ import type { ClientLeg } from './client-leg.ts';
 import { problemOf, type Standing, standingOf } from './flow-rules.ts';
 import { Focus } from './focus.ts';
 import { MeshEpochs } from './mesh-epochs.ts';
-import { MessageLedger, type Passage } from './message-ledger.ts';
+import { type MessageKind, MessageLedger, type Passage } from './message-ledger.ts';
 import { Network } from './network.ts';
 import { Participant, type Subscription } from './participant.ts';
 import { Paths } from './paths.ts';
@@ -49,6 +49,9 @@ export class World implements Stage {
   readonly #everybody = new Map<number, Participant>();
   readonly #publications = new Map<number, { readonly owner: Participant; readonly sourceId: number }>();
   readonly #startedMs: number[];
+  /** When somebody last left a bridge: for a while it wants what they watched. */
+  readonly #leftMs = new Map<number, number>();
+  readonly #budgeted = new Map<number, number>();
   readonly #conferenceIds: ConferenceId[];
   #nextUid = 1;
   #nextEndpointId = 1;
@@ -162,15 +165,17 @@ export class World implements Stage {
 
   leave(participant: Participant): void {
     this.present = this.present.filter(each => each !== participant);
+    this.#leftMs.set(participant.bridge.index, this.agenda.nowMs);
     this.focus.leave(participant);
     for (const other of this.present) this.#dropSubscriptions(other, ({ origin }) => origin === participant);
   }
 
   publish(participant: Participant, kind: SourceSpec['kind'], layers: number): Publication {
     const { chance, agenda } = this;
-    let sourceId = 1;
+    // IDs go round, so that late packets of an ended source are not taken for those of the next: that is what a focus does.
+    let sourceId = participant.nextSourceId;
     if (chance.is(0.3)) sourceId += 1 + chance.below(20);
-    while (participant.publications.has(sourceId)) sourceId++;
+    participant.nextSourceId = sourceId + 1;
     const spec: SourceSpec = {
       sourceId,
       kind,
@@ -237,7 +242,7 @@ export class World implements Stage {
       const message = this.ledger.compose(sender, bytes, to);
       const audience = to.length > 0 ? to : this.present;
       const receivers = audience.filter(each => each !== sender && each.conferenceId === sender.conferenceId);
-      const before = receivers.map(receiver => this.#refusals(sender, receiver));
+      const before = receivers.map(receiver => this.#refusals(sender, receiver, kind));
       const owed = receivers.map(receiver => this.#passage(sender, receiver).epoch);
       this.ledger.expect(
         sender,
@@ -246,7 +251,7 @@ export class World implements Stage {
       );
       sender.sendMessage(kind, message);
       for (const [at, receiver] of receivers.entries()) {
-        if (this.#refusals(sender, receiver) !== before[at]) this.ledger.forgive(sender, receiver, kind);
+        if (this.#refusals(sender, receiver, kind) !== before[at]) this.ledger.forgive(sender, receiver, kind);
       }
     }
   }
@@ -284,6 +289,7 @@ export class World implements Stage {
   /** Looks at every stream of every subscriber. */
   checkFlows(): void {
     const { nowMs } = this.agenda;
+    this.noteBudgets();
     const exact = new Map<string, { readonly at: number; readonly key: number; mask: number }>();
     const unsure = new Set<string>();
     for (const viewer of this.present) {
@@ -311,8 +317,10 @@ export class World implements Stage {
         exact.set(name, known);
       }
     }
-    for (const [name, { at, key, mask }] of exact)
-      if (!unsure.has(name)) this.watch.setExact(at, key, mask, nowMs - EXACT_AFTER_MS);
+    for (const [name, { at, key, mask }] of exact) {
+      const isSure = !unsure.has(name) && nowMs - (this.#leftMs.get(at) ?? 0) > EXACT_AFTER_MS;
+      if (isSure) this.watch.setExact(at, key, mask, nowMs - EXACT_AFTER_MS);
+    }
   }
 
   /** What may be looked at now and then. */
@@ -363,8 +371,29 @@ export class World implements Stage {
       paths: this.paths,
       participantOf: (conferenceId: number, endpointId: number) =>
         this.present.find(each => each.endpointId === endpointId && each.conferenceId === conferenceId),
+      nowMs: this.agenda.nowMs,
       bridgeStartedMs: (index: number) => this.#startedMs[index],
+      budgetedMs: (from: number, to: number) => this.#budgetedMs(from, to),
     };
+  }
+
+  /** When the link from one bridge to another had a send budget last; now: it has one. Complete as often as flows are checked. */
+  #budgetedMs(from: number, to: number): number {
+    const link = this.bridges[from].process?.relay.linkTo(this.bridges[to].id);
+    if (link !== undefined && link.sendBudgetBps !== Number.POSITIVE_INFINITY) {
+      this.#budgeted.set(from * 64 + to, this.agenda.nowMs);
+    }
+    return this.#budgeted.get(from * 64 + to) ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** Whether any link has a send budget; remembers when each had. */
+  noteBudgets(): boolean {
+    const { nowMs } = this.agenda;
+    let isAny = false;
+    for (const from of this.bridges) {
+      for (const to of this.bridges) if (this.#budgetedMs(from.index, to.index) === nowMs) isAny = true;
+    }
+    return isAny;
   }
 
   #host() {
@@ -395,6 +424,7 @@ export class World implements Stage {
       shares: (from: number, to: number, conferenceId: number) =>
         this.focus.applied(this.bridges[from], conferenceId as ConferenceId)?.bridges.has(this.bridges[to].id) === true,
       pathOf: (from: number, to: number) => this.paths.classOf(from, to),
+      budgetedMs: (from: number, to: number) => this.#budgetedMs(from, to),
       disturbedMs: (from: number, to: number) =>
         Math.max(this.paths.changedMs(from, to), this.#startedMs[from], this.#startedMs[to]),
       sourceChangedMs: (conferenceId: number, endpointId: number, sourceId: number) => {
@@ -465,9 +495,10 @@ export class World implements Stage {
     if (over.length > 0) this.resubscribe(participant);
   }
 
-  /** How many messages the link between their bridges has refused. */
-  #refusals(sender: Participant, receiver: Participant): number {
-    return sender.bridge.process?.relay.linkTo(receiver.bridge.id as BridgeId)?.counters.messagesRefused ?? 0;
+  /** How many messages of a kind the link between their bridges has not taken. */
+  #refusals(sender: Participant, receiver: Participant, kind: MessageKind): number {
+    const counters = sender.bridge.process?.relay.linkTo(receiver.bridge.id as BridgeId)?.counters;
+    return (kind === 'reliable' ? counters?.messagesRefused : counters?.lossyMessagesDropped) ?? 0;
   }
 
   #passage(from: Participant, to: Participant): Passage {
@@ -487,8 +518,10 @@ export class World implements Stage {
       there.bridgeSinceMs.get(a.id) ?? 0,
       this.#startedMs[a.index],
       this.#startedMs[b.index],
+      this.#budgetedMs(a.index, b.index),
     );
-    const isClean = this.paths.classOf(a.index, b.index) === 'clean';
+    const isBudgeted = this.#budgetedMs(a.index, b.index) === this.agenda.nowMs;
+    const isClean = this.paths.classOf(a.index, b.index) === 'clean' && !isBudgeted;
     // A link needs a while to come up.
     const cleanSinceMs = isClean ? sinceMs + LINK_UP_MS : Number.POSITIVE_INFINITY;
     return { epoch: this.#meshes.epoch(from.conferenceId, a, b), cleanSinceMs };
