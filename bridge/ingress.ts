@@ -134,7 +134,7 @@ export class Ingress {
       // The blocks inside name Opus by the client's number.
       rewriteRedPayloadTypes(bytes, slot + length - rtp.payloadLength, rtp.payloadLength, PT_OPUS);
     }
-    this.#admit(nowMs, endpoint.conference, layer, extended, slot, length);
+    this.#admit(nowMs, endpoint.conference, layer, extended, slot, length, false);
   }
 
   /** Forwards what has arrived and waits for more of its frame. After the last datagram of a turn, and before anything that changes who gets what. */
@@ -171,14 +171,23 @@ export class Ingress {
     const slot = layer.history.offsetFor(sequence);
     if (slot < 0) return this.#counters.drop('history-old');
     copyBytes(bytes, offset, layer.history.bytes, slot, ownLength);
-    this.#admit(nowMs, conference, layer, sequence, slot, ownLength);
+    this.#admit(nowMs, conference, layer, sequence, slot, ownLength, layer.isRepeat);
   }
 
   /** The packet lies in the history: describe it, count it, let everybody have it. */
-  #admit(nowMs: number, conference: Conference, layer: Layer, sequence: number, slot: number, length: number): void {
+  #admit(
+    nowMs: number,
+    conference: Conference,
+    layer: Layer,
+    sequence: number,
+    slot: number,
+    length: number,
+    isRepeat: boolean,
+  ): void {
     const source: Source = layer.source;
     const packet = this.#options.egress.place(conference.id, source);
     packet.read(layer.history.bytes, slot, length, layer.index, sequence, nowMs);
+    packet.isRepeat = isRepeat;
     // Only what its codec's format allows is kept: projections rewrite it later without looking again.
     layer.history.commit(sequence, length, nowMs);
     source.payloadType = packet.rtp.payloadType;

@@ -15,6 +15,8 @@ export class MediaPacket {
   layer = 0;
   /** Extended sequence number of the layer's stream. */
   sequence = 0;
+  /** It was here before, and is no more: it can begin a run, and has its place in no other. */
+  isRepeat = false;
   /** When it arrived at this bridge, ms of the bridge's clock. */
   arrivedMs = 0;
   /** RFC 6464 level, 0 (loudest) to 127 (silence); -1 without the extension. */
@@ -34,6 +36,7 @@ export class MediaPacket {
     rtp.decode(bytes, offset, length);
     this.layer = layer;
     this.sequence = sequence;
+    this.isRepeat = false;
     this.arrivedMs = arrivedMs;
     this.audioLevel = rtp.findExtension(EXT_ID_AUDIO_LEVEL) ? bytes[rtp.elementOffset] & 0x7f : -1;
     describePayload(rtp.payloadType, bytes, rtp.payloadOffset, rtp.payloadLength, this);

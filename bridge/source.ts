@@ -197,6 +197,7 @@ export class Layer implements ProjectionLayer {
   #oldRun = 0;
   #keyFrameMs = Number.NEGATIVE_INFINITY;
   #keyFrameSequence = -1;
+  #isRepeat = false;
   #keyFrameGeneration = -1;
   readonly #bits = new RateWindow();
   readonly #frames = new RateWindow();
@@ -224,7 +225,8 @@ export class Layer implements ProjectionLayer {
   /** When its silence may next mean something else than now. Gives the history's memory back when nobody may have it any more. */
   nextLookMs(nowMs: number): number {
     const silentMs = nowMs - this.lastPacketMs;
-    if (silentMs < SILENT_BESIDE_SIBLINGS_MS) return this.lastPacketMs + SILENT_BESIDE_SIBLINGS_MS;
+    // The sum may be rounded to now although the difference is not there yet: never now, or the look would be due for ever.
+    if (silentMs < SILENT_BESIDE_SIBLINGS_MS) return Math.max(nowMs + 1, this.lastPacketMs + SILENT_BESIDE_SIBLINGS_MS);
     if (silentMs <= SILENT_ALONE_MS) return nowMs + FLOW_UNSURE_MS;
     if (silentMs <= HISTORY_AGE_MS_MAX) return this.lastPacketMs + HISTORY_AGE_MS_MAX + 1;
     this.history.release();
@@ -239,12 +241,22 @@ export class Layer implements ProjectionLayer {
     if (ssrc !== this.ssrc) this.restart(ssrc);
     const { highest } = this.#extender;
     const extended = this.#extender.extend(sequence16);
+    const isSinceKeyFrame = extended >= this.#keyFrameSequence && this.#keyFrameGeneration === this.history.generation;
+    this.#isRepeat = extended <= highest && isSinceKeyFrame && this.#keyFrameSequence >= 0 && this.holes === 0;
     if (extended > highest) this.holes += highest < 0 ? 0 : extended - highest - 1;
     else if (extended > this.#keyFrameSequence && this.holes > 0) this.holes--;
     this.#oldRun = extended <= this.#extender.highest - OLD_PACKETS ? this.#oldRun + 1 : 0;
     if (this.#oldRun < OLD_RUN_RESTART) return extended;
     this.restart(ssrc);
     return this.#extender.extend(sequence16);
+  }
+
+  /**
+   * The packet that was numbered last has come before: nothing was missing since the newest key frame. The other bridge begins with a young key frame when somebody
+   * asks, also where this one has had that key frame, and has forgotten it since.
+   */
+  get isRepeat(): boolean {
+    return this.#isRepeat;
   }
 
   /** The last packet was far behind: a run of them makes {@link extend} begin the layer anew. */

@@ -25,6 +25,8 @@ const OBEYED_MS = 200;
 /** A queue that has not become shorter by a fifth has not answered; one that a decrease is about does within this. */
 const UNMOVED_SHARE = 0.8;
 const UNMOVED_MS = 1_000;
+/** A queue within its bound that is older is not what the last decrease was about. */
+const OLD_MS = 5_000;
 /** Nothing reported for so long, and a round trip: nothing is under way. */
 const SILENT_MS = 500;
 /** Near the last limit: grow slowly. Beyond: it holds no more. */
@@ -113,8 +115,10 @@ export class SendBudget {
     const before = this.bps;
     const verdict = this.probe.handleTimeout(nowMs, rttMs);
     if (verdict !== undefined) this.#handleVerdict(nowMs, verdict);
-    if (this.#isSilent(nowMs, rttMs + SILENT_MS)) this.#isDraining = false;
-    if (demandBps > 0 || this.#isDraining || this.#path.smoothedQueueMs > this.#boundMs) this.#troubledMs = nowMs;
+    const isSilent = this.#isSilent(nowMs, rttMs + SILENT_MS);
+    if (isSilent) this.#isDraining = false;
+    const isQueue = this.#isDraining || (!isSilent && this.#path.smoothedQueueMs > this.#boundMs);
+    if (demandBps > 0 || isQueue) this.#troubledMs = nowMs;
     if (this.bps !== Number.POSITIVE_INFINITY && nowMs - this.#troubledMs >= CALM_MS) this.#lift(nowMs);
     if (!this.probe.isUnderWay && this.#path.reports > 0) this.#startProbe(nowMs, demandBps, sentBps, bytesOut, rttMs);
     return this.bps !== before;
@@ -217,12 +221,12 @@ export class SendBudget {
   #drain(nowMs: number): void {
     const path = this.#path;
     if (path.newestSentMs < this.#decreasedMs + OBEYED_MS) return;
-    if (path.smoothedQueueMs > this.#boundMs || path.queueMs > this.#boundMs) return;
-    if (this.#isUnmoved(path.smoothedQueueMs)) {
-      // No queue for the lower rate, and too long for the former one: it is not gone.
-      const isAnswerDue = path.newestSentMs >= this.#decreasedMs + OBEYED_MS + UNMOVED_MS;
-      if (isAnswerDue && this.#isStill()) this.#takeOtherPath(nowMs);
-      return;
+    const isUnmoved = this.#isUnmoved(path.smoothedQueueMs);
+    if (isUnmoved || path.smoothedQueueMs > this.#boundMs || path.queueMs > this.#boundMs) {
+      // A queue of ours becomes shorter; one that stays as it is, is the path's.
+      if (path.newestSentMs < this.#decreasedMs + OBEYED_MS + UNMOVED_MS || !this.#isStill()) return;
+      if (isUnmoved) return this.#takeOtherPath(nowMs);
+      path.takeQueueForPath();
     }
     this.#isDraining = false;
     this.#unanswered = 0;
@@ -266,7 +270,10 @@ export class SendBudget {
     // With everything held back there is nothing to measure: then the probe itself is what is.
     const isSilent = this.#isSilent(nowMs, rttMs + SILENT_MS);
     if (this.#isDraining || (isSilent && demandBps === 0)) return;
-    const isQuiet = isSilent || path.smoothedQueueMs < QUEUE_MS / 2 + 2 * path.noiseMs;
+    const isShort = path.smoothedQueueMs < QUEUE_MS / 2 + 2 * path.noiseMs;
+    // What has long stood still is not of our making; a probe is judged by what it adds.
+    const isOld = nowMs - this.#decreasedMs >= OLD_MS && path.smoothedQueueMs <= this.#boundMs && this.#isStill();
+    const isQuiet = isSilent || isShort || isOld;
     const lossShare = this.#loss.lossShare;
     const targetBps = DEMAND_HEADROOM * demandBps;
     // Growth that is used finds a limit more gently than a probe does.

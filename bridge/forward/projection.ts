@@ -170,8 +170,11 @@ export class Projection {
       }
       if (!isSameStream || ahead > GAP_PACKETS_MAX) this.end(packet.arrivedMs);
     }
-    if (segment.owns(layer, generation, sequence)) return this.projectLate(segment, packet, out, outOffset);
-    if (this.previous.owns(layer, generation, sequence)) return this.projectLate(this.previous, packet, out, outOffset);
+    if (!packet.isRepeat) {
+      if (segment.owns(layer, generation, sequence)) return this.projectLate(segment, packet, out, outOffset);
+      if (this.previous.owns(layer, generation, sequence))
+        return this.projectLate(this.previous, packet, out, outOffset);
+    }
     if (this.mayBegin(packet, layers)) return this.begin(packet, layers, false, out, outOffset);
     return 0;
   }

@@ -115,7 +115,8 @@ export class WireWatch {
     const endpointId = readUint32(bytes, 12);
     if (!isRepeat) this.#checkMembership(from, to, conferenceId, endpointId);
     // Reports of a source that is silent go on for the layer that was shown last: only when it sends again can another be shown.
-    if (bytes.length > REPORT_FRAME_BYTES) this.#checkWanted(from, to, conferenceId, endpointId, bytes[2], bytes[3]);
+    if (!isRepeat && bytes.length > REPORT_FRAME_BYTES)
+      this.#checkWanted(from, to, conferenceId, endpointId, bytes[2], bytes[3]);
   }
 
   #isRepeat(from: number, to: number, label: number, sequence: number): boolean {
