@@ -14,7 +14,10 @@ import { type KnownSource, Streams } from './streams.ts';
 import { Subscription, sourceKey } from './subscription.ts';
 import type { TaskDeadline } from './task.ts';
 
-/** A participant served by this bridge: what it sends (sources, streams) and what it is sent (subscriptions), over one transport. */
+/**
+ * A participant served by this bridge: what it sends (sources, streams) and what it is sent (subscriptions), over one transport. A participant with two PeerConnections is two
+ * endpoints of one sid, one of which sends and one of which receives (decision 0014).
+ */
 export class Endpoint {
   readonly conference: Conference;
   readonly id: EndpointId;
@@ -73,6 +76,7 @@ export class Endpoint {
       this.table = new CodecTable(spec);
       this.#format = subscriberFormat(spec.codecs, spec.extensions);
     }
+    if (spec.dataChannels === 'to-client') this.transport.openData();
     this.transport.setRemote(nowMs, spec.ice, spec.dtls, spec.iceGeneration);
     this.#applySources(spec);
     this.#applyProjections(nowMs, spec, isReformatted);

@@ -108,7 +108,7 @@ async function joinRoom(
   return { room, participant };
 }
 
-/** Only the participant that it was: another session of the same identity is not taken over. */
+/** Only the participant that it was, over the signalling that it was: another session of the same identity is not taken over. */
 function resumeSession(
   options: SessionOpenerOptions,
   sink: SignalSink,
@@ -118,7 +118,9 @@ function resumeSession(
   const { request, token } = admission;
   const room = host.room(admission.room);
   const participant = room?.participants.get(token.identity);
-  const isSame = request.participantSid === '' || request.participantSid === participant?.sid;
+  const isSame =
+    (request.participantSid === '' || request.participantSid === participant?.sid) &&
+    admission.hasTwoConnections === (participant?.receiving != null);
   if (room === undefined || participant === undefined || !isSame) {
     metrics.resumes.inc({ result: 'unknown' });
     const cause = 'this session is not known any more';
@@ -160,6 +162,7 @@ function participantOf(admission: Admission, placed: Extract<Placed, { kind: 'pl
     permissions: permissionsOf(grant),
     client: admission.client,
     autoSubscribe: request.connectionSettings?.autoSubscribe ?? false,
+    hasTwoConnections: admission.hasTwoConnections,
   };
 }
 
