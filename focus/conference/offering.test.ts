@@ -382,6 +382,24 @@ describe('what becomes of a session with two connections', () => {
     assert.equal(world.sent(ann, 'offer').length, 1);
   });
 
+  test('a late answer to an offer before the restart is not taken for that of the new generation', () => {
+    const world = new TestRoom();
+    const ann = world.join('ann', TWO);
+    answer(world, ann);
+    publishCamera(world, world.join('bob'));
+    const before = world.last(ann, 'offer');
+    const receiving = receivingOf(ann);
+    handleBridgeEvent(world.room, world.nowMs, ann.bridgeId, endpointEvent(receiving.endpointId, 'connected'));
+    handleSignalLost(world.room, world.nowMs, ann);
+    resume(world.room, ann);
+    world.settle();
+    answer(world, ann, {}, before, 0);
+    assert.notEqual(receiving.unanswered, null);
+    assert.equal(receivingDocument(world, ann).ice, null);
+    answer(world, ann, { ufrag: 'newu' }, world.last(ann, 'offer'), 0);
+    assert.equal(receivingDocument(world, ann).ice?.ufrag, 'newu');
+  });
+
   test('who does not answer for 15 s is to come anew; who is away owes no answer', () => {
     const world = new TestRoom({ handshakeTimeoutMs: 60_000, resumeTimeoutMs: 60_000 });
     const [ann, bob] = [world.join('ann', TWO), world.join('bob', TWO)];

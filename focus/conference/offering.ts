@@ -65,12 +65,16 @@ export function offerTracks(room: Room, participant: Participant, receiving: Rec
   room.send(participant, { case: 'offer', value });
 }
 
-/** LiveKit's older clients leave the id out. Nothing for an answer that no offer waits for. Throws SdpError when it cannot be read. */
+/** LiveKit's Rust and older clients leave the id out. Nothing for an answer that no offer waits for. Throws SdpError when it cannot be read. */
 export function handleAnswer(room: Room, participant: Participant, description: SessionDescription): void {
   const { receiving, subscriptions } = participant;
   if (receiving === null || receiving.unanswered === null) return;
   if (description.id !== 0 && description.id !== receiving.offerId) return;
-  receiving.answer = readAnswer(description.sdp);
+  const answer = readAnswer(description.sdp);
+  const isRestart = receiving.answer !== null && receiving.answeredGeneration !== receiving.offeredGeneration;
+  // Without an id, a late answer to an offer before the restart is known by its credentials: in a new generation both sides have new ones.
+  if (isRestart && receiving.answer?.ice.ufrag === answer.ice.ufrag) return;
+  receiving.answer = answer;
   receiving.answeredGeneration = receiving.offeredGeneration;
   receiving.unanswered = null;
   participant.sections = receiving.accepted(subscriptions.active);

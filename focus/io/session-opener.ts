@@ -60,7 +60,7 @@ async function joinRoom(
   admission: Admission,
   region: ClientRegion,
 ): Promise<OpenedSession | undefined> {
-  const { host, placements, store, log, random } = options;
+  const { host, placements, store, log, random, metrics } = options;
   const { token, room: name } = admission;
   const known = host.room(name);
   const placed = await placements.join({
@@ -94,9 +94,11 @@ async function joinRoom(
       regionRule: region.rule,
       bridge: placement.bridgeId,
       rule: placement.rule,
+      connections: admission.hasTwoConnections ? 2 : 1,
     },
     'participant joined',
   );
+  metrics.sessions.inc({ path: admission.hasTwoConnections ? '/rtc' : '/rtc/v1' });
   host.attach(record.sid, sessionOf(options, sink, token));
   const participant = join(room, host.nowMs(), participantOf(admission, placed));
   const { addTrackRequests, publisherOffer } = admission.request;

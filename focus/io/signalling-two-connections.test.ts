@@ -41,6 +41,8 @@ async function joinOlder(identity: string, parameters: Record<string, string> = 
 test('a client is offered its receiving side, publishes on the other, and leaves neither behind', async () => {
   const { client: ann, join } = await joinOlder('ann');
   assert.deepEqual([join.subscriberPrimary, join.fastPublish], [true, true]);
+  const metrics = await (await fetch(`${focus.url}/metrics`)).text();
+  assert.match(metrics, /causeway_focus_sessions_total\{path="\/rtc".*\} 1/);
   const offer = await ann.next('offer');
   assert.equal(parse(offer.sdp).media[0].iceUfrag, 'brdg0');
   answer(ann, offer);
