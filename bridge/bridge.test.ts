@@ -28,6 +28,25 @@ describe('the documents and messages of one bridge', () => {
     assert.equal(box.counters.drops.get('data-not-permitted'), 1);
   });
 
+  test('the round trip that one endpoint of a participant measures is that of both', () => {
+    const box = new BridgeBox('a');
+    const dan = { identity: 'dan', sid: 'PA_dan' };
+    box.put(1, { identity: 'ada', sid: 'PA_ada' });
+    box.put(4, { ...dan, dataChannels: 'from-client' });
+    box.put(0x80000004, { ...dan, dataChannels: 'to-client' });
+    const { endpoints } = box.bridge.conferences.get(CONFERENCE)!;
+    endpoints.get(0x80000004 as EndpointId)!.roundTrip.handleSample(80);
+    const known = box.bridge.describeConference(box.nowMs, CONFERENCE).endpoints;
+    assert.deepEqual(
+      known.map(({ endpointId, rttMs }) => [endpointId, rttMs]),
+      [
+        ['00000001', null],
+        ['00000004', 80],
+        ['80000004', 80],
+      ],
+    );
+  });
+
   test('an older document is refused with the version in force, and changes nothing', () => {
     const box = new BridgeBox('a');
     box.put(1, { version: 5, sources: [AUDIO] });

@@ -14,7 +14,10 @@ import { type KnownSource, Streams } from './streams.ts';
 import { Subscription, sourceKey } from './subscription.ts';
 import type { TaskDeadline } from './task.ts';
 
-/** A participant served by this bridge: what it sends (sources, streams) and what it is sent (subscriptions), over one transport. */
+/**
+ * A participant served by this bridge: what it sends (sources, streams) and what it is sent (subscriptions), over one transport. A participant with two PeerConnections is two
+ * endpoints of one sid, one of which sends and one of which receives (decision 0014).
+ */
 export class Endpoint {
   readonly conference: Conference;
   readonly id: EndpointId;
@@ -25,7 +28,7 @@ export class Endpoint {
   readonly feedback = new TransportFeedback();
   /** One of the client's own SSRCs: libwebrtc takes transport-wide feedback only under one of them. */
   feedbackSsrc = 0;
-  readonly roundTrip = new RoundTrip();
+  roundTrip = new RoundTrip();
   readonly quality: EndpointQuality;
   table: CodecTable = new CodecTable({ codecs: [], extensions: [] });
   spec: EndpointSpec | undefined;
@@ -67,12 +70,14 @@ export class Endpoint {
 
   /** Makes this endpoint what `spec` says. Idempotent; what `spec` no longer names ends. */
   apply(nowMs: number, spec: EndpointSpec): void {
+    if (this.spec === undefined && spec.dataChannels !== undefined) this.#shareRoundTrip(spec.sid);
     const isReformatted = !isDeepStrictEqual(tableOf(this.spec), tableOf(spec));
     this.spec = spec;
     if (isReformatted) {
       this.table = new CodecTable(spec);
       this.#format = subscriberFormat(spec.codecs, spec.extensions);
     }
+    if (spec.dataChannels === 'to-client') this.transport.openData();
     this.transport.setRemote(nowMs, spec.ice, spec.dtls, spec.iceGeneration);
     this.#applySources(spec);
     this.#applyProjections(nowMs, spec, isReformatted);
@@ -91,6 +96,13 @@ export class Endpoint {
     this.transportDue.clear();
     this.feedbackDue.clear();
     this.reportsDue.clear();
+  }
+
+  /** Round trips are measured by what is sent to a client. Where that is another endpoint of its own, repairs of what it publishes go by the same figure. */
+  #shareRoundTrip(sid: string): void {
+    for (const other of this.conference.endpoints.values()) {
+      if (other !== this && other.spec?.sid === sid) this.roundTrip = other.roundTrip;
+    }
   }
 
   #applySources(spec: EndpointSpec): void {

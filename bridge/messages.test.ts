@@ -144,3 +144,45 @@ test('what a client sent before it went is sent on, held or not', () => {
   a.run(10);
   assert.equal(heardBy(bob).length, 3);
 });
+
+test('of a participant that is two endpoints one sends and the other receives, and nothing comes back', () => {
+  const { a, b, bob, cleo } = meeting();
+  const dan = { identity: 'user-4', sid: 'PA_dan' };
+  const sending = a.put(4, { ...dan, dataChannels: 'from-client' });
+  const receiving = a.put(0x80000004, { ...dan, mayPublishData: false, dataChannels: 'to-client' });
+  assert.deepEqual([sending.opensData, receiving.opensData], [false, true]);
+  for (const kind of ['reliable', 'lossy'] as const) {
+    sending.receiveData(kind, packet(`${kind} of dan`));
+    bob.receiveData(kind, packet(`${kind} of bob`));
+    cleo.receiveData(kind, packet(`${kind} of cleo`));
+    receiving.receiveData(kind, packet('not from here'));
+  }
+  bob.receiveData('reliable', packet('for dan', ['user-4']));
+  bob.receiveData('reliable', packet('for cleo', ['user-3']));
+  a.run(100);
+  b.run(100);
+  a.run(100);
+  assert.deepEqual(heardBy(sending), []);
+  const ofOthers = ['reliable of bob', 'reliable of cleo', 'lossy of bob', 'lossy of cleo'];
+  assert.deepEqual(heardBy(receiving).sort(), [...ofOthers, 'for dan'].sort());
+  assert.deepEqual(heardBy(bob), ['reliable of dan', 'reliable of cleo', 'lossy of dan', 'lossy of cleo']);
+});
+
+test('an endpoint without data channels is sent nothing, and nobody waits for it', () => {
+  const { a, ada, bob } = meeting();
+  const silent = a.put(0x80000004, { identity: 'user-4', sid: 'PA_dan', dataChannels: 'none' });
+  silent.dataBacklogBytes = BACKLOG_BYTES_MAX;
+  ada.receiveData('reliable', packet('hello'));
+  a.run(10);
+  assert.deepEqual([heardBy(silent), heardBy(bob)], [[], ['hello']]);
+});
+
+test('what a participant sends waits for its own receiving side no more than it comes there', () => {
+  const { a, bob } = meeting();
+  const dan = { identity: 'user-4', sid: 'PA_dan' };
+  const sending = a.put(4, { ...dan, dataChannels: 'from-client' });
+  a.put(0x80000004, { ...dan, dataChannels: 'to-client' }).dataBacklogBytes = BACKLOG_BYTES_MAX;
+  sending.receiveData('reliable', packet('hello'));
+  a.run(10);
+  assert.deepEqual(heardBy(bob), ['hello']);
+});

@@ -168,7 +168,7 @@ export class Messages {
   }
 }
 
-/** The endpoints here that a message is for, never its sender. */
+/** The endpoints here that a message is for, never its sender nor what else its participant has. */
 function receiversOf(
   conference: Conference,
   destinations: readonly string[],
@@ -176,8 +176,10 @@ function receiversOf(
 ): readonly Endpoint[] {
   const receivers: Endpoint[] = [];
   for (const endpoint of conference.endpoints.values()) {
-    if (endpoint === sender) continue;
-    if (destinations.length > 0 && !destinations.includes(endpoint.spec?.identity ?? '')) continue;
+    const { spec } = endpoint;
+    if (endpoint === sender || spec?.dataChannels === 'from-client' || spec?.dataChannels === 'none') continue;
+    if (spec?.dataChannels === 'to-client' && spec.sid === sender?.spec?.sid) continue;
+    if (destinations.length > 0 && !destinations.includes(spec?.identity ?? '')) continue;
     receivers.push(endpoint);
   }
   return receivers;

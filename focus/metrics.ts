@@ -8,6 +8,8 @@ export interface FocusMetrics {
   readonly registry: Registry;
   /** Participants placed, by rule and the bridge's region. */
   readonly joins: Counter<'rule' | 'region'>;
+  /** The same by signalling path: `/rtc` are clients with two PeerConnections. */
+  readonly sessions: Counter<'path'>;
   /** Joins refused, by error code (focus/errors.ts). */
   readonly joinsRefused: Counter<'reason'>;
   /** From the WebSocket's request to the JoinResponse. */
@@ -48,6 +50,7 @@ export function createFocusMetrics(defaultLabels: Readonly<Record<string, string
   return {
     registry,
     joins: counter('joins_total', 'Participants placed on a bridge', ['rule', 'region']),
+    sessions: counter('sessions_total', 'Sessions begun, by signalling path', ['path']),
     joinsRefused: counter('joins_refused_total', 'Joins refused', ['reason']),
     joinSeconds: new Histogram({
       name: 'causeway_focus_join_seconds',

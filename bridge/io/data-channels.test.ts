@@ -31,6 +31,7 @@ async function call(
   context: TestContext,
   isLost: (packet: Buffer) => boolean = () => false,
   reading: 'all' | 'hold after each' = 'all',
+  firstStreamId?: number,
 ): Promise<Call> {
   const events: string[] = [];
   const heard: string[] = [];
@@ -48,6 +49,7 @@ async function call(
     onClosed: reason => events.push(`closed ${reason}`),
     onDrop: reason => drops.push(reason),
   });
+  if (firstStreamId !== undefined) channels.openOwn(() => firstStreamId);
   const shim = {
     id: 'client',
     iceTransport: { role: 'controlling' },
@@ -331,3 +333,46 @@ function heapUsed(): number {
   for (let times = 0; times < 3; times++) runInNewContext('gc')();
   return process.memoryUsage().heapUsed;
 }
+
+/** Channels that the other side opens arrive at the client of werift's like this. */
+function channelsOpenedTo(client: RTCSctpTransport): RTCDataChannel[] {
+  const opened: RTCDataChannel[] = [];
+  client.onDataChannel.subscribe(channel => opened.push(channel));
+  return opened;
+}
+
+for (const firstStreamId of [0, 1]) {
+  test(`channels of our own, on streams from ${firstStreamId} on, are opened when the client has begun, and carry messages both ways`, async context => {
+    const { channels, events, client, settle } = await call(context, () => false, 'all', firstStreamId);
+    const opened = channelsOpenedTo(client);
+    await settle();
+    assert.deepEqual(
+      opened.map(({ label, id, ordered, maxRetransmits }) => [label, id, ordered, maxRetransmits ?? null]),
+      [
+        ['_reliable', firstStreamId, true, null],
+        ['_lossy', firstStreamId + 2, false, 0],
+      ],
+    );
+    assert.deepEqual(events.splice(0), ['open reliable', 'open lossy']);
+    const heard: string[] = [];
+    for (const { label, onMessage } of opened) onMessage.subscribe(bytes => heard.push(`${label} ${bytes}`));
+    assert.equal(channels.send('reliable', Buffer.from('one')), true);
+    assert.equal(channels.send('lossy', Buffer.from('two')), true);
+    for (const channel of opened) channel.send(Buffer.from('back'));
+    await settle();
+    assert.deepEqual(heard.sort(), ['_lossy two', '_reliable one']);
+    assert.deepEqual(events.sort(), ['lossy back', 'reliable back']);
+  });
+}
+
+test('on channels of our own reliable messages wait for the client, and lossy ones until it knows their channel', async context => {
+  const { channels, client, settle } = await call(context, () => false, 'all', 1);
+  const opened = channelsOpenedTo(client);
+  const heard: string[] = [];
+  client.onDataChannel.subscribe(({ onMessage }) => onMessage.subscribe(bytes => heard.push(`${bytes}`)));
+  for (const text of ['a', 'b']) assert.equal(channels.send('reliable', Buffer.from(text)), true);
+  assert.equal(channels.send('lossy', Buffer.from('x')), false);
+  await settle();
+  assert.equal(opened.length, 2);
+  assert.equal(heard.join(''), 'ab');
+});

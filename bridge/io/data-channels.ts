@@ -1,10 +1,12 @@
 /**
- * LiveKit's data channels with one client: it opens `_reliable` (ordered) and `_lossy` (unordered, never repeated), and we answer on the same ones.
+ * LiveKit's data channels with one client: it opens `_reliable` (ordered) and `_lossy` (unordered, never repeated), and we answer on the same ones. On the connection on which
+ * a client with two of them only receives, we open both.
  * Reliable messages wait until the channel is open, within limits; lossy ones are given up rather than kept.
  */
 import {
   decodeDcep,
   encodeDcepAck,
+  encodeDcepOpen,
   PPID_BINARY,
   PPID_BINARY_EMPTY,
   PPID_DCEP,
@@ -55,6 +57,10 @@ export class DataChannels {
   #waitingBytes = 0;
   /** Of all reliable messages taken for the client, in the unit of {@link backlogBytes}. */
   #takenBytes = 0;
+  /** Set when we open the channels: the first stream that our side may take. */
+  #firstStreamId: (() => number) | undefined;
+  /** Channels that we have opened and the client has not acknowledged. */
+  readonly #opening = new Map<number, DataKind>();
   #isHeld = false;
   /** Reliable messages of the client that have come and are not read. */
   #unread: Buffer[] = [];
@@ -63,6 +69,14 @@ export class DataChannels {
 
   constructor(sink: DataSink) {
     this.#sink = sink;
+  }
+
+  /**
+   * Opens both channels, as soon as the client has begun: call it before. Our streams are even when we are the client of DTLS, else odd (RFC 8832 section 6): `firstStreamId` is asked
+   * then for the first of them.
+   */
+  openOwn(firstStreamId: () => number): void {
+    this.#firstStreamId = firstStreamId;
   }
 
   /** Handles what came in one DTLS record, of which it takes ownership. Never throws. */
@@ -155,6 +169,7 @@ export class DataChannels {
       send: packet => sink.send(packet),
       onMessage: (streamId, ppid, bytes) => this.#handleMessage(streamId, ppid, bytes),
       onReset: streamIds => this.#handleReset(streamIds),
+      ...(this.#firstStreamId === undefined ? {} : { onEstablished: () => this.#sendOpenings() }),
       onClosed: reason => this.#end(reason),
       onDrop: reason => sink.onDrop(reason),
     });
@@ -185,7 +200,10 @@ export class DataChannels {
   #handleControl(streamId: number, bytes: Buffer): void {
     try {
       const message = decodeDcep(bytes);
-      if (message === 'ack') return;
+      if (message === 'ack') {
+        this.#handleAck(streamId);
+        return;
+      }
       // Every channel is acknowledged, or the client would hold its messages back; those that we have no use for are counted and dropped.
       this.#association?.send(streamId, PPID_DCEP, encodeDcepAck(), 'reliable');
       const kind = LABELS.get(message.label);
@@ -195,6 +213,25 @@ export class DataChannels {
       if (!(error instanceof DecodeError)) throw error;
       this.#drop(error.reason);
     }
+  }
+
+  #sendOpenings(): void {
+    if (this.#opening.size > 0 || this.#kindOf.size > 0) return;
+    let streamId = this.#firstStreamId?.() ?? 0;
+    for (const [label, kind] of LABELS) {
+      this.#opening.set(streamId, kind);
+      const reliability = kind === 'reliable' ? { kind } : ({ kind: 'retransmits', max: 0 } as const);
+      const open = { label, protocol: '', isOrdered: kind === 'reliable', reliability };
+      this.#association?.send(streamId, PPID_DCEP, encodeDcepOpen(open), 'reliable');
+      streamId += 2;
+    }
+  }
+
+  /** Used from now on: unordered messages must not come before the client knows their channel. */
+  #handleAck(streamId: number): void {
+    const kind = this.#opening.get(streamId);
+    this.#opening.delete(streamId);
+    if (kind !== undefined) this.#open(streamId, kind);
   }
 
   /** The newest channel of a kind is the one we answer on. */

@@ -131,6 +131,11 @@ export class EndpointTransport<Owner> {
     if (dtls !== null) this.#setRemoteDtls(dtls.setup, dtls.fingerprints);
   }
 
+  /** Data channels are ours to open, when the client is there. Call it before it is. */
+  openData(): void {
+    this.#data.openOwn(() => (this.#setup === 'active' ? 0 : 1));
+  }
+
   /** A valid check came from `peer` (`stun-responder.ts`). `dropped` is a path that had to make room for it. */
   handleCheck(nowMs: number, peer: Peer<Owner>, dropped: Path | undefined): void {
     if (this.#isOver) return;

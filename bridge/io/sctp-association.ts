@@ -17,6 +17,8 @@ export interface SctpSink {
   onMessage(streamId: number, ppid: number, bytes: Buffer): void;
   /** The peer has reset these streams. */
   onReset(streamIds: readonly number[]): void;
+  /** The peer has answered; may come again. Only who waits for it to send first needs it. */
+  onEstablished?(): void;
   /** Aborted, shut down, or given up after ten repetitions. */
   onClosed(reason: string): void;
   /** A packet that was not believed, or could not be sent. */
@@ -66,7 +68,9 @@ export class SctpAssociation {
     const closed = this.#sctp.stateChanged.closed;
     closed.allUnsubscribe();
     const { stateChanged } = this.#sctp as unknown as { stateChanged: Record<string, unknown> };
-    for (const state of ['new', 'connecting', 'connected']) stateChanged[state] = UNHEARD;
+    for (const state of ['new', 'connecting']) stateChanged[state] = UNHEARD;
+    if (sink.onEstablished === undefined) stateChanged['connected'] = UNHEARD;
+    else this.#sctp.stateChanged.connected.subscribe(() => this.#isOver || sink.onEstablished?.());
     const parts = this.#transport as unknown as UnheardParts;
     parts.onDataChannel = UNHEARD;
     parts.eventDisposer = [];

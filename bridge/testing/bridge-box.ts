@@ -36,6 +36,8 @@ export class FakeTransport {
   dataBacklogBytes = 0;
   dataDrainedBytes = 0;
   readonly unreadData: Uint8Array[] = [];
+  /** The channels are the bridge's to open. */
+  opensData = false;
   isDataHeld = false;
   isClosed = false;
   readonly sink: EndpointTransportSink;
@@ -80,6 +82,10 @@ export class FakeTransport {
   receiveData(kind: 'reliable' | 'lossy', bytes: Uint8Array): void {
     if (kind === 'reliable' && this.isDataHeld) this.unreadData.push(bytes);
     else this.sink.onData(kind, bytes);
+  }
+
+  openData(): void {
+    this.opensData = true;
   }
 
   holdData(): void {

@@ -45,8 +45,17 @@ function handleEndpoint(
 ): void {
   const participant = ownEndpoint(room, bridgeId, event.endpointId);
   if (participant === undefined) return;
-  if (event.state === 'connected') activate(room, participant);
+  if (event.state === 'connected') handleConnected(room, participant, event.endpointId);
   else if (event.state !== 'new') participant.mediaGoneAtMs ??= nowMs;
+}
+
+/** Of a participant with two connections, one makes the session. */
+function handleConnected(room: Room, participant: Participant, endpointId: string): void {
+  const id = parseId<EndpointId>(endpointId);
+  const { receiving } = participant;
+  if (id !== undefined) receiving?.noteConnected(id);
+  const primaryId = receiving?.isPrimary === true ? receiving.endpointId : participant.endpointId;
+  if (id === primaryId) activate(room, participant);
 }
 
 /** Clients hear from their own bridge who speaks: the loudest first, and those who have stopped since with level 0. */
@@ -82,7 +91,10 @@ function handleQuality(room: Room, bridgeId: BridgeId, event: Extract<Conference
   for (const { endpointId, quality, score, rttMs } of event.endpoints) {
     const participant = ownEndpoint(room, bridgeId, endpointId);
     if (participant === undefined) continue;
-    if (room.measurements.set(participant.endpointId, { quality, score, rttMs })) changed.push(participant);
+    const side = parseId<EndpointId>(endpointId) ?? participant.endpointId;
+    const measurement = { quality, score, rttMs };
+    const measured = participant.receiving === null ? measurement : participant.receiving.measured(side, measurement);
+    if (measured !== undefined && room.measurements.set(participant.endpointId, measured)) changed.push(participant);
   }
   if (changed.length === 0) return;
   for (const participant of room.participants.values()) tellQuality(room, participant, changed);

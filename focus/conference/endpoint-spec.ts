@@ -2,6 +2,7 @@
 import type { EndpointSpec, ProjectionSpec } from '../../protocol/control/spec.ts';
 import { formatId } from '../../protocol/ids.ts';
 import type { Participant } from './participant.ts';
+import type { ReceivingSide } from './receiving-side.ts';
 import { sourceSpec, type Track } from './track.ts';
 
 /** The document without its version, which is the business of whoever sends it. */
@@ -18,7 +19,7 @@ export function endpointDocument(
   participant: Participant,
   remote: (trackSid: string) => RemoteTrack | undefined,
 ): EndpointDocument {
-  const { offer, permissions } = participant;
+  const { offer, permissions, receiving } = participant;
   return {
     identity: participant.identity,
     sid: participant.sid,
@@ -28,8 +29,31 @@ export function endpointDocument(
     codecs: [...(offer?.codecs ?? [])],
     extensions: [...(offer?.extensions ?? [])],
     sources: participant.publications.published().flatMap(track => sourceSpec(track) ?? []),
-    projections: projections(participant, remote),
+    projections: receiving === null ? projections(participant, remote) : [],
     mayPublishData: permissions.canPublishData,
+    ...(receiving?.isPrimary === true ? { dataChannels: 'from-client' } : {}),
+  };
+}
+
+/** The same for the endpoint on which a participant with two of them only receives. */
+export function receivingDocument(
+  participant: Participant,
+  receiving: ReceivingSide,
+  remote: (trackSid: string) => RemoteTrack | undefined,
+): EndpointDocument {
+  const { answer, answeredGeneration, iceGeneration, isPrimary } = receiving;
+  return {
+    identity: participant.identity,
+    sid: participant.sid,
+    iceGeneration,
+    ice: answeredGeneration === iceGeneration ? (answer?.ice ?? null) : null,
+    dtls: answer?.dtls ?? null,
+    codecs: answer?.codecs ?? [],
+    extensions: answer?.extensions ?? [],
+    sources: [],
+    projections: projections(participant, remote),
+    mayPublishData: false,
+    dataChannels: isPrimary ? 'to-client' : 'none',
   };
 }
 

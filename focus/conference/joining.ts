@@ -13,6 +13,7 @@ import {
 import { announce, announceLeft, othersSeenBy, tell, tellQuality } from './announcing.ts';
 import { ENABLED_CODECS } from './codecs.ts';
 import { tellNeededLayers } from './dynacast.ts';
+import { restartIce } from './offering.ts';
 import { Participant, type ParticipantInit } from './participant.ts';
 import { countTracks } from './publishing.ts';
 import type { Room } from './room.ts';
@@ -55,9 +56,10 @@ export function join(room: Room, nowMs: number, init: ParticipantInit): Particip
   return participant;
 }
 
-/** The bridge says that ICE and DTLS are up. */
+/** The bridge says that ICE and DTLS are up, on the connection that counts. */
 export function activate(room: Room, participant: Participant): void {
-  participant.mediaGoneAtMs = null;
+  // Of two connections, the other one may be what has ended.
+  if (participant.receiving === null) participant.mediaGoneAtMs = null;
   if (participant.state === 'active') return;
   participant.state = 'active';
   announce(room, participant);
@@ -97,6 +99,7 @@ export function resume(room: Room, participant: Participant): void {
   participant.missedLeaves.clear();
   participant.signalLostAtMs = null;
   participant.requested = null;
+  if (participant.receiving !== null) restartIce(room, participant, participant.receiving);
   room.send(participant, {
     case: 'reconnect',
     value: new ReconnectResponse({ serverInfo: serverInfo(room, participant) }),
@@ -142,7 +145,7 @@ function joinResponse(room: Room, participant: Participant): JoinResponse {
     serverInfo: info,
     // ICE-lite on public addresses: clients need neither STUN nor TURN to reach a bridge.
     iceServers: [],
-    subscriberPrimary: false,
+    subscriberPrimary: participant.receiving?.isPrimary ?? false,
     pingInterval: room.settings.pingIntervalSeconds,
     pingTimeout: room.settings.pingTimeoutSeconds,
     enabledPublishCodecs: ENABLED_CODECS,

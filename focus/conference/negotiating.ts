@@ -1,9 +1,11 @@
 /**
- * Offers and answers. The client always offers. An answer is written when the bridge has taken the document that the offer led to, so
+ * Offers of the client and our answers: all there is of a client with one PeerConnection, and what a client with two of them publishes on (`offering.ts` has the other). An answer is written when the bridge has taken the document that the offer led to, so
  * that it knows the client's sources before their packets come. When tracks lack sections, the client is asked to offer more.
  */
 import { MediaSectionsRequirement, SessionDescription, TrackSubscribed } from '@livekit/protocol';
 import type { Transport } from '../../protocol/control/spec.ts';
+import type { SectionTrack } from '../sdp/media-line.ts';
+import { publishes } from '../sdp/offer.ts';
 import { readOffer } from '../sdp/read-offer.ts';
 import { assignSections, type WantedTrack } from '../sdp/sections.ts';
 import { type SectionPlan, writeAnswer } from '../sdp/write-answer.ts';
@@ -21,7 +23,9 @@ export function handleOffer(room: Room, participant: Participant, description: S
   participant.requested = null;
   const { ended, released } = participant.publications.handleOffer(offer);
   unpublish(room, participant, ended, released);
-  participant.sections = assignSections(offer, participant.sections, wantedTracks(room, participant)).assigned;
+  if (participant.receiving === null) {
+    participant.sections = assignSections(offer, participant.sections, wantedTracks(room, participant)).assigned;
+  }
   participant.answer = { offerId: description.id, revision: 0 };
   room.touch(participant);
 }
@@ -31,7 +35,7 @@ export function handleTransport(room: Room, participant: Participant, revision: 
   const { offer, answer } = participant;
   if (offer === null || answer === null || answer.revision === 0 || revision < answer.revision) return;
   participant.answer = null;
-  const plans = sectionPlans(room, participant);
+  const plans = participant.receiving === null ? sectionPlans(room, participant) : publishingPlans(participant);
   const sdp = writeAnswer(offer, transport, plans);
   const midToTrackId: Record<string, string> = {};
   const delivered = new Map<string, number>();
@@ -44,9 +48,13 @@ export function handleTransport(room: Room, participant: Participant, revision: 
   const value = new SessionDescription({ type: 'answer', sdp, id: answer.offerId, midToTrackId });
   room.send(participant, { case: 'answer', value });
   tellSubscribed(room, delivered.keys());
+  publishNegotiated(room, participant);
+  if (participant.receiving === null) requestSections(room, participant);
+}
+
+function publishNegotiated(room: Room, participant: Participant): void {
   const news = participant.publications.published().filter(track => !room.publishers.has(track.sid));
   publish(room, participant, news);
-  requestSections(room, participant);
 }
 
 /** Asks for an offer when the tracks a participant receives are not those that its sections carry. Cheap when nothing is to be done. */
@@ -66,8 +74,14 @@ export function requestSections(room: Room, participant: Participant): void {
   room.send(participant, { case: 'mediaSectionsRequirement', value });
 }
 
-/** Asks for the same offer once more: what it sends has a name now. */
+/** What the latest offer sends has a name now: the same offer is asked for once more, except of a client with two PeerConnections, whose sections were accepted unnamed. */
 export function requestOffer(room: Room, participant: Participant): void {
+  if (participant.receiving !== null) {
+    if (participant.offer !== null) participant.publications.handleOffer(participant.offer);
+    room.touch(participant);
+    if (participant.answer === null) publishNegotiated(room, participant);
+    return;
+  }
   if (participant.answer !== null || participant.requested !== null) return;
   participant.requested = { audio: 0, video: 0 };
   room.send(participant, { case: 'mediaSectionsRequirement', value: new MediaSectionsRequirement() });
@@ -90,25 +104,56 @@ function wantedTracks(room: Room, participant: Participant): WantedTrack<string>
 }
 
 function sectionPlans(room: Room, participant: Participant): Map<string, SectionPlan> {
+  const plans = publishedPlans(participant);
+  for (const trackSid of participant.subscriptions.active.keys()) {
+    const mid = participant.sections.get(trackSid);
+    const found = sectionTrack(room, participant, trackSid);
+    if (mid === undefined || found === undefined) continue;
+    plans.set(mid, { opus: found.opus, ...plans.get(mid), receive: plans.has(mid), send: found.send });
+  }
+  return plans;
+}
+
+/**
+ * Older clients may announce a track after they have offered it, and do not know how to be asked for the same offer again. So whatever a publisher offers to send is accepted; until
+ * it is announced, its bridge drops it.
+ */
+function publishingPlans(participant: Participant): Map<string, SectionPlan> {
+  const plans = publishedPlans(participant);
+  if (!participant.permissions.canPublish) return plans;
+  for (const section of participant.offer?.sections ?? []) {
+    if (publishes(section) && !plans.has(section.mid)) plans.set(section.mid, { receive: true, send: null });
+  }
+  return plans;
+}
+
+function publishedPlans(participant: Participant): Map<string, SectionPlan> {
   const plans = new Map<string, SectionPlan>();
   for (const { section, codecs, info } of participant.publications.published()) {
     if (section === null) continue;
     const opus = { stereo: info.stereo, dtx: !info.disableDtx };
     plans.set(section.mid, { receive: true, send: null, codecPreference: codecs, opus });
   }
-  for (const { trackSid, ssrc, rtxSsrc } of participant.subscriptions.active.values()) {
-    const mid = participant.sections.get(trackSid);
-    const found = room.track(trackSid);
-    if (mid === undefined || found === undefined) continue;
-    const send = { ssrc, rtxSsrc, streamId: `${found.publisher.sid}|${trackSid}`, trackId: trackSid };
-    const { stereo, disableDtx } = found.track.info;
-    plans.set(mid, { opus: { stereo, dtx: !disableDtx }, ...plans.get(mid), receive: plans.has(mid), send });
-  }
   return plans;
 }
 
+/** A subscribed track as a section says it; undefined when it is not, or is no more. */
+export function sectionTrack(
+  room: Room,
+  { subscriptions }: Participant,
+  trackSid: string,
+): { readonly send: SectionTrack; readonly opus: { readonly stereo: boolean; readonly dtx: boolean } } | undefined {
+  const subscription = subscriptions.active.get(trackSid);
+  const found = room.track(trackSid);
+  if (subscription === undefined || found === undefined) return undefined;
+  const { ssrc, rtxSsrc } = subscription;
+  const { stereo, disableDtx } = found.track.info;
+  const send = { ssrc, rtxSsrc, streamId: `${found.publisher.sid}|${trackSid}`, trackId: trackSid };
+  return { send, opus: { stereo, dtx: !disableDtx } };
+}
+
 /** A publisher is told of the first subscriber of each of its tracks. */
-function tellSubscribed(room: Room, delivered: Iterable<string>): void {
+export function tellSubscribed(room: Room, delivered: Iterable<string>): void {
   for (const trackSid of delivered) {
     const found = room.track(trackSid);
     if (found === undefined || found.track.wasSubscribed) continue;

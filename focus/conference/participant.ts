@@ -9,8 +9,10 @@ import {
 } from '@livekit/protocol';
 import type { BridgeId, EndpointId } from '../../protocol/ids.ts';
 import type { Offer } from '../sdp/offer.ts';
+import type { EndpointDocument } from './endpoint-spec.ts';
 import { type Permissions, toPermission } from './permissions.ts';
 import { Publications } from './publications.ts';
+import { ReceivingSide } from './receiving-side.ts';
 import { Subscriptions } from './subscriptions.ts';
 
 /** Attributes that the focus sets on every participant; a client cannot change them. */
@@ -35,6 +37,8 @@ export interface ParticipantInit {
   readonly permissions: Permissions;
   readonly client: ClientInfo;
   readonly autoSubscribe: boolean;
+  /** It speaks LiveKit's older protocol: one PeerConnection to publish on, one to receive on. Default: one for both. */
+  readonly hasTwoConnections?: boolean;
 }
 
 /** Who may subscribe to a participant's tracks; null: everybody. */
@@ -53,6 +57,8 @@ export class Participant {
   readonly joinedAtMs: number;
   readonly publications: Publications;
   readonly subscriptions: Subscriptions;
+  /** Null: what is sent and what is received are on one connection, `endpointId`. Else that one is for publishing. */
+  readonly receiving: ReceivingSide | null;
   readonly #kind: ParticipantInfo_Kind;
 
   name: string;
@@ -77,6 +83,8 @@ export class Participant {
   requested: { audio: number; video: number } | null = null;
   /** Of the endpoint's document; 0 before the first. */
   revision = 0;
+  /** The newest one that the bridge was sent, of a participant with two of them. */
+  document: EndpointDocument | null = null;
 
   /** Since when its signalling socket is gone; null while it is there. */
   signalLostAtMs: number | null = null;
@@ -104,6 +112,7 @@ export class Participant {
     this.#kind = kindOf(init);
     this.publications = new Publications(pendingTracksMax);
     this.subscriptions = new Subscriptions(init.autoSubscribe);
+    this.receiving = receivingSide(init);
     this.nextTokenAtMs = nowMs;
   }
 
@@ -141,6 +150,17 @@ export class Participant {
       yield* section.rtxSsrcs;
     }
   }
+}
+
+/** LiveKit's protocol level from which clients can do without their publishing connection. */
+const SUBSCRIBER_PRIMARY_PROTOCOL = 3;
+
+/** Who may not subscribe has nothing to receive media on, so its publishing connection is the one that counts. */
+function receivingSide({ hasTwoConnections, endpointId, client, permissions }: ParticipantInit): ReceivingSide | null {
+  if (hasTwoConnections !== true) return null;
+  const isPrimary = client.protocol >= SUBSCRIBER_PRIMARY_PROTOCOL && permissions.canSubscribe;
+  // Digits that do not change: the participant's own id will do.
+  return new ReceivingSide(endpointId, isPrimary, String(endpointId));
 }
 
 const STATES: Readonly<Record<ParticipantState, ParticipantInfo_State>> = {

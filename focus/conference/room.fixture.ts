@@ -4,7 +4,7 @@ import type { Transport } from '../../protocol/control/spec.ts';
 import type { BridgeId, ConferenceId, EndpointId } from '../../protocol/ids.ts';
 import type { EndpointDocument } from './endpoint-spec.ts';
 import { join } from './joining.ts';
-import { handleTransport } from './negotiating.ts';
+import { handleTaken } from './offering.ts';
 import type { Participant, ParticipantInit } from './participant.ts';
 import type { Permissions } from './permissions.ts';
 import type { Random } from './random.ts';
@@ -98,7 +98,8 @@ export class TestRoom {
     for (const output of outputs) {
       if (output.kind !== 'endpoint') continue;
       const participant = this.room.withEndpoint(output.endpointId);
-      if (participant !== undefined) handleTransport(this.room, participant, output.revision, TRANSPORT);
+      if (participant === undefined) continue;
+      handleTaken(this.room, participant, output.endpointId, output.revision, TRANSPORT);
     }
     if (outputs.some(({ kind }) => kind === 'endpoint')) this.settle();
   }
@@ -121,10 +122,8 @@ export class TestRoom {
   }
 
   /** The newest document of an endpoint. */
-  document(participant: Participant): EndpointDocument {
-    const found = this.outputs.findLast(
-      output => output.kind === 'endpoint' && output.endpointId === participant.endpointId,
-    );
+  document(participant: Participant, { endpointId }: { endpointId: EndpointId } = participant): EndpointDocument {
+    const found = this.outputs.findLast(output => output.kind === 'endpoint' && output.endpointId === endpointId);
     if (found?.kind !== 'endpoint') throw new Error(`no document for ${participant.identity}`);
     return found.document;
   }

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AddTrackRequest, SessionDescription, TrackType, UpdateSubscription } from '@livekit/protocol';
+import { AddTrackRequest, ClientInfo, SessionDescription, TrackType, UpdateSubscription } from '@livekit/protocol';
 import fc from 'fast-check';
 import type { BridgeId } from '../../protocol/ids.ts';
+import { answerSdp } from '../sdp/answer.fixture.ts';
+import type { EndpointDocument } from './endpoint-spec.ts';
 import { activate, handleSignalLost, LEFT_BY_ITSELF, leave, resume } from './joining.ts';
 import { handleOffer } from './negotiating.ts';
 import { type OfferedTrack, offerSdp } from './offer.fixture.ts';
+import { handleAnswer } from './offering.ts';
 import type { Participant } from './participant.ts';
 import { addTrack } from './publishing.ts';
-import { TestRoom } from './room.fixture.ts';
+import { EVERYTHING, TestRoom } from './room.fixture.ts';
 import { updateSubscriptions } from './subscribing.ts';
 import { handleTimeout } from './timeouts.ts';
 
@@ -18,6 +21,9 @@ type Step = readonly [action: keyof typeof ACTIONS, who: number, what: number];
 /** What each client of the test has offered: it keeps its sections, as real ones do. */
 class World extends TestRoom {
   readonly sections = new Map<string, { tracks: OfferedTrack[]; moreAudio: number; moreVideo: number }>();
+
+  /** Joins with two connections: each is two endpoints. */
+  joinedWithTwo = 0;
 
   participant(who: number): Participant | undefined {
     return [...this.room.participants.values()][who % Math.max(1, this.room.participants.size)];
@@ -33,7 +39,14 @@ class World extends TestRoom {
 
 const ACTIONS = {
   join: (world: World, who: number, what: number) => {
-    world.join(`p${who % 6}`, { bridgeId: BRIDGES[what % BRIDGES.length] });
+    // Every other one has two connections, of whom every third may not subscribe when it comes.
+    world.joinedWithTwo += who % 2 === 0 ? 1 : 0;
+    world.join(`p${who % 6}`, {
+      bridgeId: BRIDGES[what % BRIDGES.length],
+      hasTwoConnections: who % 2 === 0,
+      permissions: { ...EVERYTHING, canSubscribe: what % 6 !== 5 },
+      client: new ClientInfo({ protocol: 15 }),
+    });
   },
   activate: (world: World, who: number) => withSomebody(world, who, each => activate(world.room, each)),
   leave: (world: World, who: number) =>
@@ -70,6 +83,14 @@ const ACTIONS = {
       };
       world.offer(each);
     }),
+  answer: (world: World, who: number, what: number) =>
+    withSomebody(world, who, each => {
+      const offer = world.last(each, 'offer');
+      if (offer === undefined || each.receiving === null) return;
+      // Now and then a client does not take a section.
+      const sdp = answerSdp(offer.sdp, { rejected: what === 11 ? ['1'] : [] });
+      handleAnswer(world.room, each, new SessionDescription({ sdp, id: offer.id }));
+    }),
   offer: (world: World, who: number) => withSomebody(world, who, each => world.offer(each)),
   addSections: (world: World, who: number, what: number) =>
     withSomebody(world, who, each => {
@@ -90,9 +111,43 @@ const ACTIONS = {
     }),
 };
 
+/** A client that answers every offer is at rest after a few, with all that it is to receive. */
+function settleOffers(world: World, participant: Participant): void {
+  const { receiving, subscriptions } = participant;
+  if (receiving === null) return;
+  for (let round = 0; receiving.unanswered !== null; round++) {
+    assert.ok(round < 4, 'it is offered something again and again');
+    const offer = world.last(participant, 'offer');
+    assert.ok(offer !== undefined);
+    handleAnswer(world.room, participant, new SessionDescription({ sdp: answerSdp(offer.sdp), id: offer.id }));
+    world.settle();
+  }
+  const placed = receiving.places.flatMap(({ track }) => (track === null ? [] : [track.sid]));
+  assert.deepEqual(placed.sort(), [...subscriptions.active.keys()].sort(), 'not all is offered');
+}
+
 function withSomebody(world: World, who: number, act: (participant: Participant) => void): void {
   const participant = world.participant(who);
   if (participant !== undefined) act(participant);
+}
+
+/** What its bridge knows of a participant, of both its endpoints when it is two. */
+function documentsOf(world: World, participant: Participant): Pick<EndpointDocument, 'sources' | 'projections'> {
+  const { receiving } = participant;
+  if (receiving === null) return world.document(participant);
+  const { sources, projections } = world.document(participant);
+  assert.equal(projections.length, 0, 'the publishing endpoint is sent media');
+  if (receiving.document === null) return { sources, projections };
+  const second = world.document(participant, receiving);
+  assert.equal(second.sources.length, 0, 'the receiving endpoint sends media');
+  const offered = new Set(
+    receiving.places.flatMap(({ mid, track }) => (track === null ? [] : [`${mid} ${track.ssrc}`])),
+  );
+  for (const { mid, ssrc } of second.projections) {
+    const isOffered: boolean = offered.has(`${mid} ${ssrc}`) || receiving.unanswered !== null;
+    assert.ok(isOffered, 'a projection that was not offered');
+  }
+  return { sources, projections: second.projections };
 }
 
 function checkInvariants(world: World): void {
@@ -102,7 +157,7 @@ function checkInvariants(world: World): void {
     assert.ok(publisher.publications.find(sid)?.section, 'an announced track without a section');
   }
   for (const participant of room.participants.values()) {
-    const { sources, projections } = world.document(participant);
+    const { sources, projections } = documentsOf(world, participant);
     assert.equal(new Set(sources.map(({ sourceId }) => sourceId)).size, sources.length);
     assert.equal(new Set(projections.map(({ mid }) => mid)).size, projections.length, 'two tracks on one section');
     const ssrcs = projections.flatMap(({ ssrc, rtxSsrc }) => (rtxSsrc === null ? [ssrc] : [ssrc, rtxSsrc]));
@@ -110,7 +165,7 @@ function checkInvariants(world: World): void {
     for (const { origin, sourceId, kind } of projections) {
       const publisher = [...room.participants.values()].find(each => Number.parseInt(origin, 16) === each.endpointId);
       assert.ok(publisher !== undefined && publisher !== participant, 'a projection of nobody, or of oneself');
-      const source = world.document(publisher).sources.find(each => each.sourceId === sourceId);
+      const source = documentsOf(world, publisher).sources.find(each => each.sourceId === sourceId);
       assert.equal(source?.kind, kind, 'a projection of a source that its bridge does not know');
     }
     for (const sid of participant.subscriptions.active.keys()) {
@@ -135,10 +190,15 @@ test('whatever participants do, documents refer only to what is there, and nothi
         checkInvariants(world);
       }
       const joined = world.outputs.filter(({ kind }) => kind === 'joined').length;
+      const answersOwed = [...world.room.participants.values()].filter(each => each.signalLostAtMs === null);
+      for (const each of answersOwed) settleOffers(world, each);
       for (const each of [...world.room.participants.values()]) leave(world.room, world.nowMs, each, LEFT_BY_ITSELF);
       world.settle();
       assert.equal(world.room.publishers.size, 0);
-      assert.equal(world.outputs.filter(({ kind }) => kind === 'endpoint-removed').length, joined);
+      assert.equal(
+        world.outputs.filter(({ kind }) => kind === 'endpoint-removed').length,
+        joined + world.joinedWithTwo,
+      );
       assert.equal(world.outputs.filter(({ kind }) => kind === 'left').length, joined);
       const tracks = world.outputs.flatMap(output => (output.kind === 'tracks' ? [output.audio + output.video] : []));
       assert.equal(

@@ -8,6 +8,7 @@ import { Measurements } from './measurements.ts';
 import type { Participant } from './participant.ts';
 import type { Random } from './random.ts';
 import type { RoomIdentity, RoomOutput, SignalMessage } from './room-output.ts';
+import { twoDocuments } from './two-documents.ts';
 
 /** Settings of all rooms of a focus; see focus/config-schema.ts for defaults and reasons. */
 export interface RoomSettings {
@@ -94,6 +95,7 @@ export class Room {
     this.#participants.set(participant.identity, participant);
     this.#bySid.set(participant.sid, participant);
     this.#byEndpoint.set(participant.endpointId, participant);
+    if (participant.receiving !== null) this.#byEndpoint.set(participant.receiving.endpointId, participant);
     this.hasBeenJoined = true;
     this.#isConferenceChanged = true;
     this.#changed.add(participant);
@@ -109,6 +111,10 @@ export class Room {
     if (this.#participants.size === 0) this.emptySinceMs = nowMs;
     const { bridgeId, endpointId } = participant;
     this.output({ kind: 'endpoint-removed', bridgeId, endpointId });
+    if (participant.receiving !== null) {
+      this.#byEndpoint.delete(participant.receiving.endpointId);
+      this.output({ kind: 'endpoint-removed', bridgeId, endpointId: participant.receiving.endpointId });
+    }
     if (![...this.#participants.values()].some(other => other.bridgeId === bridgeId)) {
       this.measurements.forgetBridge(bridgeId);
       this.speakers.delete(bridgeId);
@@ -145,7 +151,11 @@ export class Room {
     }
     this.#isConferenceChanged = false;
     for (const participant of this.#changed) {
-      const { bridgeId, endpointId } = participant;
+      const { bridgeId, endpointId, receiving } = participant;
+      if (receiving !== null) {
+        outputs.push(...twoDocuments(participant, receiving, trackSid => this.track(trackSid)));
+        continue;
+      }
       const revision = ++participant.revision;
       if (participant.answer !== null && participant.answer.revision === 0) participant.answer.revision = revision;
       const document = endpointDocument(participant, trackSid => this.track(trackSid));

@@ -2,6 +2,7 @@
 import { DisconnectReason, LeaveRequest_Action } from '@livekit/protocol';
 import { announceRoom } from './announcing.ts';
 import { type Leaving, leave } from './joining.ts';
+import { isAnswerOverdue } from './offering.ts';
 import type { Participant } from './participant.ts';
 import type { Room } from './room.ts';
 
@@ -31,6 +32,14 @@ const REASONS: readonly {
       reason: DisconnectReason.JOIN_FAILURE,
       action: LeaveRequest_Action.DISCONNECT,
       cause: 'its media did not connect',
+    },
+  },
+  {
+    applies: (participant, _room, nowMs) => isAnswerOverdue(participant, nowMs),
+    leaving: {
+      reason: DisconnectReason.STATE_MISMATCH,
+      action: LeaveRequest_Action.RECONNECT,
+      cause: 'it did not answer an offer',
     },
   },
   {

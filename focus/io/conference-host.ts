@@ -7,6 +7,7 @@ import { handleBridgeEvent } from '../conference/bridge-events.ts';
 import { handleSignalLost, leave } from '../conference/joining.ts';
 import type { Participant } from '../conference/participant.ts';
 import { newSid, type Random } from '../conference/random.ts';
+import { participantEndpointId } from '../conference/receiving-side.ts';
 import { Room, type RoomProperties, type RoomSettings } from '../conference/room.ts';
 import { RoomDirectory } from '../conference/room-directory.ts';
 import type { RoomHost } from '../conference/room-operations.ts';
@@ -241,7 +242,8 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   /** An endpoint that no focus has in the store is left over from one that died. */
   async #removeOrphan(bridgeId: BridgeId, conferenceId: ConferenceId, endpointId: EndpointId): Promise<void> {
     const participants = await this.#options.store.participants(conferenceId);
-    if (participants.some(participant => participant.endpointId === endpointId)) return;
+    const known = participantEndpointId(endpointId);
+    if (participants.some(participant => participant.endpointId === known)) return;
     this.#options.links.link(bridgeId)?.removeEndpoint(conferenceId, endpointId);
   }
 

@@ -3,7 +3,7 @@ import { DisconnectReason, LeaveRequest_Action } from '@livekit/protocol';
 import type { Logger } from 'pino';
 import { withPeers } from '../conference/conference-spec.ts';
 import { leave } from '../conference/joining.ts';
-import { handleTransport } from '../conference/negotiating.ts';
+import { handleTaken } from '../conference/offering.ts';
 import type { Participant } from '../conference/participant.ts';
 import type { Room } from '../conference/room.ts';
 import type { RoomOutput } from '../conference/room-output.ts';
@@ -99,7 +99,8 @@ export class RoomOutputs {
     links.link(bridgeId)?.putEndpoint(room.identity.conferenceId, endpointId, {
       revision,
       document,
-      onTaken: (taken, transport) => present(participant => handleTransport(room, participant, taken, transport)),
+      onTaken: (taken, transport) =>
+        present(participant => handleTaken(room, participant, endpointId, taken, transport)),
       onRefused: status =>
         present(participant =>
           leave(room, nowMs(), participant, {

@@ -60,7 +60,7 @@ async function joinRoom(
   admission: Admission,
   region: ClientRegion,
 ): Promise<OpenedSession | undefined> {
-  const { host, placements, store, log, random } = options;
+  const { host, placements, store, log, random, metrics } = options;
   const { token, room: name } = admission;
   const known = host.room(name);
   const placed = await placements.join({
@@ -94,9 +94,11 @@ async function joinRoom(
       regionRule: region.rule,
       bridge: placement.bridgeId,
       rule: placement.rule,
+      connections: admission.hasTwoConnections ? 2 : 1,
     },
     'participant joined',
   );
+  metrics.sessions.inc({ path: admission.hasTwoConnections ? '/rtc' : '/rtc/v1' });
   host.attach(record.sid, sessionOf(options, sink, token));
   const participant = join(room, host.nowMs(), participantOf(admission, placed));
   const { addTrackRequests, publisherOffer } = admission.request;
@@ -108,7 +110,7 @@ async function joinRoom(
   return { room, participant };
 }
 
-/** Only the participant that it was: another session of the same identity is not taken over. */
+/** Only the participant that it was, over the signalling that it was: another session of the same identity is not taken over. */
 function resumeSession(
   options: SessionOpenerOptions,
   sink: SignalSink,
@@ -118,7 +120,9 @@ function resumeSession(
   const { request, token } = admission;
   const room = host.room(admission.room);
   const participant = room?.participants.get(token.identity);
-  const isSame = request.participantSid === '' || request.participantSid === participant?.sid;
+  const isSame =
+    (request.participantSid === '' || request.participantSid === participant?.sid) &&
+    admission.hasTwoConnections === (participant?.receiving != null);
   if (room === undefined || participant === undefined || !isSame) {
     metrics.resumes.inc({ result: 'unknown' });
     const cause = 'this session is not known any more';
@@ -160,6 +164,7 @@ function participantOf(admission: Admission, placed: Extract<Placed, { kind: 'pl
     permissions: permissionsOf(grant),
     client: admission.client,
     autoSubscribe: request.connectionSettings?.autoSubscribe ?? false,
+    hasTwoConnections: admission.hasTwoConnections,
   };
 }
 

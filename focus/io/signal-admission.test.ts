@@ -135,10 +135,17 @@ test('without auto-create an unknown room is 404 with the words SDKs look for, o
   });
 });
 
-test('clients of the two-PeerConnection protocol are told which one is served', async () => {
-  const answer = await validate({}, {}, '/rtc/validate');
-  assert.equal(answer.status, 403);
-  assert.match(answer.text, /\/rtc\/v1/);
+test('the path of two PeerConnections admits with its parameters, without a join request, and refuses alike', async () => {
+  for (const path of ['/rtc/validate', '/rtc']) {
+    const url = new URL(path, world.focus.url);
+    url.searchParams.set('access_token', await accessToken());
+    const answer = await fetch(url);
+    assert.equal(answer.status, path === '/rtc' ? 426 : 200);
+    assert.equal(answer.headers.get('access-control-allow-origin'), path === '/rtc' ? null : '*');
+  }
+  const expired = await validate({ lifetimeSeconds: -100 }, {}, '/rtc/validate');
+  assert.deepEqual(expired, await validate({ lifetimeSeconds: -100 }));
+  assert.equal(expired.status, 401);
 });
 
 test('a plain GET of the signalling path asks for a WebSocket', async () => {

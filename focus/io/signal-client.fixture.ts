@@ -68,8 +68,17 @@ export class SignalClient {
   }
 
   /** Rejects when the upgrade is refused. */
-  static async open(focusUrl: string, token: string, join: JoinFields = {}): Promise<SignalClient> {
-    const url = signalUrl(focusUrl, token, join);
+  static open(focusUrl: string, token: string, join: JoinFields = {}): Promise<SignalClient> {
+    return SignalClient.openUrl(signalUrl(focusUrl, token, join));
+  }
+
+  /** The same by the path of clients with two PeerConnections. */
+  static openOlder(focusUrl: string, token: string, parameters: Record<string, string> = {}): Promise<SignalClient> {
+    const query = new URLSearchParams({ access_token: token, protocol: '15', sdk: 'go', ...parameters });
+    return SignalClient.openUrl(new URL(`/rtc?${query}`, focusUrl));
+  }
+
+  private static async openUrl(url: URL): Promise<SignalClient> {
     url.protocol = 'ws:';
     const socket = new WebSocket(url);
     const client = new SignalClient(socket);

@@ -2,10 +2,18 @@
 
 import { type MediaDescription, write } from 'sdp-transform';
 import type { Transport } from '../../protocol/control/spec.ts';
-import { DATA_PACKET_BYTES_MAX } from '../../protocol/datachannel/data-packet.ts';
 import { answerCodecs, type CodecPlan } from './answer-codecs.ts';
 import { answerCandidates } from './candidates.ts';
-import { type Direction, type Offer, type OfferData, type OfferSection, publishes, subscribes } from './offer.ts';
+import {
+  base,
+  DISCARD_PORT,
+  dataLine,
+  type MediaLine,
+  type SectionTrack,
+  trackAttributes,
+  transportAttributes,
+} from './media-line.ts';
+import { type Direction, type Offer, type OfferSection, publishes, subscribes } from './offer.ts';
 
 /** What becomes of one section. Sections without a plan are answered inactive. */
 export interface SectionPlan extends CodecPlan {
@@ -14,19 +22,6 @@ export interface SectionPlan extends CodecPlan {
   /** The track that the client gets on it. Ignored when the client does not receive. */
   readonly send: SectionTrack | null;
 }
-
-export interface SectionTrack {
-  readonly ssrc: number;
-  readonly rtxSsrc: number | null;
-  /** LiveKit: `<participant SID>|<track SID>`. What is before the bar is the RTCP CNAME too: one clock for all tracks of a participant. */
-  readonly streamId: string;
-  /** LiveKit: the track's SID. */
-  readonly trackId: string;
-}
-
-/** Every bundled section runs on the transport's candidates; the m-line's own port means nothing but "not rejected" (RFC 9429 section 5.3.1). */
-const DISCARD_PORT = 9;
-const SCTP_PORT = 5000;
 
 /**
  * The answer to `offer`: same m-lines in the same order. `plans` is keyed by mid. Stopped sections get port 0, sections on which nothing
@@ -37,7 +32,7 @@ export function writeAnswer(offer: Offer, transport: Transport, plans: ReadonlyM
   const media = offer.lines.map((line, index): MediaLine => {
     const section = sections.get(index);
     if (section !== undefined && !section.isStopped) return answerSection(offer, section, plans.get(section.mid));
-    if (offer.data?.index === index && !offer.data.isStopped) return answerData(offer.data);
+    if (offer.data?.index === index && !offer.data.isStopped) return dataLine(offer.data.mid);
     return {
       ...base(line.media, 0, line.protocol, line.format),
       ...(line.mid === null ? {} : { mid: line.mid }),
@@ -47,7 +42,7 @@ export function writeAnswer(offer: Offer, transport: Transport, plans: ReadonlyM
 
   // RFC 9143 section 7.3.2: the bundle's transport is that of its first accepted section.
   const live = media.filter(({ port }) => port !== 0);
-  for (const line of live) Object.assign(line, transportAttributes(transport));
+  for (const line of live) Object.assign(line, transportAttributes(transport, transport.dtls.setup));
   if (live.length > 0) Object.assign(live[0], answerCandidates(transport.candidates));
 
   return write({
@@ -61,21 +56,6 @@ export function writeAnswer(offer: Offer, transport: Transport, plans: ReadonlyM
     icelite: 'ice-lite',
     media,
   });
-}
-
-type MediaLine = MediaDescription & { type: string; port: number; protocol: string; payloads: string };
-
-function base(type: string, port: number, protocol: string, payloads: string): MediaLine {
-  return { type, port, protocol, payloads, rtp: [], fmtp: [], connection: { version: 4, ip: '0.0.0.0' } };
-}
-
-function transportAttributes({ ice, dtls }: Transport): Partial<MediaDescription> {
-  return {
-    iceUfrag: ice.ufrag,
-    icePwd: ice.password,
-    fingerprint: { type: dtls.fingerprint.algorithm, hash: dtls.fingerprint.value },
-    setup: dtls.setup,
-  };
 }
 
 function answerSection(offer: Offer, section: OfferSection, plan: SectionPlan | undefined): MediaLine {
@@ -114,27 +94,4 @@ function answerExtensions(offer: Offer, section: OfferSection): NonNullable<Medi
       if (direction === 'sendrecv') return { value: id, uri };
       return { value: id, uri, direction: direction === 'sendonly' ? 'recvonly' : 'sendonly' };
     });
-}
-
-function trackAttributes(track: SectionTrack, hasRtx: boolean): Partial<MediaDescription> {
-  const ssrcs = track.rtxSsrc !== null && hasRtx ? [track.ssrc, track.rtxSsrc] : [track.ssrc];
-  const cname = track.streamId.split('|')[0];
-  return {
-    msid: [{ id: track.streamId, appdata: track.trackId }],
-    ssrcs: ssrcs.flatMap(id => [
-      { id, attribute: 'cname', value: cname },
-      { id, attribute: 'msid', value: `${track.streamId} ${track.trackId}` },
-    ]),
-    ...(ssrcs.length === 2 ? { ssrcGroups: [{ semantics: 'FID', ssrcs: ssrcs.join(' ') }] } : {}),
-  };
-}
-
-function answerData(data: OfferData): MediaLine {
-  return {
-    ...base('application', DISCARD_PORT, 'UDP/DTLS/SCTP', 'webrtc-datachannel'),
-    mid: data.mid,
-    sctpPort: SCTP_PORT,
-    // A client's own stack refuses what is larger, and says so; a bridge could only drop it.
-    maxMessageSize: DATA_PACKET_BYTES_MAX,
-  };
 }

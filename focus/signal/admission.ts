@@ -4,6 +4,7 @@ import { type AccessToken, tokenOf, type VideoGrant, verifyAccessToken } from '.
 import { mergeAttributes, profileProblem } from '../conference/profile.ts';
 import type { RoomSettings } from '../conference/room.ts';
 import { FocusError } from '../errors.ts';
+import { type JoinParameters, joinRequestOf } from './join-parameters.ts';
 import { readJoinRequest } from './join-request.ts';
 
 /** The parts of the HTTP request that count. */
@@ -11,6 +12,8 @@ export interface AdmissionRequest {
   readonly authorization: string | undefined;
   readonly accessToken: string | undefined;
   readonly joinRequest: string | undefined;
+  /** All parameters of `/rtc`, where LiveKit's older protocol is spoken and there is no join request; null on `/rtc/v1`. */
+  readonly olderParameters: JoinParameters | null;
 }
 
 export interface AdmissionRules {
@@ -30,6 +33,8 @@ export interface Admission {
   readonly room: string;
   readonly mayCreateRoom: boolean;
   readonly request: JoinRequest;
+  /** It came by `/rtc`: two PeerConnections. */
+  readonly hasTwoConnections: boolean;
   readonly client: ClientInfo;
   readonly metadata: string;
   readonly attributes: Readonly<Record<string, string>>;
@@ -40,7 +45,8 @@ export async function admit(rules: AdmissionRules, request: AdmissionRequest, no
   const token = await verifiedToken(rules, request, nowMs);
   const grant = token.video;
   if (grant === null) throw new FocusError('permission-denied');
-  const joinRequest = readJoinRequest(request.joinRequest);
+  const { olderParameters } = request;
+  const joinRequest = olderParameters === null ? readJoinRequest(request.joinRequest) : joinRequestOf(olderParameters);
   checkPlace(rules, token, grant);
   checkOwnProfile(grant, joinRequest);
   const profile = {
@@ -56,17 +62,11 @@ export async function admit(rules: AdmissionRules, request: AdmissionRequest, no
     room: grant.room,
     mayCreateRoom: mayCreate(rules, grant),
     request: joinRequest,
+    hasTwoConnections: olderParameters !== null,
     client: joinRequest.clientInfo ?? new ClientInfo(),
     metadata: profile.metadata,
     attributes: profile.attributes,
   };
-}
-
-/** The same for clients of the older protocol: whether they would be let in, if it were served. */
-export async function admitOlder(rules: AdmissionRules, request: AdmissionRequest, nowMs: number): Promise<void> {
-  const token = await verifiedToken(rules, request, nowMs);
-  if (token.video === null) throw new FocusError('permission-denied');
-  checkPlace(rules, token, token.video);
 }
 
 function verifiedToken(rules: AdmissionRules, request: AdmissionRequest, nowMs: number): Promise<AccessToken> {

@@ -8,6 +8,7 @@ import {
 } from '@livekit/protocol';
 import { LEFT_BY_ITSELF, type Leaving, leave, syncState } from '../conference/joining.ts';
 import { handleOffer, requestOffer } from '../conference/negotiating.ts';
+import { handleAnswer } from '../conference/offering.ts';
 import type { Participant } from '../conference/participant.ts';
 import { updateOwnProfile } from '../conference/profile.ts';
 import { addTrack, mute, updateTrack } from '../conference/publishing.ts';
@@ -43,15 +44,10 @@ export function handleRequest(
 const ignore = (): void => {};
 
 export const HANDLERS: { readonly [Case in RequestCase]: Handler<Case> } = {
-  offer: (room, participant, request, nowMs) => {
-    try {
-      handleOffer(room, participant, request);
-    } catch (error) {
-      if (!(error instanceof SdpError)) throw error;
-      leave(room, nowMs, participant, badOffer(error));
-    }
-  },
-  answer: ignore,
+  offer: (room, participant, request, nowMs) =>
+    orLeave(room, participant, nowMs, 'offer', () => handleOffer(room, participant, request)),
+  answer: (room, participant, request, nowMs) =>
+    orLeave(room, participant, nowMs, 'answer', () => handleAnswer(room, participant, request)),
   trickle: ignore,
   addTrack: (room, participant, request) => {
     if (addTrack(room, participant, request)) requestOffer(room, participant);
@@ -93,12 +89,27 @@ function noBlobs(requestId: number) {
   return { reason: RequestResponse_Reason.NOT_ALLOWED, message: 'data blobs are not supported', requestId };
 }
 
-/** The same client would make the same offer again: it is not asked to reconnect. */
-function badOffer(error: SdpError): Leaving {
+function orLeave(
+  room: Room,
+  participant: Participant,
+  nowMs: number,
+  what: 'offer' | 'answer',
+  negotiate: () => void,
+): void {
+  try {
+    negotiate();
+  } catch (error) {
+    if (!(error instanceof SdpError)) throw error;
+    leave(room, nowMs, participant, badSdp(what, error));
+  }
+}
+
+/** The same client would write the same again: it is not asked to reconnect. */
+function badSdp(what: 'offer' | 'answer', error: SdpError): Leaving {
   return {
     reason: DisconnectReason.STATE_MISMATCH,
     action: LeaveRequest_Action.DISCONNECT,
-    cause: `offer refused: ${error.code}`,
+    cause: `${what} refused: ${error.code}`,
   };
 }
 

@@ -112,6 +112,12 @@ export const EndpointSpecSchema = Type.Object(
     sources: Type.Array(SourceSpecSchema, { maxItems: 64 }),
     projections: Type.Array(ProjectionSpecSchema, { maxItems: 1024 }),
     mayPublishData: Type.Boolean(),
+    dataChannels: Type.Optional(
+      Type.Union([Type.Literal('from-client'), Type.Literal('to-client'), Type.Literal('none')], {
+        description:
+          'absent: the client opens them, for both ways. to-client: the bridge opens them. Endpoints of one sid are one participant: its own messages do not come back to it',
+      }),
+    ),
   },
   { additionalProperties: false },
 );

@@ -1,5 +1,5 @@
 /** livekit-client in Chromium without the page around it: a test says itself what it publishes, watches and asks for. */
-import type { Room } from 'livekit-client';
+import type { Room, SimulationScenario } from 'livekit-client';
 import type { PageBrowser, PageUser } from './page-browser.ts';
 import { LOOKS } from './page-capture.ts';
 
@@ -22,6 +22,7 @@ declare global {
       readonly room: Room;
       /** By identity. */
       readonly pictures: Map<string, Picture>;
+      readonly messages: string[];
     };
   }
 }
@@ -40,8 +41,37 @@ export class PageClient {
     return new PageClient(user);
   }
 
-  async connect(url: string, token: string): Promise<void> {
-    await this.user.page.evaluate(connect, { url, token });
+  /** With one PeerConnection, or with two as older clients have. */
+  async connect(url: string, token: string, singlePeerConnection = true): Promise<void> {
+    await this.user.page.evaluate(connect, { url, token, singlePeerConnection });
+  }
+
+  /** Lets the connection fail in one of the SDK's own ways; resolves when the client has recovered by itself. */
+  fail(scenario: SimulationScenario): Promise<void> {
+    return this.user.page.evaluate(recover, scenario);
+  }
+
+  send(text: string, reliable: boolean): Promise<void> {
+    return this.user.page.evaluate(
+      ({ text: sent, reliable: isReliable }) =>
+        window.client.room.localParticipant.publishData(new TextEncoder().encode(sent), { reliable: isReliable }),
+      { text, reliable },
+    );
+  }
+
+  /** Texts that came, oldest first. */
+  messages(): Promise<string[]> {
+    return this.user.page.evaluate(() => window.client.messages);
+  }
+
+  /** Frames of somebody's camera that were shown. */
+  framesOf(identity: string): Promise<number> {
+    return this.user.page.evaluate(of => window.client.pictures.get(of)?.frames ?? 0, identity);
+  }
+
+  /** As this client is told it; undefined for who is not there. */
+  sidOf(identity: string): Promise<string | undefined> {
+    return this.user.page.evaluate(of => window.client.room.remoteParticipants.get(of)?.sid, identity);
   }
 
   /** A moving picture of that size, with as many encodings as livekit-client makes of it. */
@@ -70,11 +100,13 @@ export class PageClient {
 }
 
 /** This and what follows runs inside the page, so it can use nothing of this file. */
-async function connect({ url, token }: { url: string; token: string }): Promise<void> {
+async function connect(to: { url: string; token: string; singlePeerConnection: boolean }): Promise<void> {
   const { Room: PageRoom, RoomEvent, Track } = await import('livekit-client');
-  const room = new PageRoom({ dynacast: true, adaptiveStream: false });
+  const room = new PageRoom({ dynacast: true, adaptiveStream: false, singlePeerConnection: to.singlePeerConnection });
   const pictures = new Map<string, Picture>();
-  window.client = { room, pictures };
+  const messages: string[] = [];
+  window.client = { room, pictures, messages };
+  room.on(RoomEvent.DataReceived, payload => messages.push(new TextDecoder().decode(payload)));
   room.on(RoomEvent.TrackSubscribed, (track, _publication, { identity }) => {
     if (track.kind !== Track.Kind.Video) return;
     const video = track.attach() as HTMLVideoElement;
@@ -93,7 +125,15 @@ async function connect({ url, token }: { url: string; token: string }): Promise<
     for (const element of track.detach()) element.remove();
     pictures.delete(identity);
   });
-  await room.connect(url, token);
+  await room.connect(to.url, to.token);
+}
+
+async function recover(scenario: SimulationScenario): Promise<void> {
+  const { RoomEvent } = await import('livekit-client');
+  const { room } = window.client;
+  const recovered = new Promise<void>(resolve => room.once(RoomEvent.Reconnected, () => resolve()));
+  await room.simulateScenario(scenario);
+  await recovered;
 }
 
 async function publishCanvas({ width, height }: { width: number; height: number }): Promise<void> {
