@@ -9,7 +9,7 @@
  *   P:rooms         hash   room name -> conference ID                             renewed by every focus
  *   P:conf:ID       hash   room, sid, owner, version, next, created, size, counts (JSON: bridge -> participants),
  *                          m:IDENTITY -> participant (JSON), e:ENDPOINT -> identity    renewed by who has somebody in it
- *   P:closed:ID     string closed on purpose, so that nobody restores it          60 s
+ *   P:closed:ID     string closed on purpose, so that nobody restores it          10 s after that
  *   P:owners        zset   focus -> end of its lease (ms)                         renewed by every focus
  *   P:boots         hash   focus -> the process that holds its lease              renewed by every focus
  *   P:owner:FOCUS   set    conferences it owns or has somebody in                 renewed by it
@@ -22,7 +22,6 @@ local P = KEYS[1]
 local SHIFT = tonumber(ARGV[1])
 local KEY_EXPIRY_MS = 10000
 local BRIDGE_EXPIRY_MS = 10000
-local CLOSED_EXPIRY_MS = 60000
 local LEASE_MS = ${LEASE_MS}
 local TIME = redis.call('TIME')
 local NOW = TIME[1] * 1000 + math.floor(TIME[2] / 1000) + SHIFT
@@ -121,7 +120,7 @@ local function close_conference(id)
   redis.call('DEL', key)
   if room and redis.call('HGET', P .. ':rooms', room) == id then redis.call('HDEL', P .. ':rooms', room) end
   if owner then redis.call('SREM', P .. ':owner:' .. owner, id) end
-  redis.call('SET', P .. ':closed:' .. id, '1', 'PX', CLOSED_EXPIRY_MS)
+  redis.call('SET', P .. ':closed:' .. id, '1', 'PX', KEY_EXPIRY_MS)
 end
 
 -- Takes what a focus had out of one conference. With nobody left it closes; else it passes to the focus of who was placed first.
