@@ -156,3 +156,15 @@ local function release_owner(owner, limit)
   return #ids
 end
 `;
+
+/**
+ * Refuses while the slot of the keys is moving to another node of a cluster: then each of the two has some of the keys, and neither can tell one that
+ * is at the other from one that never was. The client tries again until the slot has moved. Where users may not ask, the check is left out.
+ */
+export const CLUSTER_GUARD_SCRIPT = `
+local SLOT = redis.pcall('CLUSTER', 'KEYSLOT', P)
+local NODES = redis.pcall('CLUSTER', 'NODES')
+if type(NODES) == 'string' and string.find(NODES, '[' .. whole(SLOT) .. '-', 1, true) then
+  return redis.error_reply('TRYAGAIN slot ' .. whole(SLOT) .. ' is moving')
+end
+`;

@@ -41,9 +41,10 @@ export const RedisConfigSchema = Type.Object(
     cluster_addresses: addresses('host:port of some nodes of a Redis Cluster; the rest is found through them'),
     max_redirects: Type.Integer({
       minimum: 1,
-      maximum: 64,
-      default: 16,
-      description: 'how often a command follows a slot that has moved in a cluster',
+      maximum: 256,
+      default: 32,
+      description:
+        'how often a command is sent again in a cluster: to where a slot is now, every 100 ms while it moves',
     }),
     dial_timeout: milliseconds(2_000, 'a connection that takes longer to come up is tried anew'),
     read_timeout: milliseconds(3_000, 'an answer that takes longer has failed; a client gives up its join after 15 s'),

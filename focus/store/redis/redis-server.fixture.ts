@@ -42,8 +42,9 @@ export async function startRedis(
   options: readonly string[] = [],
   tls?: { readonly ca: string; readonly cert: string; readonly key: string },
   auth: { readonly username?: string; readonly password?: string } = {},
+  atPort?: number,
 ): Promise<RedisServer> {
-  const port = await freePort();
+  const port = atPort ?? (await freePort());
   const folder = mkdtempSync(join(tmpdir(), 'causeway-redis-'));
   const ports = tls === undefined ? ['--port', `${port}`] : ['--port', '0', '--tls-port', `${port}`];
   const all = [...ports, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, ...options];

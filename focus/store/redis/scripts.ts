@@ -3,7 +3,7 @@
  * clock is ahead of the server's, in ms. `prelude-script.ts` has the keys and the shared steps.
  */
 import { ASSIGN_SCRIPT } from './assign-script.ts';
-import { PRELUDE_SCRIPT } from './prelude-script.ts';
+import { CLUSTER_GUARD_SCRIPT, PRELUDE_SCRIPT } from './prelude-script.ts';
 import { UPKEEP_SCRIPTS } from './upkeep-scripts.ts';
 
 const CONTRACT_SCRIPTS = {
@@ -98,9 +98,9 @@ const BODIES = { ...CONTRACT_SCRIPTS, ...UPKEEP_SCRIPTS, assign: ASSIGN_SCRIPT }
 
 export type ScriptName = keyof typeof BODIES;
 
-/** The whole text of each script. */
-export const SCRIPTS: Readonly<Record<ScriptName, string>> = Object.freeze(
-  Object.fromEntries(Object.entries(BODIES).map(([name, body]) => [name, PRELUDE_SCRIPT + body])),
-) as Record<ScriptName, string>;
+export const SCRIPT_NAMES = Object.keys(BODIES) as readonly ScriptName[];
 
-export const SCRIPT_NAMES = Object.keys(SCRIPTS) as readonly ScriptName[];
+/** The whole text of a script. */
+export function scriptText(name: ScriptName, isCluster: boolean): string {
+  return `${PRELUDE_SCRIPT}${isCluster ? CLUSTER_GUARD_SCRIPT : ''}${BODIES[name]}`;
+}

@@ -3,7 +3,7 @@ import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
 import { FocusError } from '../../../errors.ts';
 import type { RedisCommands, Reply } from '../redis-commands.ts';
 import type { RedisTarget } from '../redis-config.ts';
-import { SCRIPT_NAMES, SCRIPTS, type ScriptName } from '../scripts.ts';
+import { SCRIPT_NAMES, type ScriptName, scriptText } from '../scripts.ts';
 import { readTls } from './tls-files.ts';
 
 export interface RedisClientListener {
@@ -104,7 +104,7 @@ function connect(target: RedisTarget, listener: RedisClientListener): Redis | Cl
     ...(tls === undefined ? {} : { tls }),
   } satisfies RedisOptions;
   const scripts = Object.fromEntries(
-    SCRIPT_NAMES.map(name => [methodOf(name), { lua: SCRIPTS[name], numberOfKeys: 1 }]),
+    SCRIPT_NAMES.map(name => [methodOf(name), { lua: scriptText(name, target.kind === 'cluster'), numberOfKeys: 1 }]),
   );
   if (target.kind === 'cluster') {
     const options: ClusterOptions = {
