@@ -51,6 +51,11 @@ export class ConferenceView {
     };
   }
 
+  /** Whether somebody is on the way to that room. */
+  isAwaited(room: string): boolean {
+    return this.#pending.has(room);
+  }
+
   /** `counts` and what is on its way to that room. */
   withPending(room: string, counts: Counts): Counts {
     const pending = this.#pending.get(room);

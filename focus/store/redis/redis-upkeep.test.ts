@@ -247,3 +247,33 @@ test('who left while the store was away is not put back', async () => {
     assert.deepEqual(identities(await focus.store.participants(participant.conferenceId)), ['bob']);
   });
 });
+
+test('a store that fell back to an older state, as at a failover, has again who came since and no longer who left', async () => {
+  await inWorld(async ({ prefix, join }) => {
+    const [one, other] = [await join('focus-1'), await join('focus-2')];
+    const ann = await place(one, 'focus-1', 'ann');
+    const bob = await place(other, 'focus-2', 'bob');
+    const key = `{${prefix}}:conf:${ann.conference.conferenceId}`;
+    const older = (await server.command('HGETALL', key)) as string[];
+    const cat = await place(one, 'focus-1', 'cat');
+    await one.store.release(ann.participant.conferenceId, ann.participant.endpointId, ann.participant.sid);
+    await server.command('DEL', key);
+    await server.command('HSET', key, ...older);
+    advance([one, other], 3_000);
+    for (const focus of [one, other]) await focus.store.upkeep();
+    assert.deepEqual(await one.store.participants(ann.conference.conferenceId), [bob.participant, cat.participant]);
+    assert.ok((await one.store.conference('talk'))!.version > cat.conference.version);
+  });
+});
+
+test('a join that is on its way while the store is put right is not taken for a leftover', async () => {
+  await inWorld(async ({ prefix, join }) => {
+    const focus = await join('focus-1');
+    const ann = await place(focus, 'focus-1', 'ann');
+    await server.command('HSET', `{${prefix}}:conf:${ann.conference.conferenceId}`, 'version', '1');
+    advance([focus], 3_000);
+    const [bob] = await Promise.all([place(focus, 'focus-1', 'bob'), focus.store.upkeep()]);
+    assert.deepEqual(identities(await focus.store.participants(ann.conference.conferenceId)), ['ann', 'bob']);
+    assert.equal(bob.conference.conferenceId, ann.conference.conferenceId);
+  });
+});

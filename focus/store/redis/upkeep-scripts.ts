@@ -37,21 +37,31 @@ export const UPKEEP_SCRIPTS = {
     end
     return {status, swept, bridges_since(known)}`,
 
-  /** owner, conference IDs. Renews their expiries; answers for each 1, 0 when the store has lost it, -1 when it was closed. */
+  /**
+   * owner, then conference ID and last known version for each. Renews their expiries; answers for each 1, 0 when the store has lost it or fell back to an
+   * older state, -1 when it was closed.
+   */
   renew: `
     local reply = {}
-    for index = 3, #ARGV do
+    for index = 3, #ARGV, 2 do
       local id = ARGV[index]
-      local is_known = redis.call('PEXPIRE', conf_key(id), KEY_EXPIRY_MS)
-      if is_known == 1 then note_owner(ARGV[2], id) end
-      if is_known == 0 and redis.call('EXISTS', P .. ':closed:' .. id) == 1 then is_known = -1 end
-      reply[#reply + 1] = is_known
+      local version = redis.call('HGET', conf_key(id), 'version')
+      local state = 0
+      if version then
+        touch(conf_key(id))
+        note_owner(ARGV[2], id)
+        if tonumber(version) >= tonumber(ARGV[index + 1]) then state = 1 end
+      elseif redis.call('EXISTS', P .. ':closed:' .. id) == 1 then
+        state = -1
+      end
+      reply[#reply + 1] = state
     end
     return reply`,
 
   /**
-   * owner, conference ID, room, SID, version, next endpoint ID, created, then identity and participant (JSON) for each of the focus's own. Puts back what the store lost. Answers {'restored', how many participants were put in, conference}, or {'lost'} when the room
-   * was opened anew meanwhile or closed. A participant whose identity has come back through another focus stays that one.
+   * owner, conference ID, room, SID, version, next endpoint ID, created, then identity and participant (JSON) for each of the focus's own. Makes the
+   * conference have exactly these of the focus's, and all of the others' that it has. Answers {'restored', how many participants were put in, conference},
+   * or {'lost'} when the room was opened anew meanwhile or closed. A participant whose identity has come back through another focus stays that one.
    */
   restore: `
     local owner, id, room = ARGV[2], ARGV[3], ARGV[4]
@@ -62,7 +72,15 @@ export const UPKEEP_SCRIPTS = {
     for field, value in pairs({version = ARGV[6], next = ARGV[7]}) do
       if tonumber(redis.call('HGET', key, field)) < tonumber(value) then redis.call('HSET', key, field, value) end
     end
-    local counts, restored = counts_of(id), 0
+    local counts, restored, sids = counts_of(id), 0, {}
+    for index = 9, #ARGV, 2 do sids[ARGV[index]] = cjson.decode(ARGV[index + 1]).sid end
+    local fields = redis.call('HGETALL', key)
+    for index = 1, #fields, 2 do
+      if string.sub(fields[index], 1, 2) == 'm:' then
+        local identity, member = string.sub(fields[index], 3), cjson.decode(fields[index + 1])
+        if member.owner == owner and sids[identity] ~= member.sid then remove_member(id, identity, member, counts) end
+      end
+    end
     for index = 9, #ARGV, 2 do
       local member = cjson.decode(ARGV[index + 1])
       local is_taken = redis.call('HEXISTS', key, 'm:' .. ARGV[index]) == 1

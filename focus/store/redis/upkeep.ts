@@ -5,7 +5,6 @@
 import type { ConferenceId } from '../../../protocol/ids.ts';
 import type { AssignmentContext } from './assignment.ts';
 import { type HeldConference, resumeNumbers } from './holdings.ts';
-import type { RedisCommands, Reply } from './redis-commands.ts';
 import { listOf, readBridgeChanges, readConference, writeParticipant } from './replies.ts';
 import { CONFERENCES_PER_SCRIPT_MAX } from './upkeep-scripts.ts';
 
@@ -14,8 +13,8 @@ export const UPKEEP_INTERVAL_MS = 1_000;
 /** Keys expire 10 s after they were renewed: two renewals may fail. */
 const RENEW_INTERVAL_MS = 3_000;
 
-/** Identities and participants in one script: a larger conference is put back in parts. */
-const PARTICIPANTS_PER_SCRIPT_MAX = 500;
+/** Enough to fill a long round trip, few enough that joins in between do not wait for all. */
+const RESTORES_AT_ONCE = 100;
 
 export interface UpkeepOptions extends AssignmentContext {
   readonly focusId: string;
@@ -38,48 +37,51 @@ export function createUpkeep(options: UpkeepOptions): () => Promise<void> {
   }
 
   async function restore(held: HeldConference): Promise<void> {
-    const participants = [...held.participants.values()];
-    for (let from = 0; from === 0 || from < participants.length; from += PARTICIPANTS_PER_SCRIPT_MAX) {
-      const part = participants.slice(from, from + PARTICIPANTS_PER_SCRIPT_MAX);
-      const reply = await runRestore(
-        commands,
-        shiftMs(),
-        focusId,
-        held,
-        part.flatMap(one => [one.identity, writeParticipant(one)]),
-      );
-      if (reply[0] === 'lost') {
-        holdings.dropConference(held.record.conferenceId);
-        conferences.forget(held.record.room);
-        counts.lost(held.record.room);
-        return;
-      }
-      const counted = readConference(reply[2]!)!;
-      conferences.note(counted);
-      holdings.noteConference(counted.record);
-      if (Number(reply[1]) > 0) counts.restored(Number(reply[1]));
+    const { record, participants } = held;
+    const { version, nextEndpoint } = resumeNumbers(held);
+    const conference = [record.conferenceId, record.room, record.roomSid, version, nextEndpoint, record.createdAtMs];
+    const own = [...participants.values()].flatMap(one => [one.identity, writeParticipant(one)]);
+    const reply = listOf(await commands.run('restore', [shiftMs(), focusId, ...conference, ...own]));
+    if (reply[0] === 'lost') {
+      holdings.dropConference(record.conferenceId);
+      conferences.forget(record.room);
+      counts.lost(record.room);
+      return;
     }
+    const counted = readConference(reply[2]!)!;
+    conferences.note(counted);
+    holdings.noteConference(counted.record);
+    if (Number(reply[1]) > 0) counts.restored(Number(reply[1]));
   }
 
-  async function restoreAll(conferenceIds: readonly ConferenceId[]): Promise<void> {
-    for (const conferenceId of conferenceIds) {
-      const held = holdings.conference(conferenceId);
-      if (held !== undefined) await restore(held);
+  /** Answers whether all were: one to which somebody is on the way is left for later, since the store would take whoever it is for a leftover. */
+  async function restoreAll(conferenceIds: readonly ConferenceId[]): Promise<boolean> {
+    let isWhole = true;
+    for (let from = 0; from < conferenceIds.length; from += RESTORES_AT_ONCE) {
+      const part = conferenceIds.slice(from, from + RESTORES_AT_ONCE).flatMap(id => holdings.conference(id) ?? []);
+      const settled = part.filter(({ record }) => !conferences.isAwaited(record.room));
+      if (settled.length < part.length) isWhole = false;
+      await Promise.all(settled.map(restore));
     }
+    return isWhole;
   }
 
   async function renew(): Promise<void> {
     const ids = holdings.conferenceIds();
-    const missing: ConferenceId[] = [];
+    const parts: ConferenceId[][] = [];
     for (let from = 0; from < ids.length; from += CONFERENCES_PER_SCRIPT_MAX) {
-      const part = ids.slice(from, from + CONFERENCES_PER_SCRIPT_MAX);
-      const reply = listOf(await commands.run('renew', [shiftMs(), focusId, ...part]));
-      for (const [index, conferenceId] of part.entries()) {
-        if (reply[index] === -1) holdings.dropConference(conferenceId);
-        else if (reply[index] === 0) missing.push(conferenceId);
-      }
+      parts.push(ids.slice(from, from + CONFERENCES_PER_SCRIPT_MAX));
     }
-    await restoreAll(missing);
+    const missing = await Promise.all(parts.map(renewPart));
+    await restoreAll(missing.flat());
+  }
+
+  /** Answers those that the store has lost, or has as they were before. */
+  async function renewPart(ids: readonly ConferenceId[]): Promise<ConferenceId[]> {
+    const known = ids.flatMap(id => [id, holdings.conference(id)!.record.version]);
+    const reply = listOf(await commands.run('renew', [shiftMs(), focusId, ...known]));
+    for (const [index, id] of ids.entries()) if (reply[index] === -1) holdings.dropConference(id);
+    return ids.filter((_, index) => reply[index] === 0);
   }
 
   return async () => {
@@ -89,8 +91,7 @@ export function createUpkeep(options: UpkeepOptions): () => Promise<void> {
     if (status !== 'held') owesAll = true;
     hasHadLease = true;
     if (owesAll) {
-      await restoreAll(holdings.conferenceIds());
-      owesAll = false;
+      owesAll = !(await restoreAll(holdings.conferenceIds()));
     }
     if (nowMs() - renewedAtMs >= RENEW_INTERVAL_MS) {
       await renew();
@@ -98,17 +99,4 @@ export function createUpkeep(options: UpkeepOptions): () => Promise<void> {
     }
     await amends.settle(nowMs());
   };
-}
-
-async function runRestore(
-  commands: RedisCommands,
-  shiftMs: number,
-  focusId: string,
-  held: HeldConference,
-  participants: readonly string[],
-): Promise<readonly Reply[]> {
-  const { conferenceId, room, roomSid, createdAtMs } = held.record;
-  const { version, nextEndpoint } = resumeNumbers(held);
-  const conference = [conferenceId, room, roomSid, version, nextEndpoint, createdAtMs];
-  return listOf(await commands.run('restore', [shiftMs, focusId, ...conference, ...participants]));
 }
