@@ -68,7 +68,13 @@ if not id then
 end
 local bridge = ARGV[chosen]
 local endpoint = redis.call('HINCRBY', conf_key(id), 'next', 1) - 1
-if old then remove_member(id, identity, old, counts) end
+if old then
+  remove_member(id, identity, old, counts)
+  if old.owner ~= owner then
+    redis.call('RPUSH', P .. ':gone:' .. old.owner, cjson.encode({conference = id, endpoint = old.endpoint, sid = old.sid}))
+    touch(P .. ':gone:' .. old.owner)
+  end
+end
 local member = {sid = sid, bridge = bridge, region = region, owner = owner, at = NOW, endpoint = endpoint}
 put_member(id, identity, member, counts)
 grow(id, counts)

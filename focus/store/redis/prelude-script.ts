@@ -13,6 +13,7 @@
  *   P:owners        zset   focus -> end of its lease (ms)                         renewed by every focus
  *   P:boots         hash   focus -> the process that holds its lease              renewed by every focus
  *   P:owner:FOCUS   set    conferences it owns or has somebody in                 renewed by it
+ *   P:gone:FOCUS    list   of its participants, those whom other focuses replaced (JSON)  10 s after the last
  */
 /** A focus that has not renewed its lease for so long has died: the others let go of what it had. */
 export const LEASE_MS = 8_000;

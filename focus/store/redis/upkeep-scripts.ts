@@ -9,7 +9,8 @@ export const CONFERENCES_PER_SCRIPT_MAX = 200;
 export const UPKEEP_SCRIPTS = {
   /**
    * owner, boot, newest known change number. Renews the focus's lease and lets go of what others left whose lease is over. Answers
-   * {'held' | 'new' | 'usurped' | 'sweeping', how many conferences of dead focuses were dealt with, bridges that changed}: `new` when the
+   * {'held' | 'new' | 'usurped' | 'sweeping', how many conferences of dead focuses were dealt with, bridges that changed, those of the focus's participants
+   * whom other focuses replaced (JSON)}: `new` when the
    * lease was over or the store was emptied, `usurped` when another process had it (an earlier one of this name, as a rule),
    * `sweeping` when that one left more than a script deals with: call again.
    */
@@ -20,7 +21,7 @@ export const UPKEEP_SCRIPTS = {
     if holder and holder ~= boot then
       status = 'usurped'
       swept = release_owner(owner, ${CONFERENCES_PER_SCRIPT_MAX})
-      if swept == ${CONFERENCES_PER_SCRIPT_MAX} then return {'sweeping', swept, bridges_since(known)} end
+      if swept == ${CONFERENCES_PER_SCRIPT_MAX} then return {'sweeping', swept, bridges_since(known), {}} end
     end
     redis.call('ZADD', P .. ':owners', whole(NOW + LEASE_MS), owner)
     redis.call('HSET', P .. ':boots', owner, boot)
@@ -35,7 +36,8 @@ export const UPKEEP_SCRIPTS = {
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. ':bridges', '-inf', long_ago)) do
       if redis.call('EXISTS', P .. ':bridge:' .. id) == 0 then redis.call('ZREM', P .. ':bridges', id) end
     end
-    return {status, swept, bridges_since(known)}`,
+    local gone = redis.call('LPOP', P .. ':gone:' .. owner, 1000)
+    return {status, swept, bridges_since(known), gone or {}}`,
 
   /**
    * owner, then conference ID and last known version for each. Renews their expiries; answers for each 1, 0 when the store has lost it or fell back to an
@@ -61,7 +63,7 @@ export const UPKEEP_SCRIPTS = {
   /**
    * owner, conference ID, room, SID, version, next endpoint ID, created, then identity and participant (JSON) for each of the focus's own. Makes the
    * conference have exactly these of the focus's, and all of the others' that it has. Answers {'restored', how many participants were put in, conference},
-   * or {'lost'} when the room was opened anew meanwhile or closed. A participant whose identity has come back through another focus stays that one.
+   * or {'lost'} when the room was opened anew meanwhile or closed. Of two with one identity, the one who was placed later stays.
    */
   restore: `
     local owner, id, room = ARGV[2], ARGV[3], ARGV[4]
@@ -83,9 +85,13 @@ export const UPKEEP_SCRIPTS = {
     end
     for index = 9, #ARGV, 2 do
       local member = cjson.decode(ARGV[index + 1])
-      local is_taken = redis.call('HEXISTS', key, 'm:' .. ARGV[index]) == 1
-        or redis.call('HEXISTS', key, 'e:' .. whole(member.endpoint)) == 1
-      if not is_taken then
+      local found = redis.call('HGET', key, 'm:' .. ARGV[index])
+      local other = found and cjson.decode(found)
+      if other and other.endpoint < member.endpoint then
+        remove_member(id, ARGV[index], other, counts)
+        other = nil
+      end
+      if not other and redis.call('HEXISTS', key, 'e:' .. whole(member.endpoint)) == 0 then
         put_member(id, ARGV[index], member, counts)
         restored = restored + 1
       end

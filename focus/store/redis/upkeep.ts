@@ -2,7 +2,7 @@
  * One turn of what keeps this focus's part of the store alive: its lease, the expiries of what it has, what other focuses left, what it owes.
  * Whatever the store has lost meanwhile is put back. Called every {@link UPKEEP_INTERVAL_MS} by a driver; owns no timer.
  */
-import type { ConferenceId } from '../../../protocol/ids.ts';
+import type { ConferenceId, EndpointId } from '../../../protocol/ids.ts';
 import type { AssignmentContext } from './assignment.ts';
 import { type HeldConference, resumeNumbers } from './holdings.ts';
 import { listOf, readBridgeChanges, readConference, writeParticipant } from './replies.ts';
@@ -22,6 +22,13 @@ export interface UpkeepOptions extends AssignmentContext {
   readonly boot: string;
 }
 
+/** A participant of this focus whose identity has joined again through another: not to be put back. */
+interface Gone {
+  readonly conference: string;
+  readonly endpoint: number;
+  readonly sid: string;
+}
+
 /** A function that does one turn. Rejects when the store is away; the next turn goes on where this one was. */
 export function createUpkeep(options: UpkeepOptions): () => Promise<void> {
   const { commands, bridges, conferences, holdings, amends, counts, focusId, boot, nowMs, shiftMs } = options;
@@ -30,8 +37,14 @@ export function createUpkeep(options: UpkeepOptions): () => Promise<void> {
   let owesAll = false;
 
   async function beat(): Promise<string> {
-    const [status, swept, changes] = listOf(await commands.run('beat', [shiftMs(), focusId, boot, bridges.known]));
+    const [status, swept, changes, gone] = listOf(
+      await commands.run('beat', [shiftMs(), focusId, boot, bridges.known]),
+    );
     bridges.apply(nowMs(), readBridgeChanges(changes!));
+    for (const json of listOf(gone!)) {
+      const { conference, endpoint, sid } = JSON.parse(String(json)) as Gone;
+      holdings.dropParticipant(Number(conference) as ConferenceId, endpoint as EndpointId, sid);
+    }
     if (Number(swept) > 0) counts.swept(Number(swept));
     return String(status);
   }
