@@ -115,13 +115,13 @@ end
 
 local function counts_of(id) return cjson.decode(redis.call('HGET', conf_key(id), 'counts')) end
 
+-- Leaves no mark: a focus that was taken for dead may put back what it had.
 local function close_conference(id)
   local key = conf_key(id)
   local room, owner = unpack(redis.call('HMGET', key, 'room', 'owner'))
   redis.call('DEL', key)
   if room and redis.call('HGET', P .. ':rooms', room) == id then redis.call('HDEL', P .. ':rooms', room) end
   if owner then redis.call('SREM', P .. ':owner:' .. owner, id) end
-  redis.call('SET', P .. ':closed:' .. id, '1', 'PX', KEY_EXPIRY_MS)
 end
 
 -- Takes what a focus had out of one conference. With nobody left it closes; else it passes to the focus of who was placed first.

@@ -171,7 +171,8 @@ class World {
   }
 }
 
-for (const seed of [1, 2, 3]) {
+/** 12 and 21: a focus that was taken for dead puts back a conference that the others closed. */
+for (const seed of [1, 2, 12, 21]) {
   test(`after any joins, leaves, crashes and losses the store has exactly who is there, counted right (seed ${seed})`, async () => {
     const world = new World(seededRandom(seed));
     try {

@@ -200,6 +200,7 @@ test('a focus that was taken for dead puts its participants back beside those wh
   await inWorld(async ({ join }) => {
     const [away, other] = [await join('focus-1'), await join('focus-2')];
     const ann = await place(away, 'focus-1', 'ann');
+    const alone = await place(away, 'focus-1', 'ann', { room: 'other' });
     await place(away, 'focus-1', 'eve');
     await place(other, 'focus-2', 'bob');
     advance([away, other], BRIDGE_EXPIRY_MS);
@@ -211,6 +212,7 @@ test('a focus that was taken for dead puts its participants back beside those wh
     const there = await other.store.participants(ann.conference.conferenceId);
     assert.deepEqual(identities(there), ['ann', 'bob', 'eve']);
     assert.equal(there.find(({ identity }) => identity === 'eve')!.sid, 'PA_eve2');
+    assert.deepEqual(await other.store.participants(alone.conference.conferenceId), [alone.participant]);
   });
 });
 

@@ -52,6 +52,7 @@ const CONTRACT_SCRIPTS = {
   closeConference: `
     if redis.call('HGET', P .. ':rooms', ARGV[2]) ~= ARGV[3] then return 0 end
     close_conference(ARGV[3])
+    redis.call('SET', P .. ':closed:' .. ARGV[3], '1', 'PX', KEY_EXPIRY_MS)
     return 1`,
 
   /** conference ID, endpoint ID, SID, owner if nothing of that focus is left in the conference after it, else empty. Answers the conference, or nothing. */
