@@ -1,5 +1,6 @@
 /** Every key of a focus's configuration, with its limits, default, unit and reason. LiveKit's server's names where it has the setting. */
 import { type TSchema, Type } from 'typebox';
+import { RedisConfigSchema } from './store/redis/redis-config.ts';
 
 const group = <P extends Record<string, TSchema>>(properties: P) =>
   Type.Object(properties, { additionalProperties: false, default: {} });
@@ -219,7 +220,7 @@ export const FocusConfigSchema = Type.Object(
         { default: 'info', description: 'least severity that is logged' },
       ),
     }),
-    redis: refused('this version keeps its state in memory, so there is exactly one focus; leave redis out'),
+    redis: RedisConfigSchema,
     rtc: refused("media is the bridges' business: set rtc.* in the configuration of each bridge"),
     turn: refused('there is no TURN server; clients must reach the UDP port of the bridges'),
     webhook: refused('webhooks are not sent by this version'),

@@ -54,12 +54,17 @@ test('production without keys and secret is refused, and so are weak ones, witho
   ]);
 });
 
-test('redis is refused with the reason, from the file and from the environment', () => {
-  assert.match(
-    problemsOf(`${PRODUCTION}redis: {address: 'localhost:6379'}`)[0]!,
-    /^redis \(focus\.yaml line 3\) is not accepted: this version keeps its state in memory/,
-  );
-  assert.match(problemsOf(PRODUCTION, { CAUSEWAY_REDIS_ADDRESS: 'localhost:6379' })[0]!, /^redis .* is not accepted/);
+test('redis is read from the file and from the environment, and its contradictions are refused with the rest', () => {
+  const config = readFocusConfig({
+    yaml: `${PRODUCTION}redis: {address: 'localhost:6379'}`,
+    env: { CAUSEWAY_REDIS_PASSWORD: 'hunter2' },
+  });
+  assert.equal(config.redis.address, 'localhost:6379');
+  assert.equal(config.redis.password, 'hunter2');
+  assert.deepEqual(problemsOf(`redis: {address: 'a:1', db: 3, cluster_addresses: ['b:2']}`).slice(2), [
+    'redis has address and cluster_addresses; allowed: one of them',
+    'redis.db is 3; allowed with redis.cluster_addresses: 0, the only one a cluster has',
+  ]);
 });
 
 test('contradictions that no schema can say are refused by name', () => {

@@ -3,6 +3,7 @@ import { addressList } from '../protocol/address-list.ts';
 import { ConfigurationError, type ConfigurationSources, readConfiguration } from '../protocol/configuration.ts';
 import { DEVELOPMENT_CONTROL_SECRET } from '../protocol/control/development-secret.ts';
 import { FocusConfigSchema } from './config-schema.ts';
+import { redisProblems } from './store/redis/redis-config.ts';
 
 export type FocusConfig = Static<typeof FocusConfigSchema>;
 
@@ -23,6 +24,7 @@ export function readFocusConfig(sources: ConfigurationSources): FocusConfig {
     ...regionProblems(config),
     ...proxyProblems(config),
     ...timingProblems(config),
+    ...redisProblems(config.redis),
   ];
   if (problems.length > 0) throw new ConfigurationError(problems);
   if (!config.development) return config;

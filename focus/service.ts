@@ -14,13 +14,13 @@ import { BridgeLinks } from './io/bridge-links.ts';
 import { watchBridges } from './io/bridge-watch.ts';
 import { ConferenceHost } from './io/conference-host.ts';
 import { listenOn } from './io/listeners.ts';
+import { openStore } from './io/open-store.ts';
 import { registerPathsRoute } from './io/paths-route.ts';
 import { createRegionFinder } from './io/region-finder.ts';
 import { registerSignalRoutes } from './io/signal-routes.ts';
 import { createFocusMetrics } from './metrics.ts';
 import { createPlacements } from './placement/placements.ts';
 import { createRegionDistances } from './placement/region-distance.ts';
-import { createMemoryStore } from './store/memory-store.ts';
 import { registerWeb } from './web/register-web.ts';
 
 export interface RunningFocus {
@@ -42,7 +42,8 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
   const nowMs = () => Date.now();
   const random: Random = { uint32: () => randomBytes(4).readUInt32BE() };
   const metrics = createFocusMetrics({ focus: config.focus_id });
-  const store = createMemoryStore(nowMs, () => random.uint32() / 0x1_0000_0000);
+  const shared = await openStore(config, { registry: metrics.registry, log, random, nowMs });
+  const { store } = shared;
   const distances = createRegionDistances(config.regions);
   const placements = createPlacements({
     store,
@@ -149,7 +150,12 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
   async function stop(): Promise<void> {
     isClosing = true;
     bridges.close();
-    await host.close();
+    try {
+      await host.close();
+    } catch (error) {
+      log.warn({ error: String(error) }, 'what this focus had in the store was not given back: it ends with its lease');
+    }
+    await shared.close();
   }
 
   try {

@@ -21,6 +21,13 @@ export const SYSTEM_PARTS: readonly SystemPart[] = [
     debianPackage: 'chromium',
     elsewhere: 'install Chromium or Chrome, so that `chromium` or `google-chrome` is in PATH',
   },
+  {
+    name: 'Redis',
+    because: 'the tests of the store that focuses share start their own servers',
+    commands: ['redis-server'],
+    debianPackage: 'redis-server',
+    elsewhere: 'install Redis 7 or newer, so that `redis-server` is in PATH',
+  },
 ];
 
 /** The path of a part's program, or undefined when PATH has none. */

@@ -21,6 +21,7 @@ testStore('memory', async () => {
     advanceMs: ms => {
       nowMs += ms;
     },
+    driftMsMax: 1,
   };
 });
 

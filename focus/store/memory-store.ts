@@ -127,8 +127,11 @@ export function createMemoryStore(nowMs: () => number, random: () => number): St
     },
     async releaseOwner(owner) {
       for (const conference of [...byId.values()]) {
-        if (conference.record.owner === owner) close(conference);
-        else releaseParticipants(conference, owner);
+        releaseParticipants(conference, owner);
+        if (conference.record.owner !== owner) continue;
+        const heir = conference.participants.values().next().value?.owner;
+        if (heir === undefined) close(conference);
+        else passTo(conference, heir);
       }
     },
   };
@@ -171,4 +174,9 @@ function releaseParticipants(conference: Conference, owner: string): void {
     hasChanged = true;
   }
   if (hasChanged) grow(conference);
+}
+
+function passTo(conference: Conference, owner: string): void {
+  conference.record = { ...conference.record, owner };
+  grow(conference);
 }

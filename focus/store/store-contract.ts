@@ -9,6 +9,8 @@ import { type AssignRequest, BRIDGE_EXPIRY_MS, type PlacementView, type Store } 
 export interface StoreUnderTest {
   readonly store: Store;
   readonly advanceMs: (ms: number) => void;
+  /** How far the clock may run on by itself within a test, at least 1. */
+  readonly driftMsMax: number;
 }
 
 /** A report of an idle bridge, as tests need it. */
@@ -72,14 +74,14 @@ export function testStore(name: string, make: () => Promise<StoreUnderTest>): vo
 
 function testBridges(make: () => Promise<StoreUnderTest>): void {
   test('a bridge is known from its report until it expires, and a new report renews it', async () => {
-    const { store, advanceMs } = await make();
+    const { store, advanceMs, driftMsMax } = await make();
     await store.putBridge(sampleReport('b1'));
-    advanceMs(BRIDGE_EXPIRY_MS - 1);
+    advanceMs(BRIDGE_EXPIRY_MS - driftMsMax);
     assert.equal((await store.bridges()).length, 1);
     await store.putBridge(sampleReport('b1'));
-    advanceMs(BRIDGE_EXPIRY_MS - 1);
+    advanceMs(BRIDGE_EXPIRY_MS - driftMsMax);
     assert.equal((await store.bridges()).length, 1);
-    advanceMs(1);
+    advanceMs(driftMsMax);
     assert.deepEqual(await store.bridges(), []);
   });
 
@@ -294,5 +296,29 @@ function testRelease(make: () => Promise<StoreUnderTest>): void {
       staying.map(({ identity }) => identity),
       ['bob'],
     );
+  });
+
+  test('a conference whose owner lets go passes to the focus of whoever was placed first among those who stay', async () => {
+    const { store } = await make();
+    await store.putBridge(sampleReport('b1'));
+    const { conference } = await placed(store, 'ann');
+    await placed(store, 'bob', { owner: 'focus-2' });
+    await placed(store, 'cat', { owner: 'focus-3' });
+    await store.releaseOwner('focus-1');
+    const { owner, version } = (await store.conference('talk'))!;
+    assert.equal(owner, 'focus-2');
+    assert.ok(version > conference.version);
+    await store.releaseOwner('focus-2');
+    assert.equal((await store.conference('talk'))!.owner, 'focus-3');
+    await store.releaseOwner('focus-3');
+    assert.equal(await store.conference('talk'), undefined);
+    assert.deepEqual(await store.participants(conference.conferenceId), []);
+  });
+
+  test('a conference that its owner opened and nobody joined ends with its owner', async () => {
+    const { store } = await make();
+    await store.openConference('talk', 'RM_1', 'focus-1');
+    await store.releaseOwner('focus-1');
+    assert.deepEqual(await store.conferences(), []);
   });
 }

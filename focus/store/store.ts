@@ -14,7 +14,10 @@ export interface BridgeRecord {
   readonly placedSinceReport: number;
 }
 
-/** A conference. It has an owner, the focus that opened it, and lives until it is closed or its owner lets go. */
+/**
+ * A conference. It has an owner, first the focus that opened it, and lives until it is closed, or its owner lets go and nobody is left in it;
+ * else it passes to the focus of whoever was placed first among those who are.
+ */
 export interface ConferenceRecord {
   readonly conferenceId: ConferenceId;
   /** LiveKit's room name: unique among open conferences. */
@@ -114,7 +117,7 @@ export interface Store {
   /** In the order they were placed. */
   participants(conferenceId: ConferenceId): Promise<readonly ParticipantRecord[]>;
 
-  /** Closes and removes all that a focus owns: at its end. Participants of other owners in its conferences go with the conference. */
+  /** Removes all that a focus has: at its end. Conferences in which others have somebody pass to those, the rest of its own close. */
   releaseOwner(owner: string): Promise<void>;
 }
 

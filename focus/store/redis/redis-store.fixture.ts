@@ -1,0 +1,85 @@
+/** Stores of several focuses on one real Redis, for tests. */
+
+import { Type } from 'typebox';
+import { readConfiguration } from '../../../protocol/configuration.ts';
+import { createRedisClient, type RedisClient } from './io/redis-client.ts';
+import type { StoreCounts } from './redis-commands.ts';
+import { RedisConfigSchema, type RedisTarget, redisProblems, redisTarget } from './redis-config.ts';
+import { createRedisStore, type RedisStore } from './redis-store.ts';
+
+/** What a store told whoever counts. */
+export interface Counted {
+  readonly roundTrips: number[];
+  stale: number;
+  swept: number;
+  restored: number;
+  usurped: number;
+  readonly lost: string[];
+}
+
+export interface TestFocus {
+  readonly store: RedisStore;
+  readonly client: RedisClient;
+  readonly counted: Counted;
+  /** Commands by name, as they were sent. */
+  readonly sent: string[];
+  advanceMs(ms: number): void;
+  close(): void;
+}
+
+let prefixes = 0;
+
+/** A prefix that no other test of this process has. */
+export function newPrefix(): string {
+  return `test-${process.pid}-${++prefixes}`;
+}
+
+/** The target that a configuration of these `redis.*` keys means. */
+export function targetOf(keys: Readonly<Record<string, unknown>>): RedisTarget {
+  const flags = Object.fromEntries(Object.entries(keys).map(([key, value]) => [`redis.${key}`, value]));
+  const schema = Type.Object({ redis: RedisConfigSchema }, { additionalProperties: false });
+  const { redis } = readConfiguration(schema, { env: {}, flags });
+  const problems = redisProblems(redis);
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+  return redisTarget(redis, 'test')!;
+}
+
+/** A focus's store, connected; upkeep is the test's to call. */
+export async function connectFocus(target: RedisTarget, focusId: string, boot = `${focusId}-boot`): Promise<TestFocus> {
+  const counted: Counted = { roundTrips: [], stale: 0, swept: 0, restored: 0, usurped: 0, lost: [] };
+  const counts: StoreCounts = {
+    assigned: roundTrips => void counted.roundTrips.push(roundTrips),
+    stale: () => void counted.stale++,
+    swept: conferences => {
+      counted.swept += conferences;
+    },
+    restored: participants => {
+      counted.restored += participants;
+    },
+    lost: room => void counted.lost.push(room),
+    usurped: () => void counted.usurped++,
+  };
+  const sent: string[] = [];
+  const client = createRedisClient(target, {
+    ended: command => void sent.push(command),
+    connected: () => {},
+    trouble: message => {
+      if (message.startsWith('the store refused')) throw new Error(message);
+    },
+  });
+  if (!(await client.whenConnected(10_000))) throw new Error(`no connection to ${JSON.stringify(target.addresses)}`);
+  let shiftMs = 0;
+  const store = createRedisStore({
+    commands: client,
+    focusId,
+    boot,
+    counts,
+    nowMs: () => Date.now() + shiftMs,
+    random: Math.random,
+    shiftMs: () => shiftMs,
+  });
+  const advanceMs = (ms: number) => {
+    shiftMs += ms;
+  };
+  return { store, client, counted, sent, advanceMs, close: () => client.close() };
+}

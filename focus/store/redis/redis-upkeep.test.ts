@@ -1,0 +1,281 @@
+/** What is left of a focus that died, and what one puts back that the store lost. On a real Redis. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { BridgeId } from '../../../protocol/ids.ts';
+import type { AssignRequest, ParticipantRecord } from '../store.ts';
+import { BRIDGE_EXPIRY_MS } from '../store.ts';
+import { sampleReport } from '../store-contract.ts';
+import { LEASE_MS } from './prelude-script.ts';
+import { type RedisServer, startRedis } from './redis-server.fixture.ts';
+import { connectFocus, newPrefix, type TestFocus, targetOf } from './redis-store.fixture.ts';
+import { CONFERENCES_PER_SCRIPT_MAX } from './upkeep-scripts.ts';
+
+let server: RedisServer;
+before(async () => {
+  server = await startRedis();
+});
+after(() => server.stop());
+
+interface World {
+  readonly prefix: string;
+  /** Another focus on the same store, its upkeep begun. */
+  join(focusId: string, boot?: string): Promise<TestFocus>;
+}
+
+async function inWorld(work: (world: World) => Promise<void>): Promise<void> {
+  const prefix = newPrefix();
+  const target = targetOf({ address: server.address, key_prefix: prefix });
+  const focuses: TestFocus[] = [];
+  try {
+    await work({
+      prefix,
+      async join(focusId, boot) {
+        const focus = await connectFocus(target, focusId, boot);
+        focuses.push(focus);
+        await focus.store.putBridge(sampleReport('b1'));
+        await focus.store.upkeep();
+        return focus;
+      },
+    });
+  } finally {
+    for (const focus of focuses) focus.close();
+  }
+}
+
+async function place(focus: TestFocus, owner: string, identity: string, changes: Partial<AssignRequest> = {}) {
+  const request: AssignRequest = {
+    room: 'talk',
+    createAs: { roomSid: 'RM_1' },
+    identity,
+    sid: `PA_${identity}`,
+    region: 'eu',
+    owner,
+    participantsMax: 0,
+    ...changes,
+  };
+  const assigned = await focus.store.assign(request, () => ({ bridgeId: 'b1' as BridgeId }));
+  assert.ok(assigned.kind === 'placed', assigned.kind);
+  return assigned;
+}
+
+const identities = (participants: readonly ParticipantRecord[]) => participants.map(({ identity }) => identity);
+const keysOf = async (prefix: string) => (await server.command('KEYS', `{${prefix}}*`)) as string[];
+/** As a failover to an older replica, a restart without persistence or a FLUSHALL does. */
+async function emptyStore(prefix: string): Promise<void> {
+  for (const key of await keysOf(prefix)) await server.command('DEL', key);
+}
+function advance(focuses: readonly TestFocus[], ms: number): void {
+  for (const focus of focuses) focus.advanceMs(ms);
+}
+
+test('what a focus that died had is let go of by another once its lease is over, and not before', async () => {
+  await inWorld(async ({ join }) => {
+    const [dead, alive] = [await join('focus-1'), await join('focus-2')];
+    await place(dead, 'focus-1', 'ann');
+    await place(dead, 'focus-1', 'ann', { room: 'other' });
+    const { conference } = await place(alive, 'focus-2', 'bob');
+    dead.close();
+    advance([alive], LEASE_MS - 5_000);
+    await alive.store.upkeep();
+    assert.equal((await alive.store.participants(conference.conferenceId)).length, 2);
+    advance([alive], 5_000);
+    await alive.store.upkeep();
+    assert.deepEqual(identities(await alive.store.participants(conference.conferenceId)), ['bob']);
+    assert.equal((await alive.store.conference('talk'))!.owner, 'focus-2');
+    assert.equal(await alive.store.conference('other'), undefined);
+    assert.equal(alive.counted.swept, 2);
+  });
+});
+
+test('a focus that keeps its lease loses nothing, however long it lives', async () => {
+  await inWorld(async ({ join }) => {
+    const [one, other] = [await join('focus-1'), await join('focus-2')];
+    const { conference } = await place(one, 'focus-1', 'ann');
+    for (let seconds = 0; seconds < 30; seconds++) {
+      advance([one, other], 1_000);
+      for (const focus of [one, other]) await focus.store.upkeep();
+    }
+    assert.deepEqual(identities(await other.store.participants(conference.conferenceId)), ['ann']);
+    assert.equal(other.counted.swept, 0);
+  });
+});
+
+test('every key expires within ten seconds unless it is renewed: the last focus to die leaves nothing either', async () => {
+  await inWorld(async ({ prefix, join }) => {
+    const focus = await join('focus-1');
+    const { participant } = await place(focus, 'focus-1', 'ann');
+    await place(focus, 'focus-1', 'bob', { room: 'other' });
+    await focus.store.openConference('empty', 'RM_2', 'focus-1');
+    await focus.store.closeConference('empty', (await focus.store.conference('empty'))!.conferenceId);
+    await focus.store.release(participant.conferenceId, participant.endpointId, participant.sid);
+    await focus.store.upkeep();
+    const keys = await keysOf(prefix);
+    assert.ok(keys.length >= 9, `${keys}`);
+    for (const key of keys) {
+      const leftMs = Number(await server.command('PTTL', key));
+      assert.ok(leftMs > 0 && leftMs <= 10_000, `${key}: ${leftMs}`);
+    }
+  });
+});
+
+test('upkeep renews the expiry of every conference in which the focus has somebody, and of those it opened', async () => {
+  await inWorld(async ({ prefix, join }) => {
+    const [one, other] = [await join('focus-1'), await join('focus-2')];
+    const { conference } = await place(one, 'focus-1', 'ann');
+    await place(other, 'focus-2', 'bob');
+    const empty = await other.store.openConference('empty', 'RM_2', 'focus-2');
+    for (const id of [conference.conferenceId, empty.conferenceId]) {
+      const key = `{${prefix}}:conf:${id}`;
+      await server.command('PEXPIRE', key, 5_000);
+      advance([other], 3_000);
+      await other.store.upkeep();
+      assert.ok(Number(await server.command('PTTL', key)) > 5_000);
+    }
+  });
+});
+
+test('a focus that starts again under its name lets go of what its dead process had, however much, and nothing of its own', async () => {
+  await inWorld(async ({ join }) => {
+    const dead = await join('focus-1', 'first');
+    const rooms = CONFERENCES_PER_SCRIPT_MAX + 10;
+    for (let index = 0; index < rooms; index++)
+      await dead.store.openConference(`room-${index}`, `RM_${index}`, 'focus-1');
+    dead.close();
+    const again = await join('focus-1', 'second');
+    assert.deepEqual(await again.store.conferences(), []);
+    assert.equal(again.counted.swept, rooms);
+    assert.equal(again.counted.usurped, 0);
+    await place(again, 'focus-1', 'ann');
+    await again.store.upkeep();
+    assert.equal((await again.store.conferences()).length, 1);
+  });
+});
+
+test('two focuses under one name notice', async () => {
+  await inWorld(async ({ join }) => {
+    const first = await join('focus-1', 'first');
+    await join('focus-1', 'second');
+    await first.store.upkeep();
+    assert.equal(first.counted.usurped, 1);
+  });
+});
+
+test('a store that was emptied is whole again after one turn of each focus: same IDs, no endpoint ID or version twice', async () => {
+  await inWorld(async ({ prefix, join }) => {
+    const [one, other] = [await join('focus-1'), await join('focus-2')];
+    const ann = await place(one, 'focus-1', 'ann');
+    const bob = await place(other, 'focus-2', 'bob');
+    const empty = await other.store.openConference('empty', 'RM_2', 'focus-2');
+    await emptyStore(prefix);
+    for (const focus of [other, one]) await focus.store.upkeep();
+    const { conferenceId } = ann.conference;
+    assert.deepEqual(await one.store.participants(conferenceId), [ann.participant, bob.participant]);
+    const restored = (await one.store.conference('talk'))!;
+    assert.equal(restored.conferenceId, conferenceId);
+    assert.equal(restored.roomSid, 'RM_1');
+    assert.equal(restored.createdAtMs, ann.conference.createdAtMs);
+    assert.ok(restored.version > bob.conference.version);
+    assert.equal((await one.store.conference('empty'))!.conferenceId, empty.conferenceId);
+    await one.store.putBridge(sampleReport('b1'));
+    const cat = await place(one, 'focus-1', 'cat');
+    assert.ok(cat.participant.endpointId > bob.participant.endpointId);
+    assert.equal(one.counted.restored + other.counted.restored, 2);
+  });
+});
+
+test('a store that lost one conference only gets that one back', async () => {
+  await inWorld(async ({ prefix, join }) => {
+    const focus = await join('focus-1');
+    const ann = await place(focus, 'focus-1', 'ann');
+    await place(focus, 'focus-1', 'bob', { room: 'other' });
+    await server.command('DEL', `{${prefix}}:conf:${ann.conference.conferenceId}`);
+    advance([focus], 3_000);
+    await focus.store.upkeep();
+    assert.deepEqual(await focus.store.participants(ann.conference.conferenceId), [ann.participant]);
+    assert.equal(focus.counted.restored, 1);
+  });
+});
+
+test('a focus that was taken for dead puts its participants back beside those who came meanwhile', async () => {
+  await inWorld(async ({ join }) => {
+    const [away, other] = [await join('focus-1'), await join('focus-2')];
+    const ann = await place(away, 'focus-1', 'ann');
+    const alone = await place(away, 'focus-1', 'ann', { room: 'other' });
+    await place(away, 'focus-1', 'eve');
+    await place(other, 'focus-2', 'bob');
+    advance([away, other], BRIDGE_EXPIRY_MS);
+    await other.store.putBridge(sampleReport('b1'));
+    await other.store.upkeep();
+    // Her client came back through another focus.
+    await place(other, 'focus-2', 'eve', { sid: 'PA_eve2' });
+    await away.store.upkeep();
+    const there = await other.store.participants(ann.conference.conferenceId);
+    assert.deepEqual(identities(there), ['ann', 'bob', 'eve']);
+    assert.equal(there.find(({ identity }) => identity === 'eve')!.sid, 'PA_eve2');
+    assert.deepEqual(await other.store.participants(alone.conference.conferenceId), [alone.participant]);
+  });
+});
+
+test('a conference that another focus closed is not put back, and one whose room was opened anew meanwhile is reported', async () => {
+  await inWorld(async ({ prefix, join }) => {
+    const [one, other] = [await join('focus-1'), await join('focus-2')];
+    const closed = await place(one, 'focus-1', 'ann', { room: 'closed' });
+    const old = await place(one, 'focus-1', 'bob');
+    await other.store.closeConference('closed', closed.conference.conferenceId);
+    advance([one], 3_000);
+    await one.store.upkeep();
+    assert.equal(await one.store.conference('closed'), undefined);
+    await emptyStore(prefix);
+    await other.store.putBridge(sampleReport('b1'));
+    const anew = await place(other, 'focus-2', 'cat');
+    await one.store.upkeep();
+    assert.notEqual(anew.conference.conferenceId, old.conference.conferenceId);
+    assert.deepEqual(identities(await one.store.participants(anew.conference.conferenceId)), ['cat']);
+    assert.deepEqual(one.counted.lost, ['talk']);
+  });
+});
+
+test('who left while the store was away is not put back', async () => {
+  await inWorld(async ({ prefix, join }) => {
+    const focus = await join('focus-1');
+    const { participant } = await place(focus, 'focus-1', 'ann');
+    await place(focus, 'focus-1', 'bob');
+    await emptyStore(prefix);
+    assert.equal(
+      await focus.store.release(participant.conferenceId, participant.endpointId, participant.sid),
+      undefined,
+    );
+    await focus.store.upkeep();
+    assert.deepEqual(identities(await focus.store.participants(participant.conferenceId)), ['bob']);
+  });
+});
+
+test('a store that fell back to an older state, as at a failover, has again who came since and no longer who left', async () => {
+  await inWorld(async ({ prefix, join }) => {
+    const [one, other] = [await join('focus-1'), await join('focus-2')];
+    const ann = await place(one, 'focus-1', 'ann');
+    const bob = await place(other, 'focus-2', 'bob');
+    const key = `{${prefix}}:conf:${ann.conference.conferenceId}`;
+    const older = (await server.command('HGETALL', key)) as string[];
+    const cat = await place(one, 'focus-1', 'cat');
+    await one.store.release(ann.participant.conferenceId, ann.participant.endpointId, ann.participant.sid);
+    await server.command('DEL', key);
+    await server.command('HSET', key, ...older);
+    advance([one, other], 3_000);
+    for (const focus of [one, other]) await focus.store.upkeep();
+    assert.deepEqual(await one.store.participants(ann.conference.conferenceId), [bob.participant, cat.participant]);
+    assert.ok((await one.store.conference('talk'))!.version > cat.conference.version);
+  });
+});
+
+test('a join that is on its way while the store is put right is not taken for a leftover', async () => {
+  await inWorld(async ({ prefix, join }) => {
+    const focus = await join('focus-1');
+    const ann = await place(focus, 'focus-1', 'ann');
+    await server.command('HSET', `{${prefix}}:conf:${ann.conference.conferenceId}`, 'version', '1');
+    advance([focus], 3_000);
+    const [bob] = await Promise.all([place(focus, 'focus-1', 'bob'), focus.store.upkeep()]);
+    assert.deepEqual(identities(await focus.store.participants(ann.conference.conferenceId)), ['ann', 'bob']);
+    assert.equal(bob.conference.conferenceId, ann.conference.conferenceId);
+  });
+});
