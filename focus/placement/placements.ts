@@ -12,12 +12,14 @@ export interface PlacementsOptions {
   readonly distances: RegionDistances;
   /** This focus: the owner of what it places. */
   readonly focusId: string;
-  readonly metrics: Pick<FocusMetrics, 'joins'>;
+  readonly metrics: Pick<FocusMetrics, 'joins' | 'placements' | 'placedStress'>;
+  /** A random uint32: one for each placement. */
+  readonly uint32: () => number;
 }
 
 /** Placements of one focus. `join` rejects only when the store does; refusals are counted by who answers them. */
 export function createPlacements(options: PlacementsOptions): Placements {
-  const { store, settings, distances, focusId, metrics } = options;
+  const { store, settings, distances, focusId, metrics, uint32 } = options;
   // A map keeps the order in which keys were set, so its first key is the oldest.
   const bySid = new Map<string, PlacementExplanation>();
 
@@ -29,16 +31,22 @@ export function createPlacements(options: PlacementsOptions): Placements {
 
   return {
     async join(request) {
-      const assigned = await store.assign({ ...request, owner: focusId }, view =>
-        chooseBridge(view, request.region, settings, distances),
+      const { override, ...wanted } = request;
+      const rules = override == null ? settings : { ...settings, ...override };
+      // Drawn once: a store that asks again, on a newer view, is answered by the same chance.
+      const draw = uint32();
+      const assigned = await store.assign({ ...wanted, owner: focusId }, view =>
+        chooseBridge(view, request.region, rules, distances, draw),
       );
       if (assigned.kind === 'unknown-room' || assigned.kind === 'room-full') return assigned;
       const { choice } = assigned;
       remember({ sid: request.sid, identity: request.identity, room: request.room, placement: choice });
+      metrics.placements.inc({ policy: choice.policy.kind, rule: choice.rule });
       if (assigned.kind === 'no-bridge') return { kind: 'no-bridge', placement: choice };
       const { conference, participant, replaced } = assigned;
-      metrics.joins.inc({ rule: choice.rule, region: regionOf(choice, participant.bridgeId) });
-      return { kind: 'placed', conference, participant, replaced, placement: onBridge(choice, participant.bridgeId) };
+      metrics.joins.inc({ rule: choice.rule, region: choice.bridgeRegion! });
+      metrics.placedStress.observe({ policy: choice.policy.kind }, choice.stress!);
+      return { kind: 'placed', conference, participant, replaced, placement: placed(choice) };
     },
     explain(participant) {
       const named = bySid.get(participant);
@@ -51,11 +59,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
   };
 }
 
-/** The bridge's region, not the client's: a metric's labels are names that the operator chose. */
-function regionOf(placement: Placement, bridgeId: BridgeId): string {
-  return placement.candidates.find(candidate => candidate.bridgeId === bridgeId)!.region;
-}
-
-function onBridge(placement: Placement, bridgeId: BridgeId): Placement & { readonly bridgeId: BridgeId } {
-  return { ...placement, bridgeId };
+/** The same object: its candidates are made when they are read, and a copy would read them. */
+function placed(placement: Placement): Placement & { readonly bridgeId: BridgeId } {
+  return placement as Placement & { readonly bridgeId: BridgeId };
 }
