@@ -12,6 +12,9 @@ export interface LoadSettings {
   readonly joins_per_minute_max: number;
 }
 
+/** What can be compared; chance is no measure. */
+export type Measure = Exclude<SortKey, 'random'>;
+
 /** Why a bridge has no room. */
 export type Lack = 'overloaded' | 'conference-cap' | 'bridge-cap' | 'join-rate';
 
@@ -53,18 +56,12 @@ function isAtBridgeCap({ report, placedSinceReport }: BridgeRecord, settings: Lo
  * What `sort_by` compares, least first. A bridge that has just started counts with a part of its capacity, so that an empty newcomer
  * is not given every join of a busy region before its first reports tell how it does.
  */
-export function measureOf(
-  bridge: BridgeRecord,
-  key: SortKey,
-  atMs: number,
-  draw: number,
-  settings: LoadSettings,
-): number {
-  return key === 'random' ? draw : measured(bridge, key, settings) / creditOf(bridge, atMs, settings.ramp_up_ms);
+export function measureOf(bridge: BridgeRecord, key: Measure, atMs: number, settings: LoadSettings): number {
+  return measured(bridge, key, settings) / creditOf(bridge, atMs, settings.ramp_up_ms);
 }
 
 /** The measure itself, of whatever age the bridge is. */
-export function measured(bridge: BridgeRecord, key: Exclude<SortKey, 'random'>, settings: LoadSettings): number {
+export function measured(bridge: BridgeRecord, key: Measure, settings: LoadSettings): number {
   const { load } = bridge.report;
   switch (key) {
     case 'stress':

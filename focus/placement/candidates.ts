@@ -51,7 +51,7 @@ function describe(
     ...(report.load.scarcest === undefined ? {} : { scarcest: report.load.scarcest }),
     unseenEndpoints: unseenEndpoints(bridge),
     joinsLastMinute: joinsLastMinute(bridge),
-    ...(key === 'random' ? {} : { measure: measureOf(bridge, key, atMs, 0, settings) }),
+    ...(key === 'random' ? {} : { measure: measureOf(bridge, key, atMs, settings) }),
     ...(rejectedBy === undefined ? {} : { rejectedBy }),
     ...(lacks === undefined ? {} : { lacks }),
   };

@@ -4,9 +4,9 @@
  */
 import { BridgePool } from '../store/bridge-pool.ts';
 import type { BridgeRecord, PlacementView } from '../store/store.ts';
-import { expectedStress, type LoadSettings } from './bridge-load.ts';
-import { describeCandidates } from './candidates.ts';
-import { isFit, type Relaxed, rejectionBy, relaxedFor } from './fitness.ts';
+import type { LoadSettings } from './bridge-load.ts';
+import { type Decided, ExplainedPlacement } from './explained-placement.ts';
+import { isFit, type Relaxed, relaxedFor } from './fitness.ts';
 import { pickFrom } from './pick.ts';
 import type { Placement } from './placement.ts';
 import type { Policy } from './policy.ts';
@@ -42,38 +42,7 @@ export function chooseBridge(
     if (relaxed !== 'nothing') decided = decide(around, region, context, settings, relaxed, draw);
     around.noteAll();
   }
-  const { bridge, rule, placedFor } = decided;
-  let candidates: Placement['candidates'] | undefined;
-  return {
-    bridgeId: bridge?.bridgeId ?? null,
-    bridgeRegion: bridge?.report.peer.region ?? null,
-    rule,
-    policy: { kind: settings.kind, sort_by: settings.sort_by, algorithm: settings.algorithm },
-    region,
-    placedFor,
-    stress: bridge === undefined ? null : expectedStress(bridge, settings),
-    // Both are made when somebody asks: the lists they are made from do not change.
-    get considered() {
-      return around.considered().length;
-    },
-    get candidates() {
-      candidates ??= describeCandidates(
-        around.considered(),
-        bridge?.bridgeId ?? null,
-        context,
-        settings.sort_by,
-        each => rejectionBy(each, context, relaxed),
-      );
-      return candidates;
-    },
-    at: view.atMs,
-  };
-}
-
-interface Decided {
-  readonly bridge: BridgeRecord | undefined;
-  readonly rule: string;
-  readonly placedFor: string;
+  return new ExplainedPlacement(decided, region, settings, around, context, relaxed);
 }
 
 function decide(

@@ -6,7 +6,9 @@ import { FILTERS, type RuleContext } from './rule-sets.ts';
 export type Relaxed = 'nothing' | 'other-version' | 'draining' | 'both';
 
 export function isFit(bridge: BridgeRecord, context: RuleContext, relaxed: Relaxed): boolean {
-  return rejectionBy(bridge, context, relaxed) === undefined;
+  if (relaxed !== 'nothing') return rejectionBy(bridge, context, relaxed) === undefined;
+  for (let index = 0; index < FILTERS.length; index++) if (FILTERS[index]!.rejects(bridge, context)) return false;
+  return true;
 }
 
 /** The first filter that takes the bridge out. */

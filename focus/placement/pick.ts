@@ -39,14 +39,15 @@ function lowest(tier: Tier, picking: Picking): BridgeRecord | undefined {
   let bestRank = 0;
   let position = 0;
   for (const list of tier) {
-    for (const bridge of list) {
-      position++;
-      if (!matches(bridge, picking)) continue;
-      const rank = rankOf(bridge, picking, position);
-      if (best === undefined || isBefore(bridge, rank, best, bestRank)) {
-        best = bridge;
-        bestRank = rank;
-      }
+    const ranks = ranksOf(list, picking, position);
+    position += list.length;
+    for (let index = 0; index < list.length; index++) {
+      const rank = ranks[index]!;
+      // Whether it matches is asked last: few come before all that were seen, and the question costs more than the comparison.
+      if (best !== undefined && !(rank < bestRank || (rank === bestRank && isBefore(list[index]!, best)))) continue;
+      if (!matches(list[index]!, picking)) continue;
+      best = list[index]!;
+      bestRank = rank;
     }
   }
   return best;
@@ -63,8 +64,10 @@ function lowerOfTwo(tier: Tier, picking: Picking): BridgeRecord | undefined {
     const position = spreadDraw(picking.draw, index) % total;
     const bridge = at(tier, position);
     if (bridge === first || !matches(bridge, picking)) continue;
-    const rank = rankOf(bridge, picking, position);
-    if (first !== undefined) return isBefore(bridge, rank, first, firstRank) ? bridge : first;
+    const rank = ranksOf([bridge], picking, position)[0]!;
+    if (first !== undefined) {
+      return rank < firstRank || (rank === firstRank && isBefore(bridge, first)) ? bridge : first;
+    }
     first = bridge;
     firstRank = rank;
   }
@@ -75,18 +78,30 @@ function matches(bridge: BridgeRecord, { rule, context, relaxed }: Picking): boo
   return isFit(bridge, context, relaxed) && rule.needs(bridge, context);
 }
 
-/** Less goes first. `position` tells bridges apart where chance alone decides. */
-function rankOf(bridge: BridgeRecord, { rule, context, settings, draw }: Picking, position: number): number {
-  const chance = spreadDraw(draw, position);
+/** Used again and again: ranks are read before the next list is ranked. Grows to the largest list there ever was. */
+let scratch = new Float64Array(256);
+
+/**
+ * Less goes first. `position` is that of the first bridge in its tier: it tells bridges apart where chance alone decides. All of a list at
+ * once, each way in a loop of its own: this is what a placement spends its time with.
+ */
+function ranksOf(list: readonly BridgeRecord[], picking: Picking, position: number): Float64Array {
+  const { rule, context, settings, draw } = picking;
   const { sort_by: key } = settings;
-  switch (rule.first) {
-    case 'fullest':
-      return key === 'random' ? chance : -measured(bridge, key, settings);
-    case 'fewest':
-      return context.inConference(bridge) + belowOne(measureOf(bridge, key, context.atMs, chance, settings));
-    default:
-      return measureOf(bridge, key, context.atMs, chance, settings);
+  const { atMs } = context;
+  if (scratch.length < list.length) scratch = new Float64Array(list.length * 2);
+  const ranks = scratch;
+  const count = list.length;
+  if (key === 'random') for (let index = 0; index < count; index++) ranks[index] = spreadDraw(draw, position + index);
+  else if (rule.first === 'fullest') {
+    for (let index = 0; index < count; index++) ranks[index] = -measured(list[index]!, key, settings);
+  } else for (let index = 0; index < count; index++) ranks[index] = measureOf(list[index]!, key, atMs, settings);
+  if (rule.first === 'fewest') {
+    for (let index = 0; index < count; index++) {
+      ranks[index] = context.inConference(list[index]!) + belowOne(ranks[index]!);
+    }
   }
+  return ranks;
 }
 
 /** In the same order, from 0 to less than 1: it decides only between equals. */
@@ -95,8 +110,7 @@ function belowOne(measure: number): number {
 }
 
 /** Equal ones by what they were given since their reports, then by name: the same view always has the same answer. */
-function isBefore(a: BridgeRecord, rankA: number, b: BridgeRecord, rankB: number): boolean {
-  if (rankA !== rankB) return rankA < rankB;
+function isBefore(a: BridgeRecord, b: BridgeRecord): boolean {
   if (a.placedSinceReport !== b.placedSinceReport) return a.placedSinceReport < b.placedSinceReport;
   return a.bridgeId < b.bridgeId;
 }

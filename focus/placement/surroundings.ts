@@ -49,13 +49,12 @@ export class Surroundings {
     if (rule.where === 'region') return [[this.#inRegion(regions.placedFor)]];
     if (rule.where === 'group') return [this.#groupOf(regions.placedFor).map(name => this.#inRegion(name))];
     if (rule.first === 'nearest') return this.#regionsOutwards(regions.client);
-    this.noteAll();
-    return [[this.#index.all]];
+    return [Array.from(this.#index.regions, name => this.#inRegion(name))];
   }
 
   /** Every bridge was looked at. */
   noteAll(): void {
-    this.#considered.add(this.#index.all);
+    for (const name of this.#index.regions) this.#inRegion(name);
   }
 
   /** Each bridge that any rule looked at, once, by id. */
