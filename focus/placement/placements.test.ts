@@ -183,6 +183,23 @@ test('the oldest explanation is forgotten when there are too many', async () => 
   assert.notEqual(placements.explain('PA_1'), undefined);
 });
 
+test('of a participant that was placed again the newest explanation is kept, and once', async () => {
+  const { placements } = await setUp(['b1', 'b2']);
+  await placements.join(join('ann'));
+  await placements.join(join('bob'));
+  await placements.join(join('ann', { room: 'other' }));
+  assert.deepEqual(
+    placements.explanations().map(({ sid, room }) => [sid, room]),
+    [
+      ['PA_ann', 'other'],
+      ['PA_bob', 'talk'],
+    ],
+  );
+  for (let index = 0; index < EXPLANATIONS_MAX - 1; index++) await placements.join(join('cat', { sid: `PA_${index}` }));
+  assert.equal(placements.explain('PA_ann')!.room, 'other');
+  assert.equal(placements.explain('PA_bob'), undefined);
+});
+
 test('joins are counted by rule and region, refusals are not joins', async () => {
   const { placements, metrics } = await setUp(['b1']);
   await placements.join(join('ann'));

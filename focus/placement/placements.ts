@@ -20,13 +20,23 @@ export interface PlacementsOptions {
 /** Placements of one focus. `join` rejects only when the store does; refusals are counted by who answers them. */
 export function createPlacements(options: PlacementsOptions): Placements {
   const { store, settings, distances, focusId, metrics, uint32 } = options;
-  // A map keeps the order in which keys were set, so its first key is the oldest.
   const bySid = new Map<string, PlacementExplanation>();
+  // The newest overwrites the oldest. Not the map's own order: finding its first key costs more with each one that was deleted before it.
+  const ring: PlacementExplanation[] = [];
+  let next = 0;
 
   function remember(explanation: PlacementExplanation): void {
-    bySid.delete(explanation.sid);
+    const oldest = ring[next];
+    if (oldest !== undefined && bySid.get(oldest.sid) === oldest) bySid.delete(oldest.sid);
+    ring[next] = explanation;
+    next = (next + 1) % EXPLANATIONS_MAX;
     bySid.set(explanation.sid, explanation);
-    if (bySid.size > EXPLANATIONS_MAX) bySid.delete(bySid.keys().next().value!);
+  }
+
+  /** Newest first. Of a SID that was placed again only the newest. */
+  function remembered(): PlacementExplanation[] {
+    const inOrder = [...ring.slice(next), ...ring.slice(0, next)];
+    return inOrder.filter(explanation => bySid.get(explanation.sid) === explanation).reverse();
   }
 
   return {
@@ -51,11 +61,9 @@ export function createPlacements(options: PlacementsOptions): Placements {
     explain(participant) {
       const named = bySid.get(participant);
       if (named !== undefined) return named;
-      return [...bySid.values()].findLast(explanation => explanation.identity === participant);
+      return remembered().find(explanation => explanation.identity === participant);
     },
-    explanations() {
-      return [...bySid.values()].reverse();
-    },
+    explanations: remembered,
   };
 }
 

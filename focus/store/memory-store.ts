@@ -8,6 +8,7 @@ import {
   type Assigned,
   type AssignRequest,
   BRIDGE_EXPIRY_MS,
+  type BridgeRecord,
   type Choose,
   type ConferenceRecord,
   type ParticipantRecord,
@@ -71,7 +72,7 @@ export function createMemoryStore(nowMs: () => number, random: () => number): St
 
     const atMs = nowMs();
     expireBridges(atMs);
-    const choice = choose(viewOf(atMs, bridges, countByBridge(known, replaced)));
+    const choice = choose(new MemoryView(atMs, bridges, countByBridge(known, replaced)));
     if (choice.bridgeId === null) return { kind: 'no-bridge', choice };
     const conference = known ?? open(request.room, request.createAs!.roomSid, request.owner);
     const participant: ParticipantRecord = {
@@ -155,15 +156,20 @@ function unusedConferenceId(taken: ReadonlyMap<ConferenceId, Conference>, random
 }
 
 /** `bridges` as a list is made only for who asks: the index is enough for placement. */
-function viewOf(atMs: number, index: BridgePool, inConference: ReadonlyMap<BridgeId, number>): PlacementView {
-  return {
-    atMs,
-    get bridges() {
-      return index.all;
-    },
-    inConference,
-    index,
-  };
+class MemoryView implements PlacementView {
+  readonly atMs: number;
+  readonly inConference: ReadonlyMap<BridgeId, number>;
+  readonly index: BridgePool;
+
+  constructor(atMs: number, index: BridgePool, inConference: ReadonlyMap<BridgeId, number>) {
+    this.atMs = atMs;
+    this.index = index;
+    this.inConference = inConference;
+  }
+
+  get bridges(): readonly BridgeRecord[] {
+    return this.index.all;
+  }
 }
 
 function countByBridge(conference: Conference | undefined, leaving: ParticipantRecord | null): Map<BridgeId, number> {
