@@ -78,7 +78,11 @@ async function joinRoom(
   });
   if (placed.kind !== 'placed') {
     const cause = NOT_PLACED[placed.kind];
-    log.warn({ room: name, participant: token.identity, region: region.region, cause }, 'participant not placed');
+    const rejected = placed.kind === 'no-bridge' ? rejections(placed.placement) : undefined;
+    log.warn(
+      { room: name, participant: token.identity, region: region.region, cause, rejected },
+      'participant not placed',
+    );
     sendAway(sink, DisconnectReason.JOIN_FAILURE, LeaveRequest_Action.DISCONNECT, cause);
     return undefined;
   }
@@ -176,6 +180,13 @@ function participantOf(admission: Admission, placed: Extract<Placed, { kind: 'pl
 function overrideOf({ properties }: Room): Partial<Policy> | null {
   const read = readOverride(properties.metadata);
   return read.ok ? read.override : null;
+}
+
+/** Why no bridge could be used: how many each filter took out. */
+function rejections({ candidates }: Placement): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { rejectedBy = 'none' } of candidates) counts[rejectedBy] = (counts[rejectedBy] ?? 0) + 1;
+  return counts;
 }
 
 /** For the log: the whole list is at `/v1/placements`. */
