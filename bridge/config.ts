@@ -138,6 +138,23 @@ export const BridgeConfigSchema = Type.Object(
           description:
             'packets in and out, links included, at which the bridge calls itself full; a core of a server does more on the fast datapath, and cpu tells where it does less',
         }),
+        bits_per_second: Type.Integer({
+          minimum: 0,
+          default: 0,
+          description:
+            'bits in or out, whichever is more, at which the bridge calls itself full; 0: not known. Set it where the line is metered or thin',
+        }),
+        tracks: Type.Integer({
+          minimum: 0,
+          default: 0,
+          description: 'tracks published here at which the bridge calls itself full; 0: the other limits tell',
+        }),
+        event_loop_delay_ms: Type.Number({
+          exclusiveMinimum: 0,
+          default: 50,
+          description:
+            'median lateness of its timers at which the bridge calls itself full: media waits as long, and 50 ms is heard',
+        }),
         endpoints: Type.Integer({
           minimum: 1,
           default: 1_000,

@@ -17,9 +17,11 @@ import { Ingress } from './ingress.ts';
 import { findCandidates } from './io/addresses.ts';
 import { createCertificate } from './io/certificate.ts';
 import { buildControlServer } from './io/control-server.ts';
+import { createStealMeter } from './io/cpu-steal.ts';
 import { chooseDatapath } from './io/datapath.ts';
 import { DtlsQueue } from './io/dtls-queue.ts';
 import { EndpointTransport } from './io/endpoint-transport.ts';
+import { eventLoopDelay, watchEventLoop } from './io/event-loop-delay.ts';
 import { EventStreams } from './io/event-streams.ts';
 import { keepPausesShort } from './io/gc-pauses.ts';
 import { bridgeMetrics, endKey } from './io/metrics.ts';
@@ -27,6 +29,7 @@ import { octoHandshakes } from './io/octo-dtls.ts';
 import { REPORT_PERIOD_MS, Registration } from './io/registration.ts';
 import { StunResponder } from './io/stun-responder.ts';
 import { LoadMeter } from './load.ts';
+import { RecentJoins } from './recent-joins.ts';
 import type { Link } from './relay/link.ts';
 import { Relay } from './relay/relay.ts';
 import { RelayIntake } from './relay-intake.ts';
@@ -61,6 +64,8 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
   const counters = new BridgeCounters();
   const events = new EventStreams();
   const endpointEnds = new Map<string, number>();
+  const recentJoins = new RecentJoins();
+  const stolenShare = createStealMeter();
   const randomUint32 = () => randomBytes(4).readUInt32BE();
   const opened: { close(): Promise<unknown> }[] = [];
 
@@ -157,6 +162,7 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
           const key = endKey(event.state, event.reason);
           endpointEnds.set(key, (endpointEnds.get(key) ?? 0) + 1);
         }
+        if (event.kind === 'endpoint' && event.state === 'new') recentJoins.note(nowMs());
         events.emit(event);
       },
       nowMs,
@@ -176,8 +182,12 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
     const meter = new LoadMeter({
       cpu: config.limits.cpu,
       packetsPerSecond: config.limits.packets_per_second,
+      bitsPerSecond: config.limits.bits_per_second,
+      eventLoopDelayMs: config.limits.event_loop_delay_ms,
+      tracks: config.limits.tracks,
       endpoints: config.limits.endpoints,
     });
+    watchEventLoop();
     const bootId = randomUUID();
     const host = config.host || hostname();
     let load = measure();
@@ -186,6 +196,7 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
       peer: self,
       bootId,
       version: packageJson.version,
+      upMs: Math.round(nowMs()),
       host,
       controlUrl,
       state: bridge.isDraining ? 'draining' : 'running',
@@ -256,10 +267,14 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
       return meter.measure({
         nowMs: nowMs(),
         cpuUs: user + system,
+        stolenShare: stolenShare(),
+        eventLoopDelayMs: eventLoopDelay().medianSeconds * 1_000,
         ports: [mediaPort.counters, octoPort.counters],
         endpoints: bridge.endpointCount,
         conferences: bridge.conferences.size,
         sources: bridge.sourceCount(),
+        unsettledEndpoints: recentJoins.unsettled(nowMs()),
+        joinsLastMinute: recentJoins.lastMinute(nowMs()),
       });
     }
 

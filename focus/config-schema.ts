@@ -1,5 +1,6 @@
 /** Every key of a focus's configuration, with its limits, default, unit and reason. LiveKit's server's names where it has the setting. */
 import { type TSchema, Type } from 'typebox';
+import { ALGORITHMS, POLICY_KINDS, SORT_KEYS } from './placement/policy.ts';
 import { RedisConfigSchema } from './store/redis/redis-config.ts';
 
 const group = <P extends Record<string, TSchema>>(properties: P) =>
@@ -13,6 +14,11 @@ const bytes = (byDefault: number, maximum: number, description: string) =>
   Type.Integer({ minimum: 1, maximum, default: byDefault, unit: 'bytes', description });
 const characters = (byDefault: number, description: string) =>
   Type.Integer({ minimum: 1, maximum: 1024, default: byDefault, unit: 'characters', description });
+const oneOf = <const V extends readonly string[]>(values: V, description: string) =>
+  Type.Union(
+    values.map(value => Type.Literal(value as V[number])),
+    { default: values[0], description },
+  );
 const regionName = { pattern: '^[a-z0-9-]{1,32}$' };
 
 const RegionSchema = Type.Object(
@@ -201,6 +207,37 @@ export const FocusConfigSchema = Type.Object(
         description:
           "participants of one conference on one bridge, as jicofo's: beyond it the next bridge shares the conference",
       }),
+      kind: oneOf(
+        POLICY_KINDS,
+        'rule set, as focus/placement/README.md has them: region keeps people near their bridge, single keeps a room on one bridge, ' +
+          'least-loaded takes any region, last-used fills one bridge before the next, split spreads each room (for testing)',
+      ),
+      sort_by: oneOf(
+        SORT_KEYS,
+        'what least loaded means; stress is the largest of all shares, so it knows of whatever is scarce',
+      ),
+      algorithm: oneOf(
+        ALGORITHMS,
+        'lowest compares all bridges that a rule matches; two-choice draws two and takes the lower, for loads that are known late',
+      ),
+      ramp_up_ms: milliseconds(
+        30_000,
+        0,
+        3_600_000,
+        'a bridge that has just started is credited with a growing part of its capacity for so long, 0: with all at once',
+      ),
+      endpoints_per_bridge_max: Type.Integer({
+        minimum: 0,
+        maximum: 1_000_000,
+        default: 0,
+        description: 'endpoints of all conferences on one bridge, 0: only the limits of the bridge count',
+      }),
+      joins_per_minute_max: Type.Integer({
+        minimum: 0,
+        maximum: 1_000_000,
+        default: 0,
+        description: 'joins to one bridge in a minute before others are preferred, 0: no limit (jicofo runs with 30)',
+      }),
       region_groups: Type.Array(Type.Array(Type.String(regionName), { minItems: 2, maxItems: 256 }), {
         maxItems: 256,
         default: [],
@@ -224,7 +261,9 @@ export const FocusConfigSchema = Type.Object(
     rtc: refused("media is the bridges' business: set rtc.* in the configuration of each bridge"),
     turn: refused('there is no TURN server; clients must reach the UDP port of the bridges'),
     webhook: refused('webhooks are not sent by this version'),
-    node_selector: refused('placement.* has the settings of placement, and regions the coordinates'),
+    node_selector: refused(
+      'placement.kind, placement.sort_by and placement.algorithm say how bridges are chosen, and regions has the coordinates',
+    ),
     key_file: refused('give the keys in keys, or in the environment variable CAUSEWAY_KEYS'),
     prometheus_port: refused('metrics are at /metrics of port'),
   },

@@ -36,6 +36,7 @@ const table = {
   'identity-too-long': row(400, 'invalid_argument', 'participant identity length exceeds limits'),
   'name-too-long': row(400, 'invalid_argument', 'name length exceeds limits'),
   'metadata-too-large': row(400, 'invalid_argument', 'metadata size exceeds limits'),
+  'placement-invalid': row(400, 'invalid_argument', 'placement in the metadata of the room is not valid'),
   'attributes-too-large': row(400, 'invalid_argument', 'attribute size exceeds limits'),
   'message-too-large': row(400, 'invalid_argument', 'data message exceeds limits'),
   'invalid-nonce': row(400, 'invalid_argument', 'nonce should be 16-bytes or not present'),

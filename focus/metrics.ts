@@ -10,6 +10,10 @@ export interface FocusMetrics {
   readonly joins: Counter<'rule' | 'region'>;
   /** The same by signalling path: `/rtc` are clients with two PeerConnections. */
   readonly sessions: Counter<'path'>;
+  /** Decisions of placement, those for no bridge among them, by rule set and rule. */
+  readonly placements: Counter<'policy' | 'rule'>;
+  /** Stress of the chosen bridge, as placement reckoned it. */
+  readonly placedStress: Histogram<'policy'>;
   /** Joins refused, by error code (focus/errors.ts). */
   readonly joinsRefused: Counter<'reason'>;
   /** From the WebSocket's request to the JoinResponse. */
@@ -51,6 +55,15 @@ export function createFocusMetrics(defaultLabels: Readonly<Record<string, string
     registry,
     joins: counter('joins_total', 'Participants placed on a bridge', ['rule', 'region']),
     sessions: counter('sessions_total', 'Sessions begun, by signalling path', ['path']),
+    placements: counter('placements_total', 'Decisions of placement', ['policy', 'rule']),
+    placedStress: new Histogram({
+      name: 'causeway_focus_placed_stress_ratio',
+      help: 'Stress of the bridge that a participant was placed on, before it',
+      labelNames: ['policy'],
+      // Overloaded is 0.8 by default; what lies past it is placed there because nothing had room.
+      buckets: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1],
+      registers: [registry],
+    }),
     joinsRefused: counter('joins_refused_total', 'Joins refused', ['reason']),
     joinSeconds: new Histogram({
       name: 'causeway_focus_join_seconds',

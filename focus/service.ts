@@ -51,6 +51,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     distances,
     focusId: config.focus_id,
     metrics,
+    uint32: random.uint32,
   });
   const regions = await createRegionFinder(config, metrics);
   const links = new BridgeLinks({

@@ -91,7 +91,21 @@ function stateMetrics(families: MetricFamilies, options: BridgeMetricsOptions): 
 
 function loadMetrics(families: MetricFamilies, load: () => Load): void {
   families.gauge('stress_ratio', 'Largest share of a limit: 0 is idle, 1 is full', () => load().stress);
-  families.gauge('cpu_ratio', "Share of one core that the bridge's thread uses", () => load().cpu);
+  families.gauge('cpu_ratio', "Share of one core that the bridge's thread uses or that is stolen", () => load().cpu);
+  families.gauge('joins_last_minute', 'Endpoints put here in the last minute', () => load().joinsLastMinute ?? 0);
+  families.gauge(
+    'unsettled_endpoints',
+    'New endpoints whose load is still to come, as placement is told of them',
+    () => load().unsettledEndpoints ?? 0,
+  );
+  families.gauges(
+    'scarcest_resource',
+    '1 for the resource whose share of its limit is the stress',
+    ['resource'],
+    put => {
+      put({ resource: load().scarcest ?? 'unknown' }, 1);
+    },
+  );
   families.gauge('packets_per_second', 'Datagrams in and out, links included', () => load().packetsPerSecond);
   families.gauge('bitrate_in_bps', 'Bits per second received, links included', () => load().bitrateInBps);
   families.gauge('bitrate_out_bps', 'Bits per second sent, links included', () => load().bitrateOutBps);

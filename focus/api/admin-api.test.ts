@@ -121,10 +121,25 @@ describe('the admin API', () => {
         { ...body.placement, at: 0 },
         {
           bridgeId: 'b1',
+          bridgeRegion: 'eu',
+          stress: 0,
           rule: 'in-region',
+          policy: { kind: 'region', sort_by: 'stress', algorithm: 'lowest' },
           region: 'eu',
           placedFor: 'eu',
-          candidates: [{ bridgeId: 'b1', region: 'eu', stress: 0, inConference: 0 }],
+          considered: 1,
+          candidates: [
+            {
+              bridgeId: 'b1',
+              region: 'eu',
+              stress: 0,
+              inConference: 0,
+              reportedStress: 0,
+              unseenEndpoints: 0,
+              joinsLastMinute: 0,
+              measure: 0,
+            },
+          ],
           at: 0,
         },
       );

@@ -38,8 +38,12 @@ const PlacementSchema = Type.Object({
   placement: Type.Object({
     bridgeId: Type.Union([Type.String(), Type.Null()]),
     rule: Type.String({ description: 'see focus/placement/README.md; no-bridge: none could be used' }),
+    bridgeRegion: Type.Union([Type.String(), Type.Null()]),
+    stress: Type.Union([Type.Number(), Type.Null()], { description: 'of that bridge, as reckoned before this one' }),
+    policy: Type.Object({ kind: Type.String(), sort_by: Type.String(), algorithm: Type.String() }),
     region: Type.String({ description: "the client's" }),
     placedFor: Type.String({ description: 'the region placed for: its own, or the nearest with a usable bridge' }),
+    considered: Type.Integer({ description: 'bridges that the rules looked at; candidates has at most 100 of them' }),
     candidates: Type.Array(
       Type.Object({
         bridgeId: Type.String(),
@@ -47,7 +51,13 @@ const PlacementSchema = Type.Object({
         host: Type.Optional(Type.String({ description: 'machine it runs on; absent when it does not say' })),
         stress: Type.Number(),
         inConference: Type.Integer(),
-        rejectedBy: Type.Optional(Type.String()),
+        reportedStress: Type.Number({ description: 'what the bridge said; stress adds what it could not know of yet' }),
+        scarcest: Type.Optional(Type.String({ description: 'the resource that made it that' })),
+        unseenEndpoints: Type.Number({ description: 'endpoints that the reported stress does not show yet' }),
+        joinsLastMinute: Type.Integer(),
+        measure: Type.Optional(Type.Number({ description: 'what sort_by compares, least first' })),
+        rejectedBy: Type.Optional(Type.String({ description: 'the filter that took it out' })),
+        lacks: Type.Optional(Type.String({ description: 'why it has no room' })),
       }),
     ),
     at: Type.Number({ description: 'ms since the epoch' }),

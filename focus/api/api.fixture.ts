@@ -64,7 +64,8 @@ export async function startApi(rooms: Rooms, replacement?: Partial<Store>): Prom
   };
   const bridges = watchBridges({ store, metrics, listener, nowMs: Date.now });
   const distances = createRegionDistances([]);
-  const placements = createPlacements({ store, metrics, distances, focusId: 'focus-1', settings: config.placement });
+  const settings = config.placement;
+  const placements = createPlacements({ store, metrics, distances, focusId: 'focus-1', settings, uint32: () => 1 });
   const app = fastify();
   app.addHook('onClose', async () => bridges.close());
   await registerApi(app, { config, rooms, store, placements, bridges, metrics, nowMs: Date.now, version: '0.1.0' });

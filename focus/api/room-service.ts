@@ -135,6 +135,6 @@ function decode<T>(type: MessageType<T>, body: RpcBody): T {
 }
 
 function unwrap<T>(answer: Answer<T>): T {
-  if (!answer.ok) throw new FocusError(answer.refusal);
+  if (!answer.ok) throw new FocusError(answer.refusal, answer.detail);
   return answer.value;
 }

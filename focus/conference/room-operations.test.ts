@@ -80,6 +80,21 @@ test('limits of names and metadata hold for the server API too', async () => {
   assert.deepEqual(opened, []);
 });
 
+test('a placement of its own that a room cannot have is refused when it is set, and nothing changes', async () => {
+  const { talk, rooms, opened } = world();
+  const metadata = '{"causeway":{"placement":{"sort_by":"luck"}}}';
+  const refusals = [
+    await rooms.createRoom(new CreateRoomRequest({ name: 'talk', metadata })),
+    rooms.updateRoomMetadata('talk', metadata),
+  ];
+  for (const answer of refusals) {
+    assert.ok(!answer.ok && answer.refusal === 'placement-invalid');
+    assert.match(answer.detail!, /sort_by .* is "luck"; allowed: stress, cpu/);
+  }
+  assert.deepEqual(opened, []);
+  assert.equal(talk.room.properties.metadata, '');
+});
+
 test('what is not there is refused: rooms, participants, tracks', async () => {
   const { talk, rooms } = world();
   talk.join('alice');

@@ -10,6 +10,7 @@ import {
   UserPacket,
 } from '@livekit/protocol';
 import { formatId } from '../../protocol/ids.ts';
+import { readOverride } from '../placement/policy.ts';
 import { leave } from './joining.ts';
 import type { Participant, ParticipantState } from './participant.ts';
 import { fromPermission } from './permissions.ts';
@@ -68,6 +69,8 @@ export function createRooms(host: RoomHost): Rooms {
       if (name === '') return refuse('room-name-missing');
       if ([...name].length > host.roomNameCharactersMax) return refuse('room-name-too-long');
       if (Buffer.byteLength(metadata) > settings.metadataBytesMax) return refuse('metadata-too-large');
+      const placement = readOverride(metadata);
+      if (!placement.ok) return { ...refuse('placement-invalid'), detail: placement.problem };
       const room = await host.openRoom(name, propertiesOf(request, host.properties));
       return done(room.info());
     },
@@ -130,6 +133,8 @@ export function createRooms(host: RoomHost): Rooms {
     updateRoomMetadata: (name, metadata) =>
       inRoom(name, room => {
         if (Buffer.byteLength(metadata) > settings.metadataBytesMax) return refuse('metadata-too-large');
+        const placement = readOverride(metadata);
+        if (!placement.ok) return { ...refuse('placement-invalid'), detail: placement.problem };
         changeRoomMetadata(room, metadata);
         return done(room.info());
       }),

@@ -21,6 +21,7 @@ export type Refusal =
   | 'room-name-too-long'
   | 'name-too-long'
   | 'metadata-too-large'
+  | 'placement-invalid'
   | 'attributes-too-large'
   | 'remote-unmute-disabled'
   | 'message-too-large';
@@ -34,6 +35,7 @@ export const REFUSAL_MESSAGES: Readonly<Record<Refusal, string>> = {
   'room-name-too-long': 'room name length exceeds limits',
   'name-too-long': 'participant name length exceeds limits',
   'metadata-too-large': 'metadata size exceeds limits',
+  'placement-invalid': 'placement in the metadata of the room is not valid',
   'attributes-too-large': 'attributes size exceeds limits',
   'remote-unmute-disabled': 'remote unmute not enabled',
   'message-too-large': 'data message exceeds limits',
@@ -41,7 +43,13 @@ export const REFUSAL_MESSAGES: Readonly<Record<Refusal, string>> = {
 
 export type Answer<T> =
   | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly refusal: Refusal; readonly message: string };
+  | {
+      readonly ok: false;
+      readonly refusal: Refusal;
+      readonly message: string;
+      /** What exactly is wrong, where the sentence is not enough. */
+      readonly detail?: string;
+    };
 
 /** A room as the admin API lists it. */
 export interface RoomSummary {

@@ -8,7 +8,8 @@ import { permissionClaims, permissionsOf } from '../conference/permissions.ts';
 import { newSid, type Random } from '../conference/random.ts';
 import type { Room } from '../conference/room.ts';
 import type { FocusMetrics } from '../metrics.ts';
-import type { Placed, Placements } from '../placement/placement.ts';
+import type { Placed, Placement, Placements } from '../placement/placement.ts';
+import { type Policy, readOverride } from '../placement/policy.ts';
 import type { ClientRegion } from '../region.ts';
 import type { Admission } from '../signal/admission.ts';
 import { handleRequest } from '../signal/requests.ts';
@@ -31,6 +32,9 @@ export interface OpenedSession {
   readonly room: Room;
   readonly participant: Participant;
 }
+
+/** Loads in a line of the log. */
+const LOADS_LOGGED = 5;
 
 /** Undefined when the socket was sent away, or is gone already: then nothing of it is left. Never rejects. */
 export async function openSession(
@@ -70,10 +74,15 @@ async function joinRoom(
     sid: newSid('PA_', random),
     region: region.region,
     participantsMax: (known?.properties ?? host.properties).participantsMax,
+    override: known === undefined ? null : overrideOf(known),
   });
   if (placed.kind !== 'placed') {
     const cause = NOT_PLACED[placed.kind];
-    log.warn({ room: name, participant: token.identity, region: region.region, cause }, 'participant not placed');
+    const rejected = placed.kind === 'no-bridge' ? rejections(placed.placement) : undefined;
+    log.warn(
+      { room: name, participant: token.identity, region: region.region, cause, rejected },
+      'participant not placed',
+    );
     sendAway(sink, DisconnectReason.JOIN_FAILURE, LeaveRequest_Action.DISCONNECT, cause);
     return undefined;
   }
@@ -95,6 +104,11 @@ async function joinRoom(
       bridge: placement.bridgeId,
       rule: placement.rule,
       connections: admission.hasTwoConnections ? 2 : 1,
+      policy: placement.policy.kind,
+      placedFor: placement.placedFor,
+      stress: placement.stress,
+      considered: placement.considered,
+      loads: leastLoaded(placement),
     },
     'participant joined',
   );
@@ -149,14 +163,13 @@ const NOT_PLACED: Readonly<Record<Exclude<Placed['kind'], 'placed'>, string>> = 
 function participantOf(admission: Admission, placed: Extract<Placed, { kind: 'placed' }>): ParticipantInit {
   const { token, grant, request } = admission;
   const { participant, placement } = placed;
-  const bridge = placement.candidates.find(({ bridgeId }) => bridgeId === placement.bridgeId);
   return {
     sid: participant.sid,
     identity: token.identity,
     endpointId: participant.endpointId,
     bridgeId: placement.bridgeId,
     region: participant.region,
-    bridgeRegion: bridge?.region ?? participant.region,
+    bridgeRegion: placement.bridgeRegion ?? participant.region,
     name: token.name,
     metadata: admission.metadata,
     attributes: admission.attributes,
@@ -166,6 +179,26 @@ function participantOf(admission: Admission, placed: Extract<Placed, { kind: 'pl
     autoSubscribe: request.connectionSettings?.autoSubscribe ?? false,
     hasTwoConnections: admission.hasTwoConnections,
   };
+}
+
+/** Metadata is checked where it is set; a part of it that is no override says nothing. */
+function overrideOf({ properties }: Room): Partial<Policy> | null {
+  const read = readOverride(properties.metadata);
+  return read.ok ? read.override : null;
+}
+
+/** Why no bridge could be used: how many each filter took out. */
+function rejections({ candidates }: Placement): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { rejectedBy = 'none' } of candidates) counts[rejectedBy] = (counts[rejectedBy] ?? 0) + 1;
+  return counts;
+}
+
+/** For the log: the whole list is at `/v1/placements`. */
+function leastLoaded({ candidates }: Placement): Record<string, number> {
+  const fit = candidates.filter(({ rejectedBy }) => rejectedBy === undefined);
+  const first = fit.toSorted((a, b) => a.stress - b.stress).slice(0, LOADS_LOGGED);
+  return Object.fromEntries(first.map(({ bridgeId, stress }) => [bridgeId, Math.round(stress * 1000) / 1000]));
 }
 
 function sessionOf(options: SessionOpenerOptions, sink: SignalSink, token: AccessToken): Session {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { REGION_RULES } from './region-rules.ts';
+import { RULE_SETS } from './rule-sets.ts';
 import { choose, SETTINGS, type Sketch } from './sketch.fixture.ts';
 
 describe('whatever the bridges are', () => {
@@ -36,7 +36,7 @@ describe('whatever the bridges are', () => {
         if (bridgeId === null) return;
         const winner = candidates.find(candidate => candidate.bridgeId === bridgeId)!;
         assert.equal(winner.rejectedBy, undefined);
-        if (rule !== REGION_RULES.at(-1)!.name) {
+        if (rule !== RULE_SETS.region.at(-1)!.name) {
           assert.ok(winner.inConference < SETTINGS.participants_per_bridge_max);
         }
         if (!['overloaded-in-conference', 'least-loaded'].includes(rule)) {

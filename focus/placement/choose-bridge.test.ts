@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { BridgePool } from '../store/bridge-pool.ts';
+import type { BridgeIndex } from '../store/store.ts';
 import { chooseBridge } from './choose-bridge.ts';
 import type { Placement } from './placement.ts';
 import { createRegionDistances } from './region-distance.ts';
@@ -190,6 +192,43 @@ describe('load', () => {
       { id: 'c', region: 'eu', placed: 1 },
     ];
     assertChoice(choose('eu', placed, noEstimate), 'b', 'in-region');
+  });
+});
+
+describe('what is looked at', () => {
+  /** Regions whose bridges were asked for. */
+  function looked(region: string, sketches: readonly Sketch[]): string[] {
+    const { bridges, ...rest } = view(sketches);
+    const pool = new BridgePool(bridges);
+    const regions: string[] = [];
+    const index: BridgeIndex = {
+      get all(): never {
+        throw new Error('all bridges were asked for');
+      },
+      regions: pool.regions,
+      find: id => pool.find(id),
+      inRegion: name => {
+        regions.push(name);
+        return pool.inRegion(name);
+      },
+      onHost: host => pool.onHost(host),
+    };
+    const indexed = { ...rest, bridges: [], index };
+    chooseBridge(indexed, region, SETTINGS, createRegionDistances([]));
+    return [...new Set(regions)].sort();
+  }
+
+  test('is the client’s region while it has room, however many others there are', () => {
+    const others = ['ap', 'af', 'us-west'].map((region): Sketch => ({ id: region, region, inConference: 2 }));
+    assert.deepEqual(looked('eu', [{ id: 'own', region: 'eu', stress: 0.7 }, ...others]), ['eu']);
+  });
+
+  test('is its group, too, when it has none; and regions farther away only when the group has none either', () => {
+    const east: Sketch = { id: 'east', region: 'us-east', stress: 0.9 };
+    const far: Sketch = { id: 'far', region: 'ap' };
+    assert.deepEqual(looked('us-east', [east, { id: 'west', region: 'us-west' }, far]), ['us-east', 'us-west']);
+    const west: Sketch = { id: 'west', region: 'us-west', stress: 0.9 };
+    assert.deepEqual(looked('us-east', [east, west, far]), ['ap', 'us-east', 'us-west']);
   });
 });
 

@@ -1,118 +1,101 @@
-/** One placement decision: view in, explained choice out. Pure, so that a store can repeat it and a test can know it. */
-import type { BridgeId } from '../../protocol/ids.ts';
+/**
+ * One placement decision: view in, explained choice out. Pure, so that a store can repeat it and a test can know it. It looks at bridges of
+ * a region only when a rule asks for that region, and allocates nothing per bridge: the cost is linear in the bridges looked at.
+ */
+import { BridgePool } from '../store/bridge-pool.ts';
 import type { BridgeRecord, PlacementView } from '../store/store.ts';
-import type { Candidate, Placement } from './placement.ts';
+import type { LoadSettings } from './bridge-load.ts';
+import { type Decided, ExplainedPlacement } from './explained-placement.ts';
+import { isFit, type Relaxed, relaxedFor } from './fitness.ts';
+import { pickFrom } from './pick.ts';
+import type { Placement } from './placement.ts';
+import type { Policy } from './policy.ts';
 import type { RegionDistances } from './region-distance.ts';
-import { byDistance, type Contender, FILTERS, REGION_RULES, type RuleContext } from './region-rules.ts';
+import { RULE_SETS, type Rule, type RuleContext } from './rule-sets.ts';
+import { Surroundings } from './surroundings.ts';
 
 /** Settings of `placement.*`; see focus/config-schema.ts for units and reasons. */
-export interface PlacementSettings {
+export interface PlacementSettings extends Policy, LoadSettings {
   readonly report_age_ms_max: number;
-  readonly overload_stress: number;
-  readonly endpoint_stress: number;
-  readonly participants_per_bridge_max: number;
   readonly region_groups: readonly (readonly string[])[];
 }
 
-/** Where a client of `region` goes. `bridgeId` is null, and `rule` `no-bridge`, only when every bridge is unfit. */
+/**
+ * Where a client of `region` goes. `bridgeId` is null, and `rule` `no-bridge`, only when every bridge is unfit. `draw` is a random uint32,
+ * the only chance in it: the same view and draw always have the same answer.
+ */
 export function chooseBridge(
   view: PlacementView,
   region: string,
   settings: PlacementSettings,
   distances: RegionDistances,
+  draw = 0,
 ): Placement {
-  const contenders = view.bridges.map(bridge => contender(view, bridge, region, settings, distances));
-  const context = ruleContext(contenders, region, settings);
-  const rejections = rejectUnfit(contenders, context);
-  const fit = contenders.filter(bridge => !rejections.has(bridge.bridgeId));
-  const placedFor = regionToServe(fit, context);
-  const matched = firstMatch(fit, { ...context, region: placedFor, group: groupOf(placedFor, settings) });
-  return {
-    bridgeId: matched?.bridgeId ?? null,
-    rule: matched?.rule ?? 'no-bridge',
-    region,
-    placedFor,
-    candidates: contenders.map(bridge => candidate(bridge, rejections.get(bridge.bridgeId))),
-    at: view.atMs,
-  };
-}
-
-function contender(
-  view: PlacementView,
-  { bridgeId, report, reportedAtMs, placedSinceReport }: BridgeRecord,
-  clientRegion: string,
-  settings: PlacementSettings,
-  distances: RegionDistances,
-): Contender {
-  return {
-    bridgeId,
-    region: report.peer.region,
-    host: report.host,
-    version: report.version,
-    isDraining: report.state === 'draining',
-    reportAgeMs: view.atMs - reportedAtMs,
-    stress: report.load.stress + placedSinceReport * settings.endpoint_stress,
-    placedSinceReport,
-    inConference: view.inConference.get(bridgeId) ?? 0,
-    rttMs: distances.rttMs(clientRegion, report.peer.region),
-  };
-}
-
-function ruleContext(contenders: readonly Contender[], region: string, settings: PlacementSettings): RuleContext {
-  const ofConference = contenders.filter(bridge => bridge.inConference > 0);
-  return {
-    region,
-    group: groupOf(region, settings),
-    reportAgeMsMax: settings.report_age_ms_max,
-    overloadStress: settings.overload_stress,
-    participantsPerBridgeMax: settings.participants_per_bridge_max,
-    conferenceVersions: new Set(ofConference.map(bridge => bridge.version)),
-    conferenceHosts: new Set(ofConference.flatMap(({ host }) => host ?? [])),
-  };
-}
-
-function groupOf(region: string, settings: PlacementSettings): ReadonlySet<string> {
-  return new Set([region, ...(settings.region_groups.find(group => group.includes(region)) ?? [])]);
-}
-
-/** The filter that took each unfit bridge out. */
-function rejectUnfit(contenders: readonly Contender[], context: RuleContext): Map<BridgeId, string> {
-  const rejections = new Map<BridgeId, string>();
-  for (const filter of FILTERS) {
-    const left = contenders.filter(bridge => !rejections.has(bridge.bridgeId));
-    const rejected = left.filter(bridge => filter.rejects(bridge, context));
-    if (filter.isPreference && rejected.length === left.length) continue;
-    for (const bridge of rejected) rejections.set(bridge.bridgeId, filter.name);
+  const index = view.index ?? new BridgePool(view.bridges);
+  const around = new Surroundings(index, view.inConference, groupsOf(settings), distances);
+  const context = contextOf(view, around, settings);
+  let relaxed: Relaxed = 'nothing';
+  let decided = decide(around, region, context, settings, relaxed, draw);
+  if (decided.bridge === undefined) {
+    // Not even the last rule found a bridge that every preference holds for: there is none, and preferences give way.
+    relaxed = relaxedFor(index.all, context);
+    if (relaxed !== 'nothing') decided = decide(around, region, context, settings, relaxed, draw);
+    around.noteAll();
   }
-  return rejections;
+  return new ExplainedPlacement(decided, region, settings, around, context, relaxed);
 }
 
-/** The client's own region while it, or its group, has a fit bridge; else the nearest that has, if any distance is known. */
-function regionToServe(fit: readonly Contender[], context: RuleContext): string {
-  if (fit.some(bridge => context.group.has(bridge.region))) return context.region;
-  const nearest = fit.toSorted(byDistance)[0];
-  return nearest !== undefined && Number.isFinite(nearest.rttMs) ? nearest.region : context.region;
-}
-
-function firstMatch(
-  fit: readonly Contender[],
+function decide(
+  around: Surroundings,
+  region: string,
   context: RuleContext,
-): { readonly rule: string; readonly bridgeId: BridgeId } | undefined {
-  for (const rule of REGION_RULES) {
-    const winner = fit.filter(bridge => rule.matches(bridge, context)).toSorted(rule.order)[0];
-    if (winner !== undefined) return { rule: rule.name, bridgeId: winner.bridgeId };
+  settings: PlacementSettings,
+  relaxed: Relaxed,
+  draw: number,
+): Decided {
+  const fits = (bridge: BridgeRecord) => isFit(bridge, context, relaxed);
+  const placedFor = around.regionToServe(region, fits);
+  for (const rule of RULE_SETS[settings.kind]) {
+    const bridge = firstOf(rule, around, { client: region, placedFor }, context, settings, relaxed, draw);
+    if (bridge !== undefined) return { bridge, rule: rule.name, placedFor };
+  }
+  return { bridge: undefined, rule: 'no-bridge', placedFor };
+}
+
+/** Tiers are in order of preference: a bridge of a later one is nobody's choice while an earlier one has a match. */
+function firstOf(
+  rule: Rule,
+  around: Surroundings,
+  regions: { readonly client: string; readonly placedFor: string },
+  context: RuleContext,
+  settings: PlacementSettings,
+  relaxed: Relaxed,
+  draw: number,
+): BridgeRecord | undefined {
+  for (const tier of around.tiers(rule, regions)) {
+    const winner = pickFrom(tier, rule, context, settings, relaxed, draw);
+    if (winner !== undefined) return winner;
   }
   return undefined;
 }
 
-function candidate(bridge: Contender, rejectedBy: string | undefined): Candidate {
-  const { bridgeId, region, host, stress, inConference } = bridge;
+function contextOf(view: PlacementView, around: Surroundings, settings: PlacementSettings): RuleContext {
+  const { atMs, inConference } = view;
   return {
-    bridgeId,
-    region,
-    ...(host === undefined ? {} : { host }),
-    stress,
-    inConference,
-    ...(rejectedBy === undefined ? {} : { rejectedBy }),
+    atMs,
+    settings,
+    inConference:
+      inConference.size === 0 ? () => 0 : (bridge: BridgeRecord): number => inConference.get(bridge.bridgeId) ?? 0,
+    conferenceVersions: around.conferenceVersions,
+  };
+}
+
+type Groups = (region: string) => readonly string[];
+
+/** A region and those that may stand in for it, itself first. */
+function groupsOf({ region_groups: groups }: PlacementSettings): Groups {
+  return region => {
+    const group = groups.find(names => names.includes(region));
+    return group === undefined ? [region] : [region, ...group.filter(name => name !== region)];
   };
 }

@@ -1,6 +1,8 @@
-/** What placement answers, and how the signalling side asks for it. The rules themselves are in `region-rules.ts`. */
+/** What placement answers, and how the signalling side asks for it. The rules themselves are in `rule-sets.ts`. */
 import type { BridgeId } from '../../protocol/ids.ts';
 import type { ConferenceRecord, ParticipantRecord } from '../store/store.ts';
+import type { Lack } from './bridge-load.ts';
+import type { Policy } from './policy.ts';
 
 /** One bridge as it looked when a participant was placed. */
 export interface Candidate {
@@ -12,6 +14,16 @@ export interface Candidate {
   readonly stress: number;
   /** Participants of the conference on it, before this one. */
   readonly inConference: number;
+  /** What the bridge itself said, and which of its resources made it that. */
+  readonly reportedStress: number;
+  readonly scarcest?: string;
+  /** Endpoints that the reported stress does not show yet; each counts with `placement.endpoint_stress`. */
+  readonly unseenEndpoints: number;
+  readonly joinsLastMinute: number;
+  /** What `sort_by` compares, least first, after the ramp of a bridge that has just started; absent when chance decides. */
+  readonly measure?: number;
+  /** Why it has no room; absent when it has. */
+  readonly lacks?: Lack;
   /** Absent for a bridge that the rules were offered; otherwise the filter that took it out. */
   readonly rejectedBy?: string;
 }
@@ -20,12 +32,20 @@ export interface Candidate {
 export interface Placement {
   /** Null: no bridge could be used, and `rule` is `no-bridge`. */
   readonly bridgeId: BridgeId | null;
+  readonly bridgeRegion: string | null;
+  /** Its stress as it was reckoned, before this participant. */
+  readonly stress: number | null;
   /** The name of the rule that matched. */
   readonly rule: string;
+  /** By which the rule was chosen: the configuration's, with what the room says of its own. */
+  readonly policy: Policy;
   /** The client's region. */
   readonly region: string;
   /** The region placed for: the client's own, or the nearest one with a usable bridge. */
   readonly placedFor: string;
+  /** Bridges that the rules looked at: those of regions nearer than the chosen one, of the conference, of its machines. */
+  readonly considered: number;
+  /** Them, by id; of more than a hundred the chosen one and the least loaded. Made when it is read, from the moment of the placement. */
   readonly candidates: readonly Candidate[];
   /** Milliseconds since the epoch. */
   readonly at: number;
@@ -42,6 +62,8 @@ export interface JoinPlacement {
   readonly region: string;
   /** 0 for no limit. */
   readonly participantsMax: number;
+  /** What the room says of its own placement; null or absent: nothing. */
+  readonly override?: Partial<Policy> | null;
 }
 
 export type Placed =

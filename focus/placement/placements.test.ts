@@ -5,13 +5,25 @@ import { createFocusMetrics } from '../metrics.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 import type { Store } from '../store/store.ts';
 import { sampleReport } from '../store/store-contract.ts';
+import type { PlacementSettings } from './choose-bridge.ts';
 import { EXPLANATIONS_MAX, type JoinPlacement, type Placements } from './placement.ts';
 import { createPlacements } from './placements.ts';
 import { createRegionDistances } from './region-distance.ts';
+import { SETTINGS } from './sketch.fixture.ts';
 
 const CAP = 4;
+const IDLE = {
+  bridgeId: 'b1',
+  region: 'eu',
+  stress: 0,
+  inConference: 0,
+  reportedStress: 0,
+  unseenEndpoints: 0,
+  joinsLastMinute: 0,
+  measure: 0,
+};
 
-async function setUp(bridgeIds: readonly string[]) {
+async function setUp(bridgeIds: readonly string[], settings: Partial<PlacementSettings> = {}) {
   let draw = 0;
   const store = createMemoryStore(
     () => 1_700_000_000_000,
@@ -24,13 +36,8 @@ async function setUp(bridgeIds: readonly string[]) {
     metrics,
     focusId: 'focus-1',
     distances: createRegionDistances([]),
-    settings: {
-      report_age_ms_max: 5_000,
-      overload_stress: 0.8,
-      endpoint_stress: 0.01,
-      participants_per_bridge_max: CAP,
-      region_groups: [],
-    },
+    settings: { ...SETTINGS, participants_per_bridge_max: CAP, region_groups: [], ...settings },
+    uint32: () => ++draw,
   });
   return { store, metrics, placements };
 }
@@ -101,14 +108,71 @@ test('why a participant is where it is can be asked by SID and by identity, newe
     placements.explanations().map(({ sid }) => sid),
     ['PA_2', 'PA_ann'],
   );
-  assert.deepEqual(placements.explain('PA_ann')!.placement, {
+  assert.deepEqual(JSON.parse(JSON.stringify(placements.explain('PA_ann')!.placement)), {
     bridgeId: 'b1',
+    bridgeRegion: 'eu',
+    stress: 0,
     rule: 'in-region',
+    policy: { kind: 'region', sort_by: 'stress', algorithm: 'lowest' },
     region: 'eu',
     placedFor: 'eu',
-    candidates: [{ bridgeId: 'b1', region: 'eu', stress: 0, inConference: 0 }],
+    considered: 1,
+    candidates: [IDLE],
     at: 1_700_000_000_000,
   });
+});
+
+test('an explanation shows the moment of its placement, whatever was placed and reported since', async () => {
+  const { store, placements } = await setUp(['b1', 'b2']);
+  await placements.join(join('ann'));
+  await placements.join(join('bob'));
+  await store.putBridge(
+    sampleReport('b2', { state: 'draining', load: { ...sampleReport('b2').load, stress: 0.9, scarcest: 'cpu' } }),
+  );
+  await placements.join(join('cat', { room: 'other' }));
+  const seen = (sid: string) =>
+    placements.explain(sid)!.placement.candidates.map(each => [each.stress, each.inConference, each.rejectedBy]);
+  const idle = [0, 0, undefined];
+  assert.deepEqual(seen('PA_ann'), [idle, idle]);
+  assert.deepEqual(seen('PA_bob'), [[0.01, 1, undefined], idle]);
+  assert.deepEqual(seen('PA_cat'), [
+    [0.02, 0, undefined],
+    [0.9, 0, 'draining'],
+  ]);
+  assert.equal(placements.explain('PA_cat')!.placement.candidates[1]!.scarcest, 'cpu');
+});
+
+test('of more than a hundred candidates the chosen one and the least loaded are told', async () => {
+  const ids = Array.from({ length: 150 }, (_, index) => `b${String(index).padStart(3, '0')}`);
+  const { store, placements } = await setUp([], { kind: 'last-used' });
+  for (const [index, id] of ids.entries()) {
+    await store.putBridge(sampleReport(id, { load: { ...sampleReport(id).load, stress: index / 1000 } }));
+  }
+  await placements.join(join('ann'));
+  const { bridgeId, considered, candidates } = placements.explain('ann')!.placement;
+  assert.deepEqual([bridgeId, considered], ['b149', 150]);
+  assert.deepEqual(
+    candidates.map(candidate => candidate.bridgeId),
+    [...ids.slice(0, 99), 'b149'],
+  );
+});
+
+test('a room is placed as it says itself, other rooms as the configuration says, and the metric tells them apart', async () => {
+  const { placements, metrics } = await setUp(['b1', 'b2']);
+  for (let index = 0; index < 2 * CAP; index++) {
+    await placements.join(join(`p${index}`, { override: { kind: 'single' } }));
+    await placements.join(join(`p${index}`, { room: 'other', sid: `PA_o${index}` }));
+  }
+  const bridgesOf = (room: string) => {
+    const ofRoom = placements.explanations().filter(entry => entry.room === room);
+    return new Set(ofRoom.map(({ placement }) => placement.bridgeId)).size;
+  };
+  assert.deepEqual([bridgesOf('talk'), bridgesOf('other')], [1, 2]);
+  assert.deepEqual(placements.explain('p7')!.placement.policy.kind, 'region');
+  const text = await metrics.registry.metrics();
+  assert.match(text, /placements_total\{policy="single",rule="on-its-bridge"\} 7/);
+  assert.match(text, /placements_total\{policy="region",rule="in-conference-in-region"\} 6/);
+  assert.match(text, /placed_stress_ratio_count\{policy="single"\} 8/);
 });
 
 test('the oldest explanation is forgotten when there are too many', async () => {
@@ -117,6 +181,23 @@ test('the oldest explanation is forgotten when there are too many', async () => 
   assert.equal(placements.explanations().length, EXPLANATIONS_MAX);
   assert.equal(placements.explain('PA_0'), undefined);
   assert.notEqual(placements.explain('PA_1'), undefined);
+});
+
+test('of a participant that was placed again the newest explanation is kept, and once', async () => {
+  const { placements } = await setUp(['b1', 'b2']);
+  await placements.join(join('ann'));
+  await placements.join(join('bob'));
+  await placements.join(join('ann', { room: 'other' }));
+  assert.deepEqual(
+    placements.explanations().map(({ sid, room }) => [sid, room]),
+    [
+      ['PA_ann', 'other'],
+      ['PA_bob', 'talk'],
+    ],
+  );
+  for (let index = 0; index < EXPLANATIONS_MAX - 1; index++) await placements.join(join('cat', { sid: `PA_${index}` }));
+  assert.equal(placements.explain('PA_ann')!.room, 'other');
+  assert.equal(placements.explain('PA_bob'), undefined);
 });
 
 test('joins are counted by rule and region, refusals are not joins', async () => {

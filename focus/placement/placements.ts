@@ -12,50 +12,62 @@ export interface PlacementsOptions {
   readonly distances: RegionDistances;
   /** This focus: the owner of what it places. */
   readonly focusId: string;
-  readonly metrics: Pick<FocusMetrics, 'joins'>;
+  readonly metrics: Pick<FocusMetrics, 'joins' | 'placements' | 'placedStress'>;
+  /** A random uint32: one for each placement. */
+  readonly uint32: () => number;
 }
 
 /** Placements of one focus. `join` rejects only when the store does; refusals are counted by who answers them. */
 export function createPlacements(options: PlacementsOptions): Placements {
-  const { store, settings, distances, focusId, metrics } = options;
-  // A map keeps the order in which keys were set, so its first key is the oldest.
+  const { store, settings, distances, focusId, metrics, uint32 } = options;
   const bySid = new Map<string, PlacementExplanation>();
+  // The newest overwrites the oldest. Not the map's own order: finding its first key costs more with each one that was deleted before it.
+  const ring: PlacementExplanation[] = [];
+  let next = 0;
 
   function remember(explanation: PlacementExplanation): void {
-    bySid.delete(explanation.sid);
+    const oldest = ring[next];
+    if (oldest !== undefined && bySid.get(oldest.sid) === oldest) bySid.delete(oldest.sid);
+    ring[next] = explanation;
+    next = (next + 1) % EXPLANATIONS_MAX;
     bySid.set(explanation.sid, explanation);
-    if (bySid.size > EXPLANATIONS_MAX) bySid.delete(bySid.keys().next().value!);
+  }
+
+  /** Newest first. Of a SID that was placed again only the newest. */
+  function remembered(): PlacementExplanation[] {
+    const inOrder = [...ring.slice(next), ...ring.slice(0, next)];
+    return inOrder.filter(explanation => bySid.get(explanation.sid) === explanation).reverse();
   }
 
   return {
     async join(request) {
-      const assigned = await store.assign({ ...request, owner: focusId }, view =>
-        chooseBridge(view, request.region, settings, distances),
+      const { override, ...wanted } = request;
+      const rules = override == null ? settings : { ...settings, ...override };
+      // Drawn once: a store that asks again, on a newer view, is answered by the same chance.
+      const draw = uint32();
+      const assigned = await store.assign({ ...wanted, owner: focusId }, view =>
+        chooseBridge(view, request.region, rules, distances, draw),
       );
       if (assigned.kind === 'unknown-room' || assigned.kind === 'room-full') return assigned;
       const { choice } = assigned;
       remember({ sid: request.sid, identity: request.identity, room: request.room, placement: choice });
+      metrics.placements.inc({ policy: choice.policy.kind, rule: choice.rule });
       if (assigned.kind === 'no-bridge') return { kind: 'no-bridge', placement: choice };
       const { conference, participant, replaced } = assigned;
-      metrics.joins.inc({ rule: choice.rule, region: regionOf(choice, participant.bridgeId) });
-      return { kind: 'placed', conference, participant, replaced, placement: onBridge(choice, participant.bridgeId) };
+      metrics.joins.inc({ rule: choice.rule, region: choice.bridgeRegion! });
+      metrics.placedStress.observe({ policy: choice.policy.kind }, choice.stress!);
+      return { kind: 'placed', conference, participant, replaced, placement: placed(choice) };
     },
     explain(participant) {
       const named = bySid.get(participant);
       if (named !== undefined) return named;
-      return [...bySid.values()].findLast(explanation => explanation.identity === participant);
+      return remembered().find(explanation => explanation.identity === participant);
     },
-    explanations() {
-      return [...bySid.values()].reverse();
-    },
+    explanations: remembered,
   };
 }
 
-/** The bridge's region, not the client's: a metric's labels are names that the operator chose. */
-function regionOf(placement: Placement, bridgeId: BridgeId): string {
-  return placement.candidates.find(candidate => candidate.bridgeId === bridgeId)!.region;
-}
-
-function onBridge(placement: Placement, bridgeId: BridgeId): Placement & { readonly bridgeId: BridgeId } {
-  return { ...placement, bridgeId };
+/** The same object: its candidates are made when they are read, and a copy would read them. */
+function placed(placement: Placement): Placement & { readonly bridgeId: BridgeId } {
+  return placement as Placement & { readonly bridgeId: BridgeId };
 }

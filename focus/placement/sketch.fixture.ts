@@ -1,4 +1,5 @@
 /** Bridges sketched in a line each, for the tests of placement. */
+import type { Load } from '../../protocol/control/events.ts';
 import type { BridgeId } from '../../protocol/ids.ts';
 import type { BridgeRecord, PlacementView } from '../store/store.ts';
 import { sampleReport } from '../store/store-contract.ts';
@@ -13,6 +14,12 @@ export const SETTINGS: PlacementSettings = {
   overload_stress: 0.8,
   endpoint_stress: 0.01,
   participants_per_bridge_max: 80,
+  endpoints_per_bridge_max: 0,
+  joins_per_minute_max: 0,
+  ramp_up_ms: 30_000,
+  kind: 'region',
+  sort_by: 'stress',
+  algorithm: 'lowest',
   region_groups: [['us-east', 'us-west']],
 };
 const DISTANCES = createRegionDistances([
@@ -30,6 +37,9 @@ export interface Sketch {
   readonly host?: string;
   readonly stress?: number;
   readonly placed?: number;
+  /** Further fields of the load, and how long it has been up. */
+  readonly load?: Partial<Load>;
+  readonly upMs?: number;
   readonly inConference?: number;
   readonly ageMs?: number;
   readonly draining?: boolean;
@@ -48,7 +58,8 @@ function record(sketch: Sketch): BridgeRecord {
       ...(sketch.host === undefined ? {} : { host: sketch.host }),
       version: sketch.version ?? '1',
       state: sketch.draining === true ? 'draining' : 'running',
-      load: { ...sample.load, stress: sketch.stress ?? 0 },
+      load: { ...sample.load, stress: sketch.stress ?? 0, ...sketch.load },
+      ...(sketch.upMs === undefined ? {} : { upMs: sketch.upMs }),
     },
   };
 }
@@ -62,6 +73,6 @@ export function view(sketches: readonly Sketch[]): PlacementView {
 }
 
 /** The decision for a client of `region`, between regions eu, us-east and us-west (a group), ap, and af, which are on the map. */
-export function choose(region: string, sketches: readonly Sketch[], settings = SETTINGS): Placement {
-  return chooseBridge(view(sketches), region, settings, DISTANCES);
+export function choose(region: string, sketches: readonly Sketch[], settings = SETTINGS, draw = 0): Placement {
+  return chooseBridge(view(sketches), region, settings, DISTANCES, draw);
 }

@@ -3,6 +3,7 @@
  * what makes it atomic. Bounded by what it is told: bridges expire; conferences and participants are their owner's to let go.
  */
 import type { BridgeId, ConferenceId, EndpointId } from '../../protocol/ids.ts';
+import { BridgePool } from './bridge-pool.ts';
 import {
   type Assigned,
   type AssignRequest,
@@ -11,6 +12,7 @@ import {
   type Choose,
   type ConferenceRecord,
   type ParticipantRecord,
+  type PlacementView,
   type Store,
 } from './store.ts';
 
@@ -19,6 +21,8 @@ interface Conference {
   nextEndpoint: number;
   /** By identity, in the order they were placed. */
   readonly participants: Map<string, ParticipantRecord>;
+  /** Participants on each bridge that has any: a join to a meeting of thousands does not count them all. */
+  readonly onBridge: Map<BridgeId, number>;
 }
 
 /**
@@ -26,21 +30,26 @@ interface Conference {
  * does not meet what a bridge still has from before.
  */
 export function createMemoryStore(nowMs: () => number, random: () => number): Store {
-  const bridges = new Map<BridgeId, BridgeRecord>();
+  const bridges = new BridgePool();
+  // Nothing expires before: a join does not look at every bridge's age.
+  let nextExpiryMs = Number.POSITIVE_INFINITY;
   const byRoom = new Map<string, Conference>();
   const byId = new Map<ConferenceId, Conference>();
 
-  function freshBridges(now: number): BridgeRecord[] {
-    for (const [bridgeId, bridge] of bridges) {
-      if (now - bridge.reportedAtMs >= BRIDGE_EXPIRY_MS) bridges.delete(bridgeId);
+  function expireBridges(now: number): void {
+    if (now < nextExpiryMs) return;
+    nextExpiryMs = Number.POSITIVE_INFINITY;
+    for (const { bridgeId, reportedAtMs } of bridges.all) {
+      const expiryMs = reportedAtMs + BRIDGE_EXPIRY_MS;
+      if (now >= expiryMs) bridges.delete(bridgeId);
+      else nextExpiryMs = Math.min(nextExpiryMs, expiryMs);
     }
-    return [...bridges.values()].sort((a, b) => (a.bridgeId < b.bridgeId ? -1 : 1));
   }
 
   function open(room: string, roomSid: string, owner: string): Conference {
     const conferenceId = unusedConferenceId(byId, random);
     const record = { conferenceId, room, roomSid, owner, version: 1, createdAtMs: nowMs() };
-    const conference: Conference = { record, nextEndpoint: 1, participants: new Map() };
+    const conference: Conference = { record, nextEndpoint: 1, participants: new Map(), onBridge: new Map() };
     byRoom.set(room, conference);
     byId.set(conferenceId, conference);
     return conference;
@@ -62,7 +71,8 @@ export function createMemoryStore(nowMs: () => number, random: () => number): St
     if (request.participantsMax > 0 && staying >= request.participantsMax) return { kind: 'room-full' };
 
     const atMs = nowMs();
-    const choice = choose({ atMs, bridges: freshBridges(atMs), inConference: countByBridge(known, replaced) });
+    expireBridges(atMs);
+    const choice = choose(new MemoryView(atMs, bridges, countByBridge(known, replaced)));
     if (choice.bridgeId === null) return { kind: 'no-bridge', choice };
     const conference = known ?? open(request.room, request.createAs!.roomSid, request.owner);
     const participant: ParticipantRecord = {
@@ -75,9 +85,10 @@ export function createMemoryStore(nowMs: () => number, random: () => number): St
       owner: request.owner,
       placedAtMs: atMs,
     };
-    // Deleted first, so that a rejoining identity goes to the end of the order.
-    conference.participants.delete(request.identity);
+    // Removed first, so that a rejoining identity goes to the end of the order.
+    if (replaced !== null) remove(conference, replaced);
     conference.participants.set(request.identity, participant);
+    countOn(conference.onBridge, choice.bridgeId, 1);
     countPlaced(bridges, choice.bridgeId);
     grow(conference);
     return { kind: 'placed', conference: conference.record, participant, replaced, choice };
@@ -87,14 +98,17 @@ export function createMemoryStore(nowMs: () => number, random: () => number): St
     async ping() {},
     async putBridge(report) {
       const bridgeId = report.peer.bridgeId as BridgeId;
-      bridges.set(bridgeId, { bridgeId, report, reportedAtMs: nowMs(), placedSinceReport: 0 });
+      const reportedAtMs = nowMs();
+      bridges.put({ bridgeId, report, reportedAtMs, placedSinceReport: 0 });
+      nextExpiryMs = Math.min(nextExpiryMs, reportedAtMs + BRIDGE_EXPIRY_MS);
     },
     async removeBridge(bridgeId, bootId) {
-      if (bridges.get(bridgeId)?.report.bootId !== bootId) return false;
+      if (bridges.find(bridgeId)?.report.bootId !== bootId) return false;
       return bridges.delete(bridgeId);
     },
     async bridges() {
-      return freshBridges(nowMs());
+      expireBridges(nowMs());
+      return bridges.all;
     },
     async openConference(room, roomSid, owner) {
       return (byRoom.get(room) ?? open(room, roomSid, owner)).record;
@@ -118,7 +132,7 @@ export function createMemoryStore(nowMs: () => number, random: () => number): St
       const conference = byId.get(conferenceId);
       const participant = conference && findEndpoint(conference, endpointId);
       if (conference === undefined || participant === undefined || participant.sid !== sid) return undefined;
-      conference.participants.delete(participant.identity);
+      remove(conference, participant);
       grow(conference);
       return conference.record;
     },
@@ -144,18 +158,44 @@ function unusedConferenceId(taken: ReadonlyMap<ConferenceId, Conference>, random
   }
 }
 
-function countByBridge(conference: Conference | undefined, leaving: ParticipantRecord | null): Map<BridgeId, number> {
-  const counts = new Map<BridgeId, number>();
-  for (const participant of conference?.participants.values() ?? []) {
-    if (participant !== leaving) counts.set(participant.bridgeId, (counts.get(participant.bridgeId) ?? 0) + 1);
+/** `bridges` as a list is made only for who asks: the index is enough for placement. */
+class MemoryView implements PlacementView {
+  readonly atMs: number;
+  readonly inConference: ReadonlyMap<BridgeId, number>;
+  readonly index: BridgePool;
+
+  constructor(atMs: number, index: BridgePool, inConference: ReadonlyMap<BridgeId, number>) {
+    this.atMs = atMs;
+    this.index = index;
+    this.inConference = inConference;
   }
+
+  get bridges(): readonly BridgeRecord[] {
+    return this.index.all;
+  }
+}
+
+function countByBridge(conference: Conference | undefined, leaving: ParticipantRecord | null): Map<BridgeId, number> {
+  const counts = new Map(conference?.onBridge);
+  if (leaving !== null) countOn(counts, leaving.bridgeId, -1);
   return counts;
 }
 
-function countPlaced(bridges: Map<BridgeId, BridgeRecord>, bridgeId: BridgeId): void {
-  const bridge = bridges.get(bridgeId);
+function countOn(counts: Map<BridgeId, number>, bridgeId: BridgeId, change: 1 | -1): void {
+  const count = (counts.get(bridgeId) ?? 0) + change;
+  if (count === 0) counts.delete(bridgeId);
+  else counts.set(bridgeId, count);
+}
+
+function remove(conference: Conference, { identity, bridgeId }: ParticipantRecord): void {
+  conference.participants.delete(identity);
+  countOn(conference.onBridge, bridgeId, -1);
+}
+
+function countPlaced(bridges: BridgePool, bridgeId: BridgeId): void {
+  const bridge = bridges.find(bridgeId);
   if (bridge === undefined) return;
-  bridges.set(bridgeId, { ...bridge, placedSinceReport: bridge.placedSinceReport + 1 });
+  bridges.put({ ...bridge, placedSinceReport: bridge.placedSinceReport + 1 });
 }
 
 function grow(conference: Conference): void {
@@ -170,7 +210,7 @@ function releaseParticipants(conference: Conference, owner: string): void {
   let hasChanged = false;
   for (const participant of conference.participants.values()) {
     if (participant.owner !== owner) continue;
-    conference.participants.delete(participant.identity);
+    remove(conference, participant);
     hasChanged = true;
   }
   if (hasChanged) grow(conference);

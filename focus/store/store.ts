@@ -53,6 +53,20 @@ export interface PlacementView {
   readonly bridges: readonly BridgeRecord[];
   /** Participants of this conference on each bridge; bridges with none are absent. Whoever is being replaced is not counted. */
   readonly inConference: ReadonlyMap<BridgeId, number>;
+  /** The same bridges, indexed, by a store that keeps an index; absent: placement makes one for itself, at the cost of a look at each. */
+  readonly index?: BridgeIndex;
+}
+
+/** Bridges by what placement asks for. Lists are ordered by id and do not change after they were handed out. */
+export interface BridgeIndex {
+  /** All of them. */
+  readonly all: readonly BridgeRecord[];
+  /** Names of the regions that have any. */
+  readonly regions: Iterable<string>;
+  find(bridgeId: BridgeId): BridgeRecord | undefined;
+  inRegion(region: string): readonly BridgeRecord[];
+  /** Bridges that say they run on this machine. */
+  onHost(host: string): readonly BridgeRecord[];
 }
 
 /**

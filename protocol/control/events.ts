@@ -11,10 +11,26 @@ export const LoadSchema = Type.Object({
   endpoints: Type.Integer(),
   conferences: Type.Integer(),
   sources: Type.Integer(),
-  cpu: Type.Number({ description: 'share of one core, 0-1' }),
+  cpu: Type.Number({
+    description: 'share of one core, 0-1: what the bridge used, and what the hypervisor gave to others (steal)',
+  }),
   packetsPerSecond: Type.Number({ description: 'in and out, links included' }),
   bitrateInBps: Type.Number(),
   bitrateOutBps: Type.Number(),
+  eventLoopDelayMs: Type.Optional(
+    Type.Number({ description: 'how late the event loop runs its timers, the median of the last seconds' }),
+  ),
+  scarcest: Type.Optional(
+    Type.String({ maxLength: 32, description: 'the resource whose share the stress is, e.g. cpu or packets' }),
+  ),
+  unsettledEndpoints: Type.Optional(
+    Type.Number({
+      minimum: 0,
+      description:
+        'endpoints put here in the last 20 s, each counted by the part of that time still to come: load that the measures do not show yet',
+    }),
+  ),
+  joinsLastMinute: Type.Optional(Type.Integer({ minimum: 0, description: 'endpoints put here in the last minute' })),
 });
 export type Load = Static<typeof LoadSchema>;
 
@@ -29,6 +45,7 @@ export const BridgeReportSchema = Type.Object({
   ),
   bootId: Type.String({ maxLength: 64, description: 'random, new at each start of the process' }),
   version: Type.String({ maxLength: 64, description: 'of the software' }),
+  upMs: Type.Optional(Type.Number({ minimum: 0, description: 'since the bridge began to serve' })),
   controlUrl: Type.String({ maxLength: 256, description: 'where a focus reaches this bridge: http://host:port' }),
   state: Type.Union([Type.Literal('running'), Type.Literal('draining')]),
   load: LoadSchema,

@@ -2,6 +2,7 @@
 import type { GuardFigures } from './forward/guard.ts';
 import { type ForwardFigures, renderText } from './forward/report.ts';
 import { type LinkFigures, meetsAims, renderText as renderLinkText } from './link/report.ts';
+import { meetsPlacementAims, type PlacementFigures } from './placement-figures.ts';
 
 export interface BenchmarkOptions {
   /** A smaller run, to see whether the benchmark works; its figures are rough. */
@@ -38,6 +39,13 @@ export const BENCHMARKS: readonly Benchmark[] = [
     name: 'join',
     summary: 'ms from connect to the first decoded frame across three regions, p50 and p95 over 30 joins',
     run: async options => (await import('./join.ts')).runJoin(options),
+  },
+  {
+    name: 'placement',
+    summary:
+      'placements per second of one core at 2000 bridges, and how evenly 92 joins in 31 s spread; fails below its aims',
+    run: async options => (await import('./placement.ts')).runPlacement(options),
+    holds: figures => meetsPlacementAims(figures as PlacementFigures),
   },
   {
     name: 'projection',

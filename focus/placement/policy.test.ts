@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { readOverride } from './policy.ts';
+
+test('a room says its own policy in its metadata, beside whatever else is there', () => {
+  const metadata = JSON.stringify({ topic: 'x', causeway: { placement: { kind: 'single', sort_by: 'cpu' } } });
+  assert.deepEqual(readOverride(metadata), { ok: true, override: { kind: 'single', sort_by: 'cpu' } });
+});
+
+test('metadata that is not about placement is nobody’s business', () => {
+  for (const metadata of [
+    '',
+    'plain "causeway" text',
+    '{"a":1}',
+    '{"causeway":{}}',
+    '{"causeway":5}',
+    '["causeway"]',
+  ]) {
+    assert.deepEqual(readOverride(metadata), { ok: true, override: null }, metadata);
+  }
+});
+
+test('what is wrong is said, and what is allowed', () => {
+  const problem = (placement: unknown) => {
+    const read = readOverride(JSON.stringify({ causeway: { placement } }));
+    return read.ok ? undefined : read.problem;
+  };
+  assert.equal(
+    problem({ kind: 'nearest' }),
+    `causeway.placement.kind in the room's metadata is "nearest"; allowed: region, single, least-loaded, last-used, split`,
+  );
+  assert.equal(
+    problem({ sortBy: 'cpu' }),
+    `causeway.placement in the room's metadata has "sortBy"; allowed: kind, sort_by, algorithm`,
+  );
+  assert.equal(problem('single'), `causeway.placement in the room's metadata is not an object`);
+  assert.match(problem({ kind: ['region'] })!, /is \["region"\]/);
+});

@@ -1,0 +1,116 @@
+/**
+ * The rule sets that placement can go by (`placement.kind`), as data: a list of named rules, first match wins. Filters take unfit
+ * bridges out before. README.md has all of it as tables.
+ */
+import type { BridgeRecord } from '../store/store.ts';
+import type { LoadSettings } from './bridge-load.ts';
+import { lackOf } from './bridge-load.ts';
+import type { PolicyKind } from './policy.ts';
+
+/** What rules and filters compare with. */
+export interface RuleContext {
+  readonly atMs: number;
+  readonly settings: LoadSettings & { readonly report_age_ms_max: number };
+  /** Participants of the conference on this bridge. */
+  readonly inConference: (bridge: BridgeRecord) => number;
+  /** Software versions of the conference's bridges; empty for a new conference. */
+  readonly conferenceVersions: ReadonlySet<string>;
+}
+
+export type Condition = (bridge: BridgeRecord, context: RuleContext) => boolean;
+
+export interface Filter {
+  /** What a bridge it takes out is said to be. */
+  readonly name: 'silent' | 'other-version' | 'draining';
+  readonly rejects: Condition;
+  /** A preference gives way when it would leave no bridge. */
+  readonly isPreference: boolean;
+}
+
+export interface Rule {
+  readonly name: string;
+  /** Bridges that have the conference, bridges on the machines of those, or all. */
+  readonly of: 'conference' | 'its-hosts' | 'all';
+  /** Where they are: in the region placed for, in its group, or anywhere. */
+  readonly where: 'region' | 'group' | 'anywhere';
+  readonly needs: Condition;
+  /** Least load, most load, fewest participants of the conference; or nearest to the client's region, and of those the least load. */
+  readonly first: 'least' | 'fullest' | 'fewest' | 'nearest';
+}
+
+/** Bridges that may not be used, or rather not. In this order; each sees what the ones before it left. */
+export const FILTERS: readonly Filter[] = [
+  {
+    name: 'silent',
+    rejects: (bridge, { atMs, settings }) => atMs - bridge.reportedAtMs >= settings.report_age_ms_max,
+    isPreference: false,
+  },
+  {
+    name: 'other-version',
+    rejects: ({ report }, { conferenceVersions }) =>
+      conferenceVersions.size > 0 && !conferenceVersions.has(report.version),
+    isPreference: true,
+  },
+  { name: 'draining', rejects: ({ report }) => report.state === 'draining', isPreference: true },
+];
+
+const hasRoom: Condition = (bridge, context) =>
+  lackOf(bridge, context.inConference(bridge), context.settings) === undefined;
+const isBelowCap: Condition = (bridge, { inConference, settings }) =>
+  inConference(bridge) < settings.participants_per_bridge_max;
+const any: Condition = () => true;
+
+/** When nothing has room, and so at the end of every set: there is no join that a fit bridge would not take. */
+const LEAST_LOADED: Rule = { name: 'least-loaded', of: 'all', where: 'anywhere', needs: any, first: 'least' };
+
+const REGION_RULES: readonly Rule[] = [
+  { name: 'in-conference-in-region', of: 'conference', where: 'region', needs: hasRoom, first: 'least' },
+  { name: 'on-host-in-region', of: 'its-hosts', where: 'region', needs: hasRoom, first: 'least' },
+  { name: 'in-conference-in-group', of: 'conference', where: 'group', needs: hasRoom, first: 'least' },
+  { name: 'in-region', of: 'all', where: 'region', needs: hasRoom, first: 'least' },
+  { name: 'on-host-in-group', of: 'its-hosts', where: 'group', needs: hasRoom, first: 'least' },
+  { name: 'in-group', of: 'all', where: 'group', needs: hasRoom, first: 'least' },
+  { name: 'in-conference-elsewhere', of: 'conference', where: 'anywhere', needs: hasRoom, first: 'nearest' },
+  { name: 'on-host-elsewhere', of: 'its-hosts', where: 'anywhere', needs: hasRoom, first: 'nearest' },
+  { name: 'elsewhere', of: 'all', where: 'anywhere', needs: hasRoom, first: 'nearest' },
+  { name: 'overloaded-in-conference', of: 'conference', where: 'anywhere', needs: isBelowCap, first: 'least' },
+  LEAST_LOADED,
+];
+
+const SINGLE_RULES: readonly Rule[] = [
+  // Whatever its load: that a conference is on one bridge is the point.
+  { name: 'on-its-bridge', of: 'conference', where: 'anywhere', needs: any, first: 'least' },
+  { name: 'in-region', of: 'all', where: 'region', needs: hasRoom, first: 'least' },
+  { name: 'in-group', of: 'all', where: 'group', needs: hasRoom, first: 'least' },
+  { name: 'elsewhere', of: 'all', where: 'anywhere', needs: hasRoom, first: 'nearest' },
+  LEAST_LOADED,
+];
+
+const LEAST_LOADED_RULES: readonly Rule[] = [
+  { name: 'least-loaded-with-room', of: 'all', where: 'anywhere', needs: hasRoom, first: 'least' },
+  LEAST_LOADED,
+];
+
+const LAST_USED_RULES: readonly Rule[] = [
+  { name: 'in-conference-in-region', of: 'conference', where: 'region', needs: hasRoom, first: 'fullest' },
+  { name: 'fullest-in-region', of: 'all', where: 'region', needs: hasRoom, first: 'fullest' },
+  { name: 'in-conference-in-group', of: 'conference', where: 'group', needs: hasRoom, first: 'fullest' },
+  { name: 'fullest-in-group', of: 'all', where: 'group', needs: hasRoom, first: 'fullest' },
+  { name: 'in-conference-elsewhere', of: 'conference', where: 'anywhere', needs: hasRoom, first: 'nearest' },
+  { name: 'elsewhere', of: 'all', where: 'anywhere', needs: hasRoom, first: 'nearest' },
+  LEAST_LOADED,
+];
+
+const SPLIT_RULES: readonly Rule[] = [
+  { name: 'fewest-of-conference', of: 'all', where: 'anywhere', needs: hasRoom, first: 'fewest' },
+  LEAST_LOADED,
+];
+
+/** Every set ends with a rule that any fit bridge matches. */
+export const RULE_SETS: Readonly<Record<PolicyKind, readonly Rule[]>> = {
+  region: REGION_RULES,
+  single: SINGLE_RULES,
+  'least-loaded': LEAST_LOADED_RULES,
+  'last-used': LAST_USED_RULES,
+  split: SPLIT_RULES,
+};

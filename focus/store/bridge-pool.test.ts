@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { BridgeId } from '../../protocol/ids.ts';
+import { BridgePool } from './bridge-pool.ts';
+import type { BridgeRecord } from './store.ts';
+import { sampleReport } from './store-contract.ts';
+
+function bridge(id: string, region: string, host?: string, placedSinceReport = 0): BridgeRecord {
+  const sample = sampleReport(id);
+  const report = { ...sample, peer: { ...sample.peer, region }, ...(host === undefined ? {} : { host }) };
+  return { bridgeId: id as BridgeId, report, reportedAtMs: 0, placedSinceReport };
+}
+
+const someBridge = fc
+  .record({
+    id: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
+    region: fc.constantFrom('eu', 'us'),
+    host: fc.option(fc.constantFrom('h1', 'h2'), { nil: undefined }),
+    placed: fc.nat(5),
+  })
+  .map(({ id, region, host, placed }) => bridge(id, region, host, placed));
+const step = fc.oneof(
+  someBridge.map(record => ({ put: record })),
+  fc.constantFrom('a', 'b', 'c', 'd').map(id => ({ delete: id as BridgeId })),
+);
+
+test('whatever comes, moves and goes, each list is what a filter over all bridges would be, ordered by id', () => {
+  fc.assert(
+    fc.property(fc.array(someBridge, { maxLength: 4 }), fc.array(step, { maxLength: 30 }), (first, steps) => {
+      const expected = new Map(first.map(each => [each.bridgeId, each]));
+      const pool = new BridgePool(expected.values());
+      for (const each of steps) {
+        if ('put' in each) {
+          pool.put(each.put);
+          expected.set(each.put.bridgeId, each.put);
+        } else assert.equal(pool.delete(each.delete), expected.delete(each.delete));
+        const all = [...expected.values()].sort((a, b) => (a.bridgeId < b.bridgeId ? -1 : 1));
+        const inRegion = (region: string) => all.filter(({ report }) => report.peer.region === region);
+        assert.deepEqual(pool.all, all);
+        assert.deepEqual(
+          [...pool.regions].sort(),
+          ['eu', 'us'].filter(region => inRegion(region).length > 0),
+        );
+        for (const region of ['eu', 'us']) assert.deepEqual(pool.inRegion(region), inRegion(region));
+        for (const host of ['h1', 'h2']) {
+          assert.deepEqual(
+            pool.onHost(host),
+            all.filter(({ report }) => report.host === host),
+          );
+        }
+        for (const { bridgeId } of all) assert.equal(pool.find(bridgeId), expected.get(bridgeId));
+      }
+    }),
+  );
+});
+
+test('a list that was handed out stays as it was', () => {
+  const pool = new BridgePool([bridge('a', 'eu', 'h'), bridge('b', 'eu', 'h')]);
+  const before = [pool.all, pool.inRegion('eu'), pool.onHost('h')];
+  const copies = structuredClone(before);
+  pool.put(bridge('a', 'eu', 'h', 7));
+  pool.put(bridge('c', 'eu', 'h'));
+  pool.delete('b' as BridgeId);
+  assert.deepEqual(before, copies);
+});

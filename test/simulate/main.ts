@@ -1,0 +1,56 @@
+/** `npm run simulate -- --help`. Exit code 0: done; 2: bad arguments. */
+import { writeFileSync } from 'node:fs';
+import { type Command, readCommandLine, USAGE, UsageError } from './command-line.ts';
+import { DEPLOYMENTS } from './deployments.ts';
+import { placementDefaults } from './placement-defaults.ts';
+import { plotResults } from './plot.ts';
+import { GROUPS } from './regions.ts';
+import { renderTable } from './report.ts';
+import { loadRoundTrips } from './round-trips.ts';
+import { type Result, type SimulationOptions, simulate } from './simulate.ts';
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  let command: Command | undefined;
+  try {
+    command = readCommandLine(args);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`${error.message}\nnpm run simulate -- --help tells all options.\n`);
+    return 2;
+  }
+  if (command === undefined) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const options = optionsOf(command);
+  const roundTrips = loadRoundTrips();
+  const results: Result[] = [];
+  for (const deployment of DEPLOYMENTS) {
+    process.stderr.write(`${deployment.name}: ${deployment.about}\n`);
+    results.push(await simulate(options, deployment, roundTrips, line => process.stderr.write(`${line}\n`)));
+  }
+  if (command.svg !== null) writeFileSync(command.svg, plotResults(results, aboutRun(command)));
+  process.stdout.write(command.isJson ? `${JSON.stringify({ command, results })}\n` : renderTable(results));
+  return 0;
+}
+
+/** The focus's own defaults, with the groups an operator of such a network would have. */
+function optionsOf(command: Command): SimulationOptions {
+  const { seed, participants, bridges, hours, startHour, policy, flashCrowd, lostRegion, drainShare } = command;
+  return {
+    seed,
+    participants,
+    bridges,
+    hours,
+    startHour,
+    settings: { ...placementDefaults(), ...policy, region_groups: GROUPS },
+    incidents: { flashCrowd, lostRegion, drainShare },
+  };
+}
+
+function aboutRun({ participants, bridges, hours, policy, seed }: Command): string {
+  const people = participants.toLocaleString('en-US');
+  return `${people} people, ${bridges} bridges, ${hours} h, ${policy.kind} by ${policy.sort_by} (${policy.algorithm}), seed ${seed}`;
+}
