@@ -23,6 +23,15 @@ const RegionSchema = Type.Object(
   { additionalProperties: false },
 );
 
+const JwksSchema = Type.Object(
+  {
+    issuer: Type.String({ minLength: 1, maxLength: 512 }),
+    url: Type.String({ pattern: '^https?://', maxLength: 2048 }),
+    audience: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })),
+  },
+  { additionalProperties: false },
+);
+
 export const FocusConfigSchema = Type.Object(
   {
     focus_id: Type.String({
@@ -57,6 +66,21 @@ export const FocusConfigSchema = Type.Object(
         description: 'API key to secret, at least one; 32 characters or more for a secret outside development',
       },
     ),
+    key_file: Type.String({
+      default: '',
+      description: 'YAML file with more API keys (key: secret), read again when it changes; not readable by others',
+    }),
+    key_file_interval_ms: milliseconds(
+      5_000,
+      100,
+      3_600_000,
+      'the key file is looked at this often: a key is in use, or out of it, that long after the file says so',
+    ),
+    jwks: Type.Array(JwksSchema, {
+      maxItems: 64,
+      default: [],
+      description: 'issuers whose tokens are accepted as well, signed RS256 or ES256 with a key of their JWKS',
+    }),
     region: Type.String({
       ...regionName,
       default: 'default',
@@ -207,6 +231,32 @@ export const FocusConfigSchema = Type.Object(
           'regions near enough to each other to stand in before any other does, e.g. [[us-east, us-central]]',
       }),
     }),
+    webhook: group({
+      urls: Type.Array(Type.String({ pattern: '^https?://', maxLength: 2048 }), {
+        maxItems: 16,
+        default: [],
+        description: 'each is sent every event of rooms, participants and tracks; none: no webhooks',
+      }),
+      api_key: Type.String({
+        default: '',
+        description: 'API key whose secret signs webhooks: receivers verify them with it; required with urls',
+      }),
+      queue_max: Type.Integer({
+        minimum: 1,
+        maximum: 1_000_000,
+        default: 10_000,
+        description: 'events waiting for one URL; further ones are dropped, and the next to arrive says how many',
+      }),
+      event_age_ms_max: milliseconds(
+        600_000,
+        1_000,
+        86_400_000,
+        'an event that could not be delivered by then is dropped',
+      ),
+      request_timeout_ms: milliseconds(5_000, 50, 60_000, 'a receiver that takes longer has failed this time'),
+      retry_delay_ms_min: milliseconds(200, 1, 60_000, 'pause before the first retry; it doubles from there'),
+      retry_delay_ms_max: milliseconds(30_000, 1, 3_600_000, 'longest pause between retries'),
+    }),
     logging: group({
       level: Type.Union(
         [
@@ -222,9 +272,7 @@ export const FocusConfigSchema = Type.Object(
     redis: refused('this version keeps its state in memory, so there is exactly one focus; leave redis out'),
     rtc: refused("media is the bridges' business: set rtc.* in the configuration of each bridge"),
     turn: refused('there is no TURN server; clients must reach the UDP port of the bridges'),
-    webhook: refused('webhooks are not sent by this version'),
     node_selector: refused('placement.* has the settings of placement, and regions the coordinates'),
-    key_file: refused('give the keys in keys, or in the environment variable CAUSEWAY_KEYS'),
     prometheus_port: refused('metrics are at /metrics of port'),
   },
   { additionalProperties: false },

@@ -54,6 +54,7 @@ const table = {
   'not-supported': row(501, 'unimplemented', 'this method is not supported'),
   'too-many-bridges': row(503, 'resource_exhausted', 'this focus knows too many bridges already'),
   'no-bridge': row(503, 'unavailable', 'no bridge can take a participant now'),
+  'issuer-unavailable': row(503, 'unavailable', "the keys of the token's issuer cannot be fetched"),
   'store-unavailable': row(503, 'unavailable', 'the shared state cannot be reached'),
   'shutting-down': row(503, 'unavailable', 'this focus is shutting down'),
   internal: row(500, 'internal', 'internal error'),

@@ -17,6 +17,8 @@ import { listenOn } from './io/listeners.ts';
 import { registerPathsRoute } from './io/paths-route.ts';
 import { createRegionFinder } from './io/region-finder.ts';
 import { registerSignalRoutes } from './io/signal-routes.ts';
+import { createTokenKeySource } from './io/token-key-source.ts';
+import { createWebhookSender } from './io/webhook-sender.ts';
 import { createFocusMetrics } from './metrics.ts';
 import { createPlacements } from './placement/placements.ts';
 import { createRegionDistances } from './placement/region-distance.ts';
@@ -34,6 +36,8 @@ export interface RunningFocus {
 
 /** Of a request's headers: a join request with an offer in it is part of the URL. LiveKit's server allows 1 MiB. */
 const HEADER_BYTES_MAX = 1 << 20;
+/** The last events are those of the rooms that end with the focus. */
+const WEBHOOKS_WAIT_MS = 500;
 /** Sockets that have not closed by themselves so long after everybody was told to leave are cut. */
 const GOODBYE_MS = 500;
 
@@ -42,6 +46,15 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
   const nowMs = () => Date.now();
   const random: Random = { uint32: () => randomBytes(4).readUInt32BE() };
   const metrics = createFocusMetrics({ focus: config.focus_id });
+  const keys = await createTokenKeySource({ config, registry: metrics.registry, log });
+  const webhooks = createWebhookSender({
+    config: config.webhook,
+    keys,
+    registry: metrics.registry,
+    log,
+    random,
+    nowMs,
+  });
   const store = createMemoryStore(nowMs, () => random.uint32() / 0x1_0000_0000);
   const distances = createRegionDistances(config.regions);
   const placements = createPlacements({
@@ -71,6 +84,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     bridges,
     distances,
     metrics,
+    onNotice: notice => webhooks.notify(notice),
     log,
     random,
     nowMs,
@@ -97,6 +111,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
   });
   await registerApi(app, {
     config,
+    keys,
     rooms: createRooms(host),
     store,
     placements,
@@ -105,11 +120,11 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     nowMs,
     version: packageJson.version,
   });
-  await registerPathsRoute(app, { keys: config.keys, room: name => host.room(name), nowMs });
+  await registerPathsRoute(app, { keys, room: name => host.room(name), nowMs });
   await app.register(async scope =>
     registerSignalRoutes(scope, {
       rules: {
-        keys: config.keys,
+        keys,
         settings: host.settings,
         roomNameCharactersMax: config.limit.max_room_name_length,
         identityCharactersMax: config.limit.max_participant_identity_length,
@@ -120,7 +135,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
         host,
         placements,
         store,
-        keys: config.keys,
+        keys,
         tokenLifetimeSeconds: config.signal.token_lifetime,
         metrics,
         log,
@@ -150,6 +165,8 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     isClosing = true;
     bridges.close();
     await host.close();
+    await webhooks.close(WEBHOOKS_WAIT_MS);
+    keys.close();
   }
 
   try {

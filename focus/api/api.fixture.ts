@@ -11,6 +11,7 @@ import { createRegionDistances } from '../placement/region-distance.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 import type { Store } from '../store/store.ts';
 import { registerApi } from './register-api.ts';
+import { secretKeys } from './token-keys.ts';
 
 export const API_KEY = 'devkey';
 export const API_SECRET = 'secret';
@@ -67,7 +68,18 @@ export async function startApi(rooms: Rooms, replacement?: Partial<Store>): Prom
   const placements = createPlacements({ store, metrics, distances, focusId: 'focus-1', settings: config.placement });
   const app = fastify();
   app.addHook('onClose', async () => bridges.close());
-  await registerApi(app, { config, rooms, store, placements, bridges, metrics, nowMs: Date.now, version: '0.1.0' });
+  const keys = secretKeys(config.keys);
+  await registerApi(app, {
+    config,
+    keys,
+    rooms,
+    store,
+    placements,
+    bridges,
+    metrics,
+    nowMs: Date.now,
+    version: '0.1.0',
+  });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   return { app, url, store, placements, metrics, heard };
 }

@@ -11,10 +11,12 @@ import type { Placements } from '../placement/placement.ts';
 import type { Store } from '../store/store.ts';
 import { registerAdminRoutes } from './admin-routes.ts';
 import { registerHealthRoutes } from './health-routes.ts';
+import type { TokenKeys } from './token-keys.ts';
 import { registerTwirpRoutes } from './twirp-routes.ts';
 
 export interface ApiOptions {
-  readonly config: Pick<FocusConfig, 'keys' | 'control' | 'limit' | 'placement'>;
+  readonly config: Pick<FocusConfig, 'control' | 'limit' | 'placement'>;
+  readonly keys: TokenKeys;
   readonly rooms: Rooms;
   readonly store: Store;
   readonly placements: Placements;

@@ -9,9 +9,11 @@ import { asFocusError, FocusError } from '../errors.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import { tokenOf, verifyAccessToken } from './access-token.ts';
 import { ROOM_SERVICE, type RpcBody } from './room-service.ts';
+import type { TokenKeys } from './token-keys.ts';
 
 export interface TwirpOptions {
-  readonly config: Pick<FocusConfig, 'keys' | 'limit'>;
+  readonly config: Pick<FocusConfig, 'limit'>;
+  readonly keys: TokenKeys;
   readonly rooms: Rooms;
   readonly metrics: Pick<FocusMetrics, 'apiCalls'>;
   readonly nowMs: () => number;
@@ -21,7 +23,7 @@ const PATH = '/twirp/livekit.RoomService/';
 
 /** Adds the routes to `app`, which must be a scope of its own: body parsers and error form change for all of it. */
 export function registerTwirpRoutes(app: FastifyInstance, options: TwirpOptions): void {
-  const { config, rooms, metrics, nowMs } = options;
+  const { config, keys, rooms, metrics, nowMs } = options;
   app.removeAllContentTypeParsers();
   for (const type of ['application/json', 'application/protobuf']) {
     app.addContentTypeParser(type, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
@@ -40,7 +42,7 @@ export function registerTwirpRoutes(app: FastifyInstance, options: TwirpOptions)
     const method = Object.hasOwn(ROOM_SERVICE, methodOf(request)) ? ROOM_SERVICE[methodOf(request)] : undefined;
     if (request.method !== 'POST' || method === undefined) throw new FocusError('route-not-found');
     const body = bodyOf(request);
-    const token = await verifyAccessToken(config.keys, tokenOf(request.headers.authorization, undefined), nowMs());
+    const token = await verifyAccessToken(keys, tokenOf(request.headers.authorization, undefined), nowMs());
     const answer = await method.call(rooms, token.video, body);
     metrics.apiCalls.inc({ method: methodOf(request), code: 'ok' });
     return send(reply, body.kind, answer);

@@ -5,6 +5,7 @@ import type { BridgeEvent } from '../../protocol/control/events.ts';
 import { type BridgeId, type ConferenceId, type EndpointId, parseId } from '../../protocol/ids.ts';
 import { handleBridgeEvent } from '../conference/bridge-events.ts';
 import { handleSignalLost, leave } from '../conference/joining.ts';
+import type { Notice } from '../conference/notice.ts';
 import type { Participant } from '../conference/participant.ts';
 import { newSid, type Random } from '../conference/random.ts';
 import { Room, type RoomProperties, type RoomSettings } from '../conference/room.ts';
@@ -32,6 +33,8 @@ export interface ConferenceHostOptions {
   /** Told of each round trip that bridges measure between them. */
   readonly distances: Pick<RegionDistances, 'noteRtt'>;
   readonly metrics: FocusMetrics;
+  /** Told of rooms, participants and tracks that come and go. */
+  readonly onNotice: (notice: Notice) => void;
   readonly log: Logger;
   readonly random: Random;
   readonly nowMs: () => number;
@@ -116,11 +119,12 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     const { conferenceId, room: name, roomSid: sid, createdAtMs } = conference;
     const known = this.directory.withConference(conferenceId);
     if (known !== undefined) return known;
-    const { settings, random, metrics, log } = this.#options;
+    const { settings, random, metrics, log, onNotice } = this.#options;
     const room = new Room({ name, sid, conferenceId, createdAtMs }, { ...properties }, settings, random, this.nowMs());
     this.directory.add(room);
     metrics.rooms.inc();
     log.info({ room: name, roomSid: sid }, 'room created');
+    onNotice({ event: 'room_started', room: room.info() });
     return room;
   }
 
@@ -135,6 +139,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     this.directory.remove(room);
     metrics.rooms.dec();
     log.info({ room: name, roomSid: sid, reason: DisconnectReason[reason] }, 'room closed');
+    this.#options.onNotice({ event: 'room_finished', room: room.info() });
   }
 
   async sendMessage(room: Room, kind: 'reliable' | 'lossy', packet: Uint8Array, destinations: string[]): Promise<void> {
@@ -203,6 +208,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     for (const room of this.directory.all()) {
       this.#emptyRoom(room, DisconnectReason.SERVER_SHUTDOWN, LeaveRequest_Action.DISCONNECT);
       this.directory.remove(room);
+      this.#options.onNotice({ event: 'room_finished', room: room.info() });
     }
     const { store, focusId, links } = this.#options;
     const deadlineMs = this.nowMs() + CLOSE_WAIT_MS;

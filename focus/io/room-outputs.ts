@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { withPeers } from '../conference/conference-spec.ts';
 import { leave } from '../conference/joining.ts';
 import { handleTransport } from '../conference/negotiating.ts';
+import type { Notice } from '../conference/notice.ts';
 import type { Participant } from '../conference/participant.ts';
 import type { Room } from '../conference/room.ts';
 import type { RoomOutput } from '../conference/room-output.ts';
@@ -22,6 +23,7 @@ export interface RoomOutputsOptions {
   readonly nowMs: () => number;
   /** Called after a bridge's answer has changed a room. */
   readonly apply: (room: Room) => void;
+  readonly onNotice: (notice: Notice) => void;
   /** For work whose failure is only to be logged. */
   readonly inBackground: (work: Promise<unknown>, trouble: string) => void;
 }
@@ -59,6 +61,9 @@ export class RoomOutputs {
         break;
       case 'conference-removed':
         links.link(output.bridgeId)?.removeConference(conferenceId);
+        break;
+      case 'notice':
+        this.#options.onNotice(output.notice);
         break;
       case 'tracks':
         metrics.tracks.inc({ kind: 'audio' }, output.audio);

@@ -2,6 +2,7 @@
 import { DisconnectReason, LeaveRequest, LeaveRequest_Action, type SignalRequest } from '@livekit/protocol';
 import type { Logger } from 'pino';
 import { type AccessToken, refreshAccessToken } from '../api/access-token.ts';
+import type { TokenKeys } from '../api/token-keys.ts';
 import { join, resume } from '../conference/joining.ts';
 import type { Participant, ParticipantInit } from '../conference/participant.ts';
 import { permissionClaims, permissionsOf } from '../conference/permissions.ts';
@@ -20,7 +21,7 @@ export interface SessionOpenerOptions {
   readonly host: ConferenceHost;
   readonly placements: Placements;
   readonly store: Store;
-  readonly keys: Readonly<Record<string, string>>;
+  readonly keys: TokenKeys;
   readonly tokenLifetimeSeconds: number;
   readonly metrics: FocusMetrics;
   readonly log: Logger;

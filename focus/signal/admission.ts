@@ -1,6 +1,7 @@
 /** Who may open a signalling socket, and with what: checked before the upgrade, answered as LiveKit's server answers. */
 import { ClientInfo, type JoinRequest } from '@livekit/protocol';
 import { type AccessToken, tokenOf, type VideoGrant, verifyAccessToken } from '../api/access-token.ts';
+import type { TokenKeys } from '../api/token-keys.ts';
 import { mergeAttributes, profileProblem } from '../conference/profile.ts';
 import type { RoomSettings } from '../conference/room.ts';
 import { FocusError } from '../errors.ts';
@@ -14,7 +15,7 @@ export interface AdmissionRequest {
 }
 
 export interface AdmissionRules {
-  readonly keys: Readonly<Record<string, string>>;
+  readonly keys: TokenKeys;
   readonly settings: RoomSettings;
   readonly roomNameCharactersMax: number;
   readonly identityCharactersMax: number;
