@@ -12,6 +12,7 @@ const bytes = (byDefault: number, maximum: number, description: string) =>
   Type.Integer({ minimum: 1, maximum, default: byDefault, unit: 'bytes', description });
 const characters = (byDefault: number, description: string) =>
   Type.Integer({ minimum: 1, maximum: 1024, default: byDefault, unit: 'characters', description });
+const count = (description: string) => Type.Integer({ minimum: 0, maximum: 10_000_000, default: 0, description });
 const regionName = { pattern: '^[a-z0-9-]{1,32}$' };
 
 const RegionSchema = Type.Object(
@@ -143,6 +144,27 @@ export const FocusConfigSchema = Type.Object(
         'largest signalling frame of a client; an offer is some 20 kB',
       ),
       max_api_request_body_size: bytes(10_485_760, 104_857_600, 'largest body of an HTTP request'),
+      joins_per_second_per_address: Type.Number({
+        minimum: 0,
+        maximum: 100_000,
+        default: 50,
+        description:
+          'joins from one client address (an IPv6 /64 is one), 0: no limit; an office behind one address joins together. A trusted proxy without X-Forwarded-For is not limited',
+      }),
+      joins_per_second_per_key: Type.Number({
+        minimum: 0,
+        maximum: 100_000,
+        default: 0,
+        description: 'joins with tokens of one API key, 0: no limit',
+      }),
+      rooms_per_key: count('rooms on this focus opened with tokens of one API key, 0: no limit'),
+      participants_per_key: count('participants on this focus with tokens of one API key, 0: no limit'),
+      idle_socket_timeout_ms: milliseconds(
+        60_000,
+        1_000,
+        3_600_000,
+        'a connection on which nothing moves for so long is closed; signalling sockets have signal.ping_timeout instead',
+      ),
     }),
     signal: group({
       ping_interval: seconds(5, 'clients are told to ping this often, so that a dead socket shows'),

@@ -51,6 +51,7 @@ const table = {
   'body-too-large': row(413, 'malformed', 'the body is larger than the limit'),
   'room-full': row(429, 'resource_exhausted', 'room has exceeded its max participants'),
   'too-many-joins': row(429, 'resource_exhausted', 'too many joins, try again'),
+  'limit-exceeded': row(429, 'resource_exhausted', 'a limit of this server is reached'),
   'not-supported': row(501, 'unimplemented', 'this method is not supported'),
   'too-many-bridges': row(503, 'resource_exhausted', 'this focus knows too many bridges already'),
   'no-bridge': row(503, 'unavailable', 'no bridge can take a participant now'),

@@ -12,6 +12,7 @@ import type { FocusConfig } from './config.ts';
 import { errorBody, FocusError } from './errors.ts';
 import { BridgeLinks } from './io/bridge-links.ts';
 import { watchBridges } from './io/bridge-watch.ts';
+import { createAddressFinder } from './io/client-address.ts';
 import { ConferenceHost } from './io/conference-host.ts';
 import { listenOn } from './io/listeners.ts';
 import { registerPathsRoute } from './io/paths-route.ts';
@@ -19,6 +20,7 @@ import { createRegionFinder } from './io/region-finder.ts';
 import { registerSignalRoutes } from './io/signal-routes.ts';
 import { createTokenKeySource } from './io/token-key-source.ts';
 import { createWebhookSender } from './io/webhook-sender.ts';
+import { type LimitSettings, Limits } from './limits/limits.ts';
 import { createFocusMetrics } from './metrics.ts';
 import { createPlacements } from './placement/placements.ts';
 import { createRegionDistances } from './placement/region-distance.ts';
@@ -55,6 +57,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     random,
     nowMs,
   });
+  const limits = new Limits({ settings: limitSettings(config), metrics, nowMs: nowMs() });
   const store = createMemoryStore(nowMs, () => random.uint32() / 0x1_0000_0000);
   const distances = createRegionDistances(config.regions);
   const placements = createPlacements({
@@ -84,7 +87,10 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     bridges,
     distances,
     metrics,
-    onNotice: notice => webhooks.notify(notice),
+    onNotice: notice => {
+      limits.handleNotice(notice);
+      webhooks.notify(notice);
+    },
     log,
     random,
     nowMs,
@@ -98,6 +104,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
       { level: log.level === 'info' ? 'warn' : log.level, serializers: { req: withoutQuery } },
     ) as FastifyBaseLogger,
     bodyLimit: config.limit.max_api_request_body_size,
+    connectionTimeout: config.limit.idle_socket_timeout_ms,
     http: { maxHeaderSize: HEADER_BYTES_MAX },
     routerOptions: { maxParamLength: 1024, ignoreDuplicateSlashes: true },
   });
@@ -112,6 +119,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
   await registerApi(app, {
     config,
     keys,
+    limits,
     rooms: createRooms(host),
     store,
     placements,
@@ -136,6 +144,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
         placements,
         store,
         keys,
+        limits,
         tokenLifetimeSeconds: config.signal.token_lifetime,
         metrics,
         log,
@@ -149,7 +158,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
       },
       regions,
       metrics,
-      joinsPerSecond: config.signal.joins_per_second,
+      addressOf: createAddressFinder(config.trusted_proxies),
       log,
       nowMs,
       isClosing: () => isClosing,
@@ -171,7 +180,8 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
 
   try {
     const { bind_addresses: addresses, port } = config;
-    const listeners = await listenOn(app, { addresses, port, headerBytesMax: HEADER_BYTES_MAX });
+    const idleTimeoutMs = config.limit.idle_socket_timeout_ms;
+    const listeners = await listenOn(app, { addresses, port, headerBytesMax: HEADER_BYTES_MAX, idleTimeoutMs });
     const { url } = listeners;
     log.info({ url, region: config.region }, 'focus is up');
     const close = async () => {
@@ -199,6 +209,16 @@ function roomSettings(config: FocusConfig): RoomSettings {
     pingIntervalSeconds: config.signal.ping_interval,
     pingTimeoutSeconds: config.signal.ping_timeout,
     version: packageJson.version,
+  };
+}
+
+function limitSettings({ limit, signal }: FocusConfig): LimitSettings {
+  return {
+    joinsPerSecond: signal.joins_per_second,
+    joinsPerSecondPerAddress: limit.joins_per_second_per_address,
+    joinsPerSecondPerKey: limit.joins_per_second_per_key,
+    roomsPerKey: limit.rooms_per_key,
+    participantsPerKey: limit.participants_per_key,
   };
 }
 

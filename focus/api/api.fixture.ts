@@ -5,6 +5,7 @@ import { AccessToken, type VideoGrant } from 'livekit-server-sdk';
 import type { Answer, Rooms } from '../conference/rooms.ts';
 import { readFocusConfig } from '../config.ts';
 import { watchBridges } from '../io/bridge-watch.ts';
+import { Limits } from '../limits/limits.ts';
 import { createFocusMetrics } from '../metrics.ts';
 import { createPlacements } from '../placement/placements.ts';
 import { createRegionDistances } from '../placement/region-distance.ts';
@@ -69,9 +70,12 @@ export async function startApi(rooms: Rooms, replacement?: Partial<Store>): Prom
   const app = fastify();
   app.addHook('onClose', async () => bridges.close());
   const keys = secretKeys(config.keys);
+  const unlimited = { joinsPerSecondPerAddress: 0, joinsPerSecondPerKey: 0, roomsPerKey: 0, participantsPerKey: 0 };
+  const limits = new Limits({ settings: { joinsPerSecond: 1, ...unlimited }, metrics, nowMs: 0 });
   await registerApi(app, {
     config,
     keys,
+    limits,
     rooms,
     store,
     placements,

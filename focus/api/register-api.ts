@@ -6,6 +6,7 @@ import type { Rooms } from '../conference/rooms.ts';
 import type { FocusConfig } from '../config.ts';
 import { asFocusError, errorBody } from '../errors.ts';
 import type { BridgeWatch } from '../io/bridge-watch.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import type { Placements } from '../placement/placement.ts';
 import type { Store } from '../store/store.ts';
@@ -18,6 +19,7 @@ export interface ApiOptions {
   readonly config: Pick<FocusConfig, 'control' | 'limit' | 'placement'>;
   readonly keys: TokenKeys;
   readonly rooms: Rooms;
+  readonly limits: Limits;
   readonly store: Store;
   readonly placements: Placements;
   readonly bridges: BridgeWatch;

@@ -23,7 +23,8 @@ import {
 } from '@livekit/protocol';
 import type { Answer, Rooms } from '../conference/rooms.ts';
 import { FocusError } from '../errors.ts';
-import type { VideoGrant } from './access-token.ts';
+import type { Limits } from '../limits/limits.ts';
+import type { AccessToken, VideoGrant } from './access-token.ts';
 
 /** What the wire layer needs of a generated message. */
 export interface WireMessage {
@@ -38,8 +39,15 @@ interface MessageType<T> {
 
 /** One method, its request type closed over: bytes in, message out. Throws FocusError for every refusal. */
 export interface RpcMethod {
-  /** Decodes, checks the grant, does it. `grant` null: the token has no `video` claim. */
-  call(rooms: Rooms, grant: VideoGrant | null, body: RpcBody): Promise<WireMessage>;
+  /** Decodes, checks the grant, does it. */
+  call(context: RpcContext, body: RpcBody): Promise<WireMessage>;
+}
+
+/** On what a call works, and who calls. */
+export interface RpcContext {
+  readonly rooms: Rooms;
+  readonly limits: Pick<Limits, 'holdRoom'>;
+  readonly token: AccessToken;
 }
 
 export type RpcBody =
@@ -54,7 +62,15 @@ const isAdmin: Allows<{ readonly room: string }> = (grant, { room }) => grant.ro
 
 /** By method name, as it stands in the path `/twirp/livekit.RoomService/<Method>`. */
 export const ROOM_SERVICE: Readonly<Record<string, RpcMethod>> = {
-  CreateRoom: method(CreateRoomRequest, mayCreate, async (rooms, request) => unwrap(await rooms.createRoom(request))),
+  CreateRoom: method(CreateRoomRequest, mayCreate, async (rooms, request, { limits, token }) => {
+    const isOpen = rooms.listRooms([request.name]).length > 0;
+    const held = isOpen ? undefined : limits.holdRoom(token.apiKey, request.name);
+    try {
+      return unwrap(await rooms.createRoom(request));
+    } finally {
+      held?.release();
+    }
+  }),
   ListRooms: method(
     ListRoomsRequest,
     mayList,
@@ -106,13 +122,14 @@ const NONCE_BYTES = 16;
 function method<T>(
   type: MessageType<T>,
   allows: Allows<T>,
-  run: (rooms: Rooms, request: T) => WireMessage | Promise<WireMessage>,
+  run: (rooms: Rooms, request: T, context: RpcContext) => WireMessage | Promise<WireMessage>,
 ): RpcMethod {
   return {
-    async call(rooms, grant, body) {
+    async call(context, body) {
       const request = decode(type, body);
+      const grant = context.token.video;
       if (grant === null || !allows(grant, request)) throw new FocusError('permission-denied');
-      return run(rooms, request);
+      return run(context.rooms, request, context);
     },
   };
 }

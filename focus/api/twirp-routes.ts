@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Rooms } from '../conference/rooms.ts';
 import type { FocusConfig } from '../config.ts';
 import { asFocusError, FocusError } from '../errors.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import { tokenOf, verifyAccessToken } from './access-token.ts';
 import { ROOM_SERVICE, type RpcBody } from './room-service.ts';
@@ -15,6 +16,7 @@ export interface TwirpOptions {
   readonly config: Pick<FocusConfig, 'limit'>;
   readonly keys: TokenKeys;
   readonly rooms: Rooms;
+  readonly limits: Limits;
   readonly metrics: Pick<FocusMetrics, 'apiCalls'>;
   readonly nowMs: () => number;
 }
@@ -23,7 +25,7 @@ const PATH = '/twirp/livekit.RoomService/';
 
 /** Adds the routes to `app`, which must be a scope of its own: body parsers and error form change for all of it. */
 export function registerTwirpRoutes(app: FastifyInstance, options: TwirpOptions): void {
-  const { config, keys, rooms, metrics, nowMs } = options;
+  const { config, keys, rooms, limits, metrics, nowMs } = options;
   app.removeAllContentTypeParsers();
   for (const type of ['application/json', 'application/protobuf']) {
     app.addContentTypeParser(type, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
@@ -43,7 +45,7 @@ export function registerTwirpRoutes(app: FastifyInstance, options: TwirpOptions)
     if (request.method !== 'POST' || method === undefined) throw new FocusError('route-not-found');
     const body = bodyOf(request);
     const token = await verifyAccessToken(keys, tokenOf(request.headers.authorization, undefined), nowMs());
-    const answer = await method.call(rooms, token.video, body);
+    const answer = await method.call({ rooms, limits, token }, body);
     metrics.apiCalls.inc({ method: methodOf(request), code: 'ok' });
     return send(reply, body.kind, answer);
   });

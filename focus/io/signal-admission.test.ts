@@ -149,7 +149,7 @@ test('joins over the limit are refused with 429, and leave nothing', async () =>
   await withFocus({ 'signal.joins_per_second': 1 }, async ({ focus: { url }, assertNothingLeft }) => {
     const first = await SignalClient.join(url, 'first');
     const refused = await refusal(signalUrl(url, await accessToken({ identity: 'second' })));
-    assert.deepEqual(refused, { status: 429, text: 'too many joins, try again' });
+    assert.deepEqual(refused, { status: 429, text: 'too many joins, try again: signal.joins_per_second is 1' });
     first.close();
     await assertNothingLeft();
   });

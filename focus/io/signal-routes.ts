@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { asFocusError, FocusError } from '../errors.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import { type Admission, type AdmissionRequest, type AdmissionRules, admit, admitOlder } from '../signal/admission.ts';
-import { TokenBucket } from '../signal/token-bucket.ts';
+import type { AddressFinder } from './client-address.ts';
 import type { RegionFinder } from './region-finder.ts';
 import { openSession, type SessionOpenerOptions } from './session-opener.ts';
 import { SignalSocket, type SignalSocketOptions } from './signal-socket.ts';
@@ -15,7 +15,7 @@ export interface SignalRoutesOptions {
   readonly socket: SignalSocketOptions;
   readonly regions: RegionFinder;
   readonly metrics: FocusMetrics;
-  readonly joinsPerSecond: number;
+  readonly addressOf: AddressFinder;
   readonly log: Logger;
   readonly nowMs: () => number;
   /** True once the focus has begun to shut down: nobody is let in. */
@@ -28,7 +28,6 @@ const OLDER_PROTOCOL =
 
 export function registerSignalRoutes(app: FastifyInstance, options: SignalRoutesOptions): void {
   const { rules, regions, metrics, nowMs } = options;
-  const joins = new TokenBucket(options.joinsPerSecond, Math.max(1, options.joinsPerSecond), nowMs());
   const admissions = new WeakMap<FastifyRequest, Admission>();
 
   app.route({
@@ -42,7 +41,7 @@ export function registerSignalRoutes(app: FastifyInstance, options: SignalRoutes
       try {
         if (options.isClosing()) throw new FocusError('shutting-down');
         const admission = await admit(rules, admissionRequest(request), nowMs());
-        if (!admission.request.reconnect && !joins.take(nowMs())) throw new FocusError('too-many-joins');
+        if (!admission.request.reconnect) checkLimits(admission, request);
         admissions.set(request, admission);
       } catch (error) {
         metrics.joinsRefused.inc({ reason: asFocusError(error).code });
@@ -66,6 +65,12 @@ export function registerSignalRoutes(app: FastifyInstance, options: SignalRoutes
   // SDKs come here when they are told that the room does not exist (404), or are too old: both are to learn the real reason.
   app.get('/rtc/validate', (request, reply) => validate(options.log, reply, () => refuseOlder(request)));
   app.get('/rtc', (request, reply) => validate(options.log, reply, () => refuseOlder(request)));
+
+  function checkLimits({ token: { apiKey }, room }: Admission, request: FastifyRequest): void {
+    const { limits } = options.sessions;
+    limits.join(nowMs(), { apiKey, address: options.addressOf(request) });
+    limits.check(apiKey, room, rules.hasRoom(room));
+  }
 
   async function open(socket: SignalSocket, admission: Admission, request: FastifyRequest): Promise<void> {
     const region = regions.find({
