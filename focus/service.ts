@@ -24,6 +24,7 @@ import { type LimitSettings, Limits } from './limits/limits.ts';
 import { createFocusMetrics } from './metrics.ts';
 import { createPlacements } from './placement/placements.ts';
 import { createRegionDistances } from './placement/region-distance.ts';
+import { Revocations } from './signal/revocations.ts';
 import { createMemoryStore } from './store/memory-store.ts';
 import { registerWeb } from './web/register-web.ts';
 
@@ -77,11 +78,14 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     nowMs,
   });
   const bridges = watchBridges({ store, metrics, listener: links, nowMs });
+  const revocations = new Revocations();
   const host = new ConferenceHost({
     focusId: config.focus_id,
     settings: roomSettings(config),
     properties: roomProperties(config),
     roomNameCharactersMax: config.limit.max_room_name_length,
+    isAutoCreated: config.room.auto_create,
+    revocations,
     store,
     links,
     bridges,
@@ -138,6 +142,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
         identityCharactersMax: config.limit.max_participant_identity_length,
         isAutoCreated: config.room.auto_create,
         hasRoom: name => host.room(name) !== undefined,
+        revocations,
       },
       sessions: {
         host,

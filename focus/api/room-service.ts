@@ -9,6 +9,7 @@ import {
   ListRoomsRequest,
   ListRoomsResponse,
   MoveParticipantRequest,
+  MoveParticipantResponse,
   MuteRoomTrackRequest,
   MuteRoomTrackResponse,
   PerformRpcRequest,
@@ -60,6 +61,9 @@ const mayCreate: Allows<unknown> = grant => grant.roomCreate;
 const mayList: Allows<unknown> = grant => grant.roomList;
 const isAdmin: Allows<{ readonly room: string }> = (grant, { room }) => grant.roomAdmin && grant.room === room;
 
+const isAdminOfBoth: Allows<{ readonly room: string; readonly destinationRoom: string }> = (grant, request) =>
+  isAdmin(grant, request) && grant.destinationRoom === request.destinationRoom;
+
 /** By method name, as it stands in the path `/twirp/livekit.RoomService/<Method>`. */
 export const ROOM_SERVICE: Readonly<Record<string, RpcMethod>> = {
   CreateRoom: method(CreateRoomRequest, mayCreate, async (rooms, request, { limits, token }) => {
@@ -88,8 +92,8 @@ export const ROOM_SERVICE: Readonly<Record<string, RpcMethod>> = {
   GetParticipant: method(RoomParticipantIdentity, isAdmin, (rooms, { room, identity }) =>
     unwrap(rooms.getParticipant(room, identity)),
   ),
-  RemoveParticipant: method(RoomParticipantIdentity, isAdmin, (rooms, { room, identity }) => {
-    unwrap(rooms.removeParticipant(room, identity));
+  RemoveParticipant: method(RoomParticipantIdentity, isAdmin, (rooms, { room, identity, revokeTokenTs }) => {
+    unwrap(rooms.removeParticipant(room, identity, Number(revokeTokenTs)));
     return new RemoveParticipantResponse();
   }),
   MutePublishedTrack: method(MuteRoomTrackRequest, isAdmin, (rooms, { room, identity, trackSid, muted }) => {
@@ -111,9 +115,16 @@ export const ROOM_SERVICE: Readonly<Record<string, RpcMethod>> = {
   UpdateRoomMetadata: method(UpdateRoomMetadataRequest, isAdmin, (rooms, { room, metadata }) =>
     unwrap(rooms.updateRoomMetadata(room, metadata)),
   ),
-  ForwardParticipant: unsupported(ForwardParticipantRequest),
-  MoveParticipant: unsupported(MoveParticipantRequest),
-  PerformRpc: unsupported(PerformRpcRequest),
+  MoveParticipant: method(MoveParticipantRequest, isAdminOfBoth, async (rooms, { room, identity, destinationRoom }) => {
+    unwrap(await rooms.moveParticipant(room, identity, destinationRoom));
+    return new MoveParticipantResponse();
+  }),
+  ForwardParticipant: unsupported(
+    ForwardParticipantRequest,
+    isAdminOfBoth,
+    'media does not cross from one room to another; MoveParticipant takes the participant there',
+  ),
+  PerformRpc: unsupported(PerformRpcRequest, isAdmin, 'send the request as a participant, from a LiveKit SDK'),
 };
 
 /** A UUID: with it the receivers drop a repeated message. */
@@ -134,10 +145,10 @@ function method<T>(
   };
 }
 
-/** Methods that LiveKit has in its cloud only, or that need what is not here: refused, but to admins of the room only. */
-function unsupported(type: MessageType<{ readonly room: string }>): RpcMethod {
-  return method(type, isAdmin, () => {
-    throw new FocusError('not-supported');
+/** Refused with the reason, but to those who would be allowed to call it only. */
+function unsupported<T>(type: MessageType<T>, allows: Allows<T>, why: string): RpcMethod {
+  return method(type, allows, () => {
+    throw new FocusError('not-supported', why);
   });
 }
 

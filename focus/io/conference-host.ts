@@ -16,6 +16,7 @@ import { handleTimeout } from '../conference/timeouts.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import type { RegionDistances } from '../placement/region-distance.ts';
 import { handleRequest } from '../signal/requests.ts';
+import type { Revocations } from '../signal/revocations.ts';
 import type { ConferenceRecord, Store } from '../store/store.ts';
 import type { BridgeLinks, BridgeLinksHandler } from './bridge-links.ts';
 import type { BridgeWatch } from './bridge-watch.ts';
@@ -27,6 +28,8 @@ export interface ConferenceHostOptions {
   readonly settings: RoomSettings;
   readonly properties: Readonly<RoomProperties>;
   readonly roomNameCharactersMax: number;
+  readonly isAutoCreated: boolean;
+  readonly revocations: Revocations;
   readonly store: Store;
   readonly links: BridgeLinks;
   readonly bridges: Pick<BridgeWatch, 'report' | 'lost'>;
@@ -49,6 +52,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   readonly settings: RoomSettings;
   readonly properties: Readonly<RoomProperties>;
   readonly roomNameCharactersMax: number;
+  readonly isAutoCreated: boolean;
   readonly directory = new RoomDirectory();
   readonly #options: ConferenceHostOptions;
   readonly #sessions = new Map<string, Session>();
@@ -60,6 +64,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     this.settings = options.settings;
     this.properties = options.properties;
     this.roomNameCharactersMax = options.roomNameCharactersMax;
+    this.isAutoCreated = options.isAutoCreated;
     const apply = (room: Room) => this.apply(room);
     const inBackground = (work: Promise<unknown>, trouble: string) => this.#inBackground(work, trouble);
     this.#outputs = new RoomOutputs({ ...options, sessions: this.#sessions, apply, inBackground });
@@ -157,6 +162,14 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
 
   apply(room: Room): void {
     for (const output of settle(room)) this.#outputs.perform(room, output);
+  }
+
+  async tokenFor(participant: Participant, room: string): Promise<string | undefined> {
+    return this.#sessions.get(participant.sid)?.freshToken(participant, room);
+  }
+
+  revokeTokens(room: string, identity: string, beforeSeconds: number): void {
+    this.#options.revocations.revoke(room, identity, beforeSeconds);
   }
 
   onUp(bridgeId: BridgeId): void {

@@ -194,9 +194,10 @@ function participantOf(admission: Admission, placed: Extract<Placed, { kind: 'pl
 
 function sessionOf(options: SessionOpenerOptions, sink: SignalSink, token: AccessToken): Session {
   const { keys, tokenLifetimeSeconds, host } = options;
-  const freshToken = (participant: Participant) => {
+  const freshToken = (participant: Participant, otherRoom?: string) => {
     const { name, metadata, attributes, permissions, region } = participant;
-    const video = { ...(token.claims['video'] as object), ...permissionClaims(permissions) };
+    const room = otherRoom === undefined ? {} : { room: otherRoom };
+    const video = { ...(token.claims['video'] as object), ...permissionClaims(permissions), ...room };
     const changes = { name, metadata, attributes, video };
     return refreshAccessToken(keys, token, region, changes, host.nowMs(), tokenLifetimeSeconds);
   };

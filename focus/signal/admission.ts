@@ -6,6 +6,7 @@ import { mergeAttributes, profileProblem } from '../conference/profile.ts';
 import type { RoomSettings } from '../conference/room.ts';
 import { FocusError } from '../errors.ts';
 import { readJoinRequest } from './join-request.ts';
+import type { Revocations } from './revocations.ts';
 
 /** The parts of the HTTP request that count. */
 export interface AdmissionRequest {
@@ -22,6 +23,7 @@ export interface AdmissionRules {
   /** The first to join creates the room, whoever it is. */
   readonly isAutoCreated: boolean;
   readonly hasRoom: (name: string) => boolean;
+  readonly revocations: Pick<Revocations, 'isRevoked'>;
 }
 
 /** A client that may come in. */
@@ -78,6 +80,7 @@ function checkPlace(rules: AdmissionRules, token: AccessToken, grant: VideoGrant
   if (!grant.roomJoin) throw new FocusError('permission-denied');
   if (token.identity === '') throw new FocusError('identity-empty');
   if ([...token.identity].length > rules.identityCharactersMax) throw new FocusError('identity-too-long');
+  if (rules.revocations.isRevoked(grant.room, token.identity, token.claims.nbf)) throw new FocusError('token-revoked');
   if (grant.room === '') throw new FocusError('room-name-missing');
   if ([...grant.room].length > rules.roomNameCharactersMax) throw new FocusError('room-name-too-long');
   if (!mayCreate(rules, grant) && !rules.hasRoom(grant.room)) throw new FocusError('room-not-found');
