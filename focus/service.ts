@@ -128,6 +128,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     store,
     placements,
     bridges,
+    askBridge: (bridgeId, method, path, body) => links.ask(bridgeId, method, path, body),
     metrics,
     nowMs,
     version: packageJson.version,

@@ -28,6 +28,18 @@ export async function adminScope(
   throw new FocusError('permission-denied');
 }
 
+/** Throws FocusError unless the caller may change the network itself: a service, or who may end every room anyway (roomCreate) and see all of them. */
+export async function operatorAccess(
+  { config, keys }: AdminAccess,
+  request: FastifyRequest,
+  nowMs: number,
+): Promise<void> {
+  const { authorization } = request.headers;
+  if ((await verifyServiceToken(config.control.secret, authorization)) !== undefined) return;
+  const { video } = await verifyAccessToken(keys, tokenOf(authorization, undefined), nowMs);
+  if (video?.roomCreate !== true || video.roomList !== true) throw new FocusError('permission-denied');
+}
+
 /** True when a caller of that scope may see `room`. */
 export function includesRoom(scope: AdminScope, room: string): boolean {
   return scope.kind === 'all' || scope.room === room;

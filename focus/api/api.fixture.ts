@@ -76,6 +76,7 @@ export async function startApi(rooms: Rooms, replacement?: Partial<Store>): Prom
     config,
     keys,
     limits,
+    askBridge: async () => undefined,
     rooms,
     store,
     placements,

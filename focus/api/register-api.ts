@@ -11,6 +11,7 @@ import type { FocusMetrics } from '../metrics.ts';
 import type { Placements } from '../placement/placement.ts';
 import type { Store } from '../store/store.ts';
 import { registerAdminRoutes } from './admin-routes.ts';
+import { type AskBridge, registerBridgeControlRoutes } from './bridge-control-routes.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import type { TokenKeys } from './token-keys.ts';
 import { registerTwirpRoutes } from './twirp-routes.ts';
@@ -23,6 +24,7 @@ export interface ApiOptions {
   readonly store: Store;
   readonly placements: Placements;
   readonly bridges: BridgeWatch;
+  readonly askBridge: AskBridge;
   readonly metrics: FocusMetrics;
   /** Milliseconds since the epoch: the store's clock. */
   readonly nowMs: () => number;
@@ -45,6 +47,7 @@ export async function registerApi(app: FastifyInstance, options: ApiOptions): Pr
     });
     registerBridgeRoutes(scope, { controlSecret: options.config.control.secret, bridges: options.bridges });
     registerAdminRoutes(scope, options);
+    registerBridgeControlRoutes(scope, options);
     registerHealthRoutes(scope, options);
     scope.get('/v1/openapi.json', async () => app.swagger());
   });

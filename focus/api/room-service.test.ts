@@ -247,7 +247,9 @@ describe('the Twirp protocol', () => {
   });
 
   test('a body over the limit is refused with 413', async () => {
-    assert.equal((await post('ListRooms', list, JSON.stringify({ names: ['x'.repeat(70_000)] }))).status, 413);
+    const response = await post('ListRooms', list, JSON.stringify({ names: ['x'.repeat(70_000)] }));
+    assert.equal(response.status, 413);
+    assert.match(((await response.json()) as { msg: string }).msg, /limit\.max_api_request_body_size is 65536 bytes$/);
   });
 
   test('calls are counted by method and outcome, and made-up methods under one name', async () => {

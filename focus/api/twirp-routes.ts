@@ -34,7 +34,7 @@ export function registerTwirpRoutes(app: FastifyInstance, options: TwirpOptions)
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null, undefined));
 
   app.setErrorHandler((error, request, reply) => {
-    const answer = asFocusError(error);
+    const answer = named(asFocusError(error), config);
     metrics.apiCalls.inc({ method: methodOf(request), code: answer.twirpCode });
     if (answer.code === 'internal') request.log.error({ err: error }, 'a server API call failed');
     return sendJson(reply.code(answer.status), JSON.stringify({ code: answer.twirpCode, msg: answer.message }));
@@ -49,6 +49,15 @@ export function registerTwirpRoutes(app: FastifyInstance, options: TwirpOptions)
     metrics.apiCalls.inc({ method: methodOf(request), code: 'ok' });
     return send(reply, body.kind, answer);
   });
+}
+
+/** Whose body is too large is told what is allowed. */
+function named(error: FocusError, { limit }: TwirpOptions['config']): FocusError {
+  if (error.code !== 'body-too-large') return error;
+  return new FocusError(
+    'body-too-large',
+    `limit.max_api_request_body_size is ${limit.max_api_request_body_size} bytes`,
+  );
 }
 
 /** The method's name as it is in the table, else `unknown`: the path is the client's, and a label must not be. */
