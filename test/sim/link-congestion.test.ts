@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { REKEY_AGE_MS } from '../../bridge/relay/link-session.ts';
+import type { EndpointId } from '../../protocol/ids.ts';
 import { FRAME_REPORT } from '../../protocol/octo/header.ts';
 import type { PathSettings } from '../wan/path-settings.ts';
 import { LayeredSender, type SenderOptions } from './layered-sender.fixture.ts';
-import { LinkWorld, type WorldOptions } from './link-path.fixture.ts';
+import { CONFERENCE, LinkWorld, type WorldOptions } from './link-path.fixture.ts';
 
 const SEEDS = [1, 2, 3];
 const LIMIT_BPS = 1_800_000;
@@ -114,6 +115,45 @@ test('a route that is 80 ms longer is taken for what it is within 3 s', () => {
     );
     assert.ok(cameras.isWhole);
   }
+});
+
+test('with everything held back nothing flows that could be measured: more is tried all the same', () => {
+  const { world, link, cameras } = start({ seed: 8 });
+  world.forward.change({ rateBps: 200_000 });
+  world.run(8_000, nowMs => cameras.step(nowMs));
+  assert.ok(link.sendBudgetBps < 300_000, `${link.sendBudgetBps}`);
+  world.forward.change({ rateBps: 0 });
+  link.demandBps = 3_000_000;
+  world.run(15_000);
+  assert.ok(link.sendBudgetBps > 2_000_000, `${link.sendBudgetBps}`);
+});
+
+test('a link that falls silent while its queue drains has no budget some time later', () => {
+  const { world, link, cameras } = start({ seed: 9 });
+  world.forward.change({ rateBps: LIMIT_BPS });
+  world.runUntil(
+    () => link.sendBudgetBps < Number.POSITIVE_INFINITY,
+    3_000,
+    nowMs => cameras.step(nowMs),
+  );
+  link.demandBps = 0;
+  world.run(13_000);
+  assert.equal(link.sendBudgetBps, Number.POSITIVE_INFINITY);
+});
+
+test('messages that wait are a reason to try for more', () => {
+  const { world, link } = start({ seed: 10 });
+  const { sender } = world.pairs[0];
+  const send = () => sender.sendMessage(world.nowMs, CONFERENCE, 7 as EndpointId, true, Buffer.alloc(60_000));
+  world.forward.change({ rateBps: 300_000 });
+  world.run(6_000, () => {
+    if (link.dialogue.queuedBytes < 200_000) send();
+  });
+  assert.ok(link.sendBudgetBps < 400_000, `${link.sendBudgetBps}`);
+  world.forward.change({ rateBps: 0 });
+  while (link.dialogue.queuedBytes < 1_000_000) send();
+  const tookMs = world.runUntil(() => link.dialogue.queuedBytes === 0, 10_000);
+  assert.ok(tookMs < 10_000, `${tookMs} ms`);
 });
 
 test('a third of the reports lost and the rest late: the path is measured all the same', () => {

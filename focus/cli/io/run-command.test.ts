@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
-import { after, before, test } from 'node:test';
+import { after, before, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { decodeJwt, SignJWT } from 'jose';
 import { eventually, type FocusUnderTest, startFocusUnderTest } from '../../io/focus.fixture.ts';
@@ -19,6 +19,8 @@ before(async () => {
   ann = await SignalClient.join(world.focus.url, 'ann');
   world.bridge.links = [{ bridgeId: 'us-1', ...LINK, region: 'us' }];
 });
+// On a slow machine the file takes longer than a report is good for.
+beforeEach(() => world.bridge.register(world.focus.url));
 after(async () => {
   ann.close();
   await world.close();
