@@ -72,6 +72,7 @@ test('contradictions that no schema can say are refused by name', () => {
       'bridges: {retry_delay_ms_min: 50, retry_delay_ms_max: 10}',
       /^bridges\.retry_delay_ms_min is 50; allowed: at most/,
     ],
+    ['webhook: {urls: ["http://u:p@a.example/"], api_key: key1}', /^webhook\.urls\[0\] has a user in it; allowed/],
     ['webhook: {urls: ["http://a.example/"]}', /^webhook\.api_key is required with webhook\.urls/],
     ['webhook: {urls: ["http://a.example/"], api_key: other}', /^webhook\.api_key is other; allowed: a key of keys/],
     ['webhook: {retry_delay_ms_min: 50, retry_delay_ms_max: 10}', /^webhook\.retry_delay_ms_min is 50; allowed: at/],

@@ -102,6 +102,9 @@ function webhookProblems({ webhook, keys, key_file, development }: FocusConfig):
   const problems: string[] = [];
   for (const [index, url] of webhook.urls.entries()) {
     if (!URL.canParse(url)) problems.push(`webhook.urls[${index}] is no URL; allowed: an http or https URL`);
+    else if (new URL(url).username !== '') {
+      problems.push(`webhook.urls[${index}] has a user in it; allowed: a URL without, receivers verify the signature`);
+    }
   }
   const { retry_delay_ms_min: minimum, retry_delay_ms_max: maximum } = webhook;
   if (minimum > maximum) {

@@ -179,9 +179,12 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
   async function stop(): Promise<void> {
     isClosing = true;
     bridges.close();
-    await host.close();
-    await webhooks.close(WEBHOOKS_WAIT_MS);
-    keys.close();
+    try {
+      await host.close();
+    } finally {
+      await webhooks.close(WEBHOOKS_WAIT_MS);
+      keys.close();
+    }
   }
 
   try {

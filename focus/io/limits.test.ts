@@ -73,6 +73,8 @@ test('a connection on which nothing moves is closed, on every address; a signall
   await withFocus(flags, async ({ focus: { url } }) => {
     const port = Number(new URL(url).port);
     const ann = await SignalClient.join(url, 'ann');
+    // The last it is sent for a while: from here on nothing moves on it either.
+    await ann.next('refreshToken');
     let open = 0;
     for (const host of ['127.0.0.1', '127.0.0.2']) {
       const socket = connect(port, host);

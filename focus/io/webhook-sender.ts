@@ -66,7 +66,7 @@ function createTarget(url: string, options: WebhookSenderOptions, metrics: Webho
     random,
   );
   const closing = new AbortController();
-  // Credentials may be in its user part or query.
+  // What is in its query may be a secret.
   const { origin, pathname } = new URL(url);
   let timer: NodeJS.Timeout | undefined;
 
