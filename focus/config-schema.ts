@@ -19,6 +19,7 @@ const oneOf = <const V extends readonly string[]>(values: V, description: string
     values.map(value => Type.Literal(value as V[number])),
     { default: values[0], description },
   );
+const count = (description: string) => Type.Integer({ minimum: 0, maximum: 10_000_000, default: 0, description });
 const regionName = { pattern: '^[a-z0-9-]{1,32}$' };
 
 const RegionSchema = Type.Object(
@@ -26,6 +27,15 @@ const RegionSchema = Type.Object(
     name: Type.String(regionName),
     lat: Type.Optional(Type.Number({ minimum: -90, maximum: 90, unit: 'degrees' })),
     lon: Type.Optional(Type.Number({ minimum: -180, maximum: 180, unit: 'degrees' })),
+  },
+  { additionalProperties: false },
+);
+
+const JwksSchema = Type.Object(
+  {
+    issuer: Type.String({ minLength: 1, maxLength: 512 }),
+    url: Type.String({ pattern: '^https?://', maxLength: 2048 }),
+    audience: Type.Optional(Type.String({ minLength: 1, maxLength: 512 })),
   },
   { additionalProperties: false },
 );
@@ -64,6 +74,21 @@ export const FocusConfigSchema = Type.Object(
         description: 'API key to secret, at least one; 32 characters or more for a secret outside development',
       },
     ),
+    key_file: Type.String({
+      default: '',
+      description: 'YAML file with more API keys (key: secret), read again when it changes; not readable by others',
+    }),
+    key_file_interval_ms: milliseconds(
+      5_000,
+      100,
+      3_600_000,
+      'the key file is looked at this often: a key is in use, or out of it, that long after the file says so',
+    ),
+    jwks: Type.Array(JwksSchema, {
+      maxItems: 64,
+      default: [],
+      description: 'issuers whose tokens are accepted as well, signed RS256 or ES256 with a key of their JWKS',
+    }),
     region: Type.String({
       ...regionName,
       default: 'default',
@@ -126,6 +151,27 @@ export const FocusConfigSchema = Type.Object(
         'largest signalling frame of a client; an offer is some 20 kB',
       ),
       max_api_request_body_size: bytes(10_485_760, 104_857_600, 'largest body of an HTTP request'),
+      joins_per_second_per_address: Type.Number({
+        minimum: 0,
+        maximum: 100_000,
+        default: 50,
+        description:
+          'joins from one client address (an IPv6 /64 is one), 0: no limit; an office behind one address joins together. A trusted proxy without X-Forwarded-For is not limited',
+      }),
+      joins_per_second_per_key: Type.Number({
+        minimum: 0,
+        maximum: 100_000,
+        default: 0,
+        description: 'joins with tokens of one API key, 0: no limit',
+      }),
+      rooms_per_key: count('rooms on this focus opened with tokens of one API key, 0: no limit'),
+      participants_per_key: count('participants on this focus with tokens of one API key, 0: no limit'),
+      idle_socket_timeout_ms: milliseconds(
+        60_000,
+        1_000,
+        3_600_000,
+        'a connection on which nothing moves for so long is closed; signalling sockets have signal.ping_timeout instead',
+      ),
     }),
     signal: group({
       ping_interval: seconds(5, 'clients are told to ping this often, so that a dead socket shows'),
@@ -245,6 +291,32 @@ export const FocusConfigSchema = Type.Object(
           'regions near enough to each other to stand in before any other does, e.g. [[us-east, us-central]]',
       }),
     }),
+    webhook: group({
+      urls: Type.Array(Type.String({ pattern: '^https?://', maxLength: 2048 }), {
+        maxItems: 16,
+        default: [],
+        description: 'each is sent every event of rooms, participants and tracks; none: no webhooks',
+      }),
+      api_key: Type.String({
+        default: '',
+        description: 'API key whose secret signs webhooks: receivers verify them with it; required with urls',
+      }),
+      queue_max: Type.Integer({
+        minimum: 1,
+        maximum: 1_000_000,
+        default: 10_000,
+        description: 'events waiting for one URL; further ones are dropped, and the next to arrive says how many',
+      }),
+      event_age_ms_max: milliseconds(
+        600_000,
+        1_000,
+        86_400_000,
+        'an event that could not be delivered by then is dropped',
+      ),
+      request_timeout_ms: milliseconds(5_000, 50, 60_000, 'a receiver that takes longer has failed this time'),
+      retry_delay_ms_min: milliseconds(200, 1, 60_000, 'pause before the first retry; it doubles from there'),
+      retry_delay_ms_max: milliseconds(30_000, 1, 3_600_000, 'longest pause between retries'),
+    }),
     logging: group({
       level: Type.Union(
         [
@@ -260,11 +332,7 @@ export const FocusConfigSchema = Type.Object(
     redis: RedisConfigSchema,
     rtc: refused("media is the bridges' business: set rtc.* in the configuration of each bridge"),
     turn: refused('there is no TURN server; clients must reach the UDP port of the bridges'),
-    webhook: refused('webhooks are not sent by this version'),
-    node_selector: refused(
-      'placement.kind, placement.sort_by and placement.algorithm say how bridges are chosen, and regions has the coordinates',
-    ),
-    key_file: refused('give the keys in keys, or in the environment variable CAUSEWAY_KEYS'),
+    node_selector: refused('placement.* has the settings of placement, and regions the coordinates'),
     prometheus_port: refused('metrics are at /metrics of port'),
   },
   { additionalProperties: false },

@@ -45,7 +45,7 @@ test('development keeps the keys and the secret it is given', () => {
 
 test('production without keys and secret is refused, and so are weak ones, without repeating them', () => {
   assert.deepEqual(problemsOf(''), [
-    'keys is required outside development: at least one API key with its secret',
+    'keys or key_file is required outside development: at least one API key with its secret',
     'control.secret has 0 characters; allowed outside development: 32 or more',
   ]);
   assert.deepEqual(problemsOf('keys: {devkey: hunter2}\ncontrol: {secret: hunter22}'), [
@@ -76,6 +76,15 @@ test('contradictions that no schema can say are refused by name', () => {
     [
       'bridges: {retry_delay_ms_min: 50, retry_delay_ms_max: 10}',
       /^bridges\.retry_delay_ms_min is 50; allowed: at most/,
+    ],
+    ['webhook: {urls: ["http://u:p@a.example/"], api_key: key1}', /^webhook\.urls\[0\] has a user in it; allowed/],
+    ['webhook: {urls: ["http://a.example/"]}', /^webhook\.api_key is required with webhook\.urls/],
+    ['webhook: {urls: ["http://a.example/"], api_key: other}', /^webhook\.api_key is other; allowed: a key of keys/],
+    ['webhook: {retry_delay_ms_min: 50, retry_delay_ms_max: 10}', /^webhook\.retry_delay_ms_min is 50; allowed: at/],
+    ['jwks: [{issuer: key1, url: "https://a.example/"}]', /^jwks\[0\]\.issuer is key1, which is an API key/],
+    [
+      'jwks: [{issuer: a, url: "https://a.example/"}, {issuer: a, url: "https://b.example/"}]',
+      /^jwks\[1\]\.issuer is a a second time$/,
     ],
   ];
   for (const [yaml, problem] of cases) {

@@ -2,6 +2,7 @@ import type { Static } from 'typebox';
 import { addressList } from '../protocol/address-list.ts';
 import { ConfigurationError, type ConfigurationSources, readConfiguration } from '../protocol/configuration.ts';
 import { DEVELOPMENT_CONTROL_SECRET } from '../protocol/control/development-secret.ts';
+import { SECRET_LENGTH_MIN } from './api/key-file.ts';
 import { FocusConfigSchema } from './config-schema.ts';
 import { redisProblems } from './store/redis/redis-config.ts';
 
@@ -9,9 +10,6 @@ export type FocusConfig = Static<typeof FocusConfigSchema>;
 
 /** LiveKit's development key, so that `lk --dev` and every tutorial work. */
 export const DEVELOPMENT_KEYS: Readonly<Record<string, string>> = Object.freeze({ devkey: 'secret' });
-
-/** HMAC-SHA-256 is as strong as its key up to 32 bytes. */
-const SECRET_LENGTH_MIN = 32;
 
 /**
  * The checked, deeply frozen configuration. In development, missing keys become {@link DEVELOPMENT_KEYS} and an empty
@@ -25,6 +23,8 @@ export function readFocusConfig(sources: ConfigurationSources): FocusConfig {
     ...proxyProblems(config),
     ...timingProblems(config),
     ...redisProblems(config.redis),
+    ...issuerProblems(config),
+    ...webhookProblems(config),
   ];
   if (problems.length > 0) throw new ConfigurationError(problems);
   if (!config.development) return config;
@@ -37,7 +37,9 @@ function secretProblems(config: FocusConfig): string[] {
   if (config.development) return [];
   const problems: string[] = [];
   const keys = Object.entries(config.keys);
-  if (keys.length === 0) problems.push('keys is required outside development: at least one API key with its secret');
+  if (keys.length === 0 && config.key_file === '') {
+    problems.push('keys or key_file is required outside development: at least one API key with its secret');
+  }
   for (const [key, secret] of keys) {
     if (secret.length < SECRET_LENGTH_MIN) {
       problems.push(`keys.${key} has a secret of ${secret.length} characters; allowed: ${SECRET_LENGTH_MIN} or more`);
@@ -84,4 +86,37 @@ function timingProblems(config: FocusConfig): string[] {
   const { retry_delay_ms_min: minimum, retry_delay_ms_max: maximum } = config.bridges;
   if (minimum <= maximum) return [];
   return [`bridges.retry_delay_ms_min is ${minimum}; allowed: at most bridges.retry_delay_ms_max (${maximum})`];
+}
+
+function issuerProblems(config: FocusConfig): string[] {
+  const problems: string[] = [];
+  const names = config.jwks.map(({ issuer }) => issuer);
+  for (const [index, { issuer, url }] of config.jwks.entries()) {
+    const at = `jwks[${index}]`;
+    if (names.indexOf(issuer) !== index) problems.push(`${at}.issuer is ${issuer} a second time`);
+    if (Object.hasOwn(config.keys, issuer)) problems.push(`${at}.issuer is ${issuer}, which is an API key in keys too`);
+    if (!URL.canParse(url)) problems.push(`${at}.url is ${url}; allowed: an http or https URL`);
+  }
+  return problems;
+}
+
+function webhookProblems({ webhook, keys, key_file, development }: FocusConfig): string[] {
+  const problems: string[] = [];
+  for (const [index, url] of webhook.urls.entries()) {
+    if (!URL.canParse(url)) problems.push(`webhook.urls[${index}] is no URL; allowed: an http or https URL`);
+    else if (new URL(url).username !== '') {
+      problems.push(`webhook.urls[${index}] has a user in it; allowed: a URL without, receivers verify the signature`);
+    }
+  }
+  const { retry_delay_ms_min: minimum, retry_delay_ms_max: maximum } = webhook;
+  if (minimum > maximum) {
+    problems.push(`webhook.retry_delay_ms_min is ${minimum}; allowed: at most webhook.retry_delay_ms_max (${maximum})`);
+  }
+  if (webhook.urls.length === 0) return problems;
+  const known = Object.keys(keys).length === 0 && development ? DEVELOPMENT_KEYS : keys;
+  if (webhook.api_key === '') problems.push('webhook.api_key is required with webhook.urls: the key that signs them');
+  else if (!Object.hasOwn(known, webhook.api_key) && key_file === '') {
+    problems.push(`webhook.api_key is ${webhook.api_key}; allowed: a key of keys or of key_file`);
+  }
+  return problems;
 }

@@ -16,6 +16,8 @@ export interface FocusMetrics {
   readonly placedStress: Histogram<'policy'>;
   /** Joins refused, by error code (focus/errors.ts). */
   readonly joinsRefused: Counter<'reason'>;
+  /** Refusals by limit, as its configuration key. */
+  readonly limitsHit: Counter<'limit'>;
   /** From the WebSocket's request to the JoinResponse. */
   readonly joinSeconds: Histogram;
   /** Which rule of focus/region.ts found a client's region. */
@@ -65,6 +67,7 @@ export function createFocusMetrics(defaultLabels: Readonly<Record<string, string
       registers: [registry],
     }),
     joinsRefused: counter('joins_refused_total', 'Joins refused', ['reason']),
+    limitsHit: counter('limits_hit_total', 'Refusals because of a limit, by its configuration key', ['limit']),
     joinSeconds: new Histogram({
       name: 'causeway_focus_join_seconds',
       help: 'Time from the request of the signalling socket to the join response',

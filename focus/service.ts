@@ -12,15 +12,20 @@ import type { FocusConfig } from './config.ts';
 import { errorBody, FocusError } from './errors.ts';
 import { BridgeLinks } from './io/bridge-links.ts';
 import { watchBridges } from './io/bridge-watch.ts';
+import { createAddressFinder } from './io/client-address.ts';
 import { ConferenceHost } from './io/conference-host.ts';
 import { listenOn } from './io/listeners.ts';
 import { openStore } from './io/open-store.ts';
 import { registerPathsRoute } from './io/paths-route.ts';
 import { createRegionFinder } from './io/region-finder.ts';
 import { registerSignalRoutes } from './io/signal-routes.ts';
+import { createTokenKeySource } from './io/token-key-source.ts';
+import { createWebhookSender } from './io/webhook-sender.ts';
+import { type LimitSettings, Limits } from './limits/limits.ts';
 import { createFocusMetrics } from './metrics.ts';
 import { createPlacements } from './placement/placements.ts';
 import { createRegionDistances } from './placement/region-distance.ts';
+import { Revocations } from './signal/revocations.ts';
 import { registerWeb } from './web/register-web.ts';
 
 export interface RunningFocus {
@@ -34,6 +39,8 @@ export interface RunningFocus {
 
 /** Of a request's headers: a join request with an offer in it is part of the URL. LiveKit's server allows 1 MiB. */
 const HEADER_BYTES_MAX = 1 << 20;
+/** The last events are those of the rooms that end with the focus. */
+const WEBHOOKS_WAIT_MS = 500;
 /** Sockets that have not closed by themselves so long after everybody was told to leave are cut. */
 const GOODBYE_MS = 500;
 
@@ -44,6 +51,16 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
   const metrics = createFocusMetrics({ focus: config.focus_id });
   const shared = await openStore(config, { registry: metrics.registry, log, random, nowMs });
   const { store } = shared;
+  const keys = await createTokenKeySource({ config, registry: metrics.registry, log });
+  const webhooks = createWebhookSender({
+    config: config.webhook,
+    keys,
+    registry: metrics.registry,
+    log,
+    random,
+    nowMs,
+  });
+  const limits = new Limits({ settings: limitSettings(config), metrics, nowMs: nowMs() });
   const distances = createRegionDistances(config.regions);
   const placements = createPlacements({
     store,
@@ -63,16 +80,23 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     nowMs,
   });
   const bridges = watchBridges({ store, metrics, listener: links, nowMs });
+  const revocations = new Revocations();
   const host = new ConferenceHost({
     focusId: config.focus_id,
     settings: roomSettings(config),
     properties: roomProperties(config),
     roomNameCharactersMax: config.limit.max_room_name_length,
+    isAutoCreated: config.room.auto_create,
+    revocations,
     store,
     links,
     bridges,
     distances,
     metrics,
+    onNotice: notice => {
+      limits.handleNotice(notice);
+      webhooks.notify(notice);
+    },
     log,
     random,
     nowMs,
@@ -86,6 +110,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
       { level: log.level === 'info' ? 'warn' : log.level, serializers: { req: withoutQuery } },
     ) as FastifyBaseLogger,
     bodyLimit: config.limit.max_api_request_body_size,
+    connectionTimeout: config.limit.idle_socket_timeout_ms,
     http: { maxHeaderSize: HEADER_BYTES_MAX },
     routerOptions: { maxParamLength: 1024, ignoreDuplicateSlashes: true },
   });
@@ -99,30 +124,35 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
   });
   await registerApi(app, {
     config,
+    keys,
+    limits,
     rooms: createRooms(host),
     store,
     placements,
     bridges,
+    askBridge: (bridgeId, method, path, body) => links.ask(bridgeId, method, path, body),
     metrics,
     nowMs,
     version: packageJson.version,
   });
-  await registerPathsRoute(app, { keys: config.keys, room: name => host.room(name), nowMs });
+  await registerPathsRoute(app, { keys, room: name => host.room(name), nowMs });
   await app.register(async scope =>
     registerSignalRoutes(scope, {
       rules: {
-        keys: config.keys,
+        keys,
         settings: host.settings,
         roomNameCharactersMax: config.limit.max_room_name_length,
         identityCharactersMax: config.limit.max_participant_identity_length,
         isAutoCreated: config.room.auto_create,
         hasRoom: name => host.room(name) !== undefined,
+        revocations,
       },
       sessions: {
         host,
         placements,
         store,
-        keys: config.keys,
+        keys,
+        limits,
         tokenLifetimeSeconds: config.signal.token_lifetime,
         metrics,
         log,
@@ -136,7 +166,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
       },
       regions,
       metrics,
-      joinsPerSecond: config.signal.joins_per_second,
+      addressOf: createAddressFinder(config.trusted_proxies),
       log,
       nowMs,
       isClosing: () => isClosing,
@@ -155,13 +185,17 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
       await host.close();
     } catch (error) {
       log.warn({ error: String(error) }, 'what this focus had in the store was not given back: it ends with its lease');
+    } finally {
+      await webhooks.close(WEBHOOKS_WAIT_MS);
+      keys.close();
+      await shared.close();
     }
-    await shared.close();
   }
 
   try {
     const { bind_addresses: addresses, port } = config;
-    const listeners = await listenOn(app, { addresses, port, headerBytesMax: HEADER_BYTES_MAX });
+    const idleTimeoutMs = config.limit.idle_socket_timeout_ms;
+    const listeners = await listenOn(app, { addresses, port, headerBytesMax: HEADER_BYTES_MAX, idleTimeoutMs });
     const { url } = listeners;
     log.info({ url, region: config.region }, 'focus is up');
     const close = async () => {
@@ -189,6 +223,16 @@ function roomSettings(config: FocusConfig): RoomSettings {
     pingIntervalSeconds: config.signal.ping_interval,
     pingTimeoutSeconds: config.signal.ping_timeout,
     version: packageJson.version,
+  };
+}
+
+function limitSettings({ limit, signal }: FocusConfig): LimitSettings {
+  return {
+    joinsPerSecond: signal.joins_per_second,
+    joinsPerSecondPerAddress: limit.joins_per_second_per_address,
+    joinsPerSecondPerKey: limit.joins_per_second_per_key,
+    roomsPerKey: limit.rooms_per_key,
+    participantsPerKey: limit.participants_per_key,
   };
 }
 

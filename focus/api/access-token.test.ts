@@ -4,8 +4,9 @@ import { SignJWT, UnsecuredJWT } from 'jose';
 import { AccessToken, TrackSource } from 'livekit-server-sdk';
 import { FocusError } from '../errors.ts';
 import { refreshAccessToken, TOKEN_LEEWAY_SECONDS, tokenOf, verifyAccessToken } from './access-token.ts';
+import { secretKeys } from './token-keys.ts';
 
-const KEYS = { devkey: 'secret', other: 'another secret' };
+const KEYS = secretKeys({ devkey: 'secret', other: 'another secret' });
 const NOW_MS = Date.UTC(2030, 0, 1);
 const NOW = NOW_MS / 1000;
 
@@ -100,7 +101,7 @@ describe('a token is refused', () => {
 
   test('when its algorithm is not HS256, even with the right secret, or none', async () => {
     const long = 's'.repeat(64);
-    const keys = { devkey: long };
+    const keys = secretKeys({ devkey: long });
     for (const algorithm of ['HS384', 'HS512']) {
       const token = await sign({}, algorithm, long);
       await assert.rejects(verifyAccessToken(keys, token, NOW_MS), { code: 'invalid-token' });
@@ -160,6 +161,6 @@ describe('a refreshed token', () => {
 
   test('is not made for a key that is gone', async () => {
     const first = await verifyAccessToken(KEYS, await sign({ sub: 'ann' }), NOW_MS);
-    await assert.rejects(refreshAccessToken({}, first, 'us', {}, NOW_MS, 600), { code: 'unknown-api-key' });
+    await assert.rejects(refreshAccessToken(secretKeys({}), first, 'us', {}, NOW_MS, 600), { code: 'unknown-api-key' });
   });
 });

@@ -1,12 +1,13 @@
 /**
- * LiveKit's access tokens: JWTs signed HS256 with the secret of the API key in `iss`; the claims are those of LiveKit's protocol
- * (auth/grants.go). `exp` is required. Beside LiveKit's claims there may be `causeway: { region }`, the region a client was placed for:
+ * LiveKit's access tokens: JWTs signed HS256 with the secret of the API key in `iss`, or RS256 or ES256 by an issuer whose JWKS is
+ * configured; the claims are those of LiveKit's protocol (auth/grants.go). `exp` is required. Beside LiveKit's claims there may be `causeway: { region }`, the region a client was placed for:
  * the focus puts it into refreshed tokens so that a reconnect stays where it was.
  */
-import { decodeJwt, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { FocusError } from '../errors.ts';
+import type { IssuerKeys, TokenKeys } from './token-keys.ts';
 
 /** What the holder may do, defaults resolved as LiveKit resolves them. */
 export interface VideoGrant {
@@ -16,6 +17,8 @@ export interface VideoGrant {
   readonly roomJoin: boolean;
   /** The room that `roomJoin` and `roomAdmin` are about; may be empty. */
   readonly room: string;
+  /** The room that an admin of `room` may move participants to; empty: none. */
+  readonly destinationRoom: string;
   /** True unless the token says otherwise. */
   readonly canPublish: boolean;
   /** True unless the token says otherwise. */
@@ -34,6 +37,7 @@ export interface VideoGrant {
 
 /** A verified token. It does not hold the token itself: logging one by mistake gives nothing away. */
 export interface AccessToken {
+  /** The API key or the issuer that vouches for it. */
   readonly apiKey: string;
   /** May be empty: server tokens have none. */
   readonly identity: string;
@@ -69,6 +73,7 @@ const Claims = Type.Object({
       roomAdmin: Type.Optional(Type.Boolean()),
       roomJoin: Type.Optional(Type.Boolean()),
       room: Type.Optional(Type.String()),
+      destinationRoom: Type.Optional(Type.String()),
       canPublish: Type.Optional(Type.Boolean()),
       canSubscribe: Type.Optional(Type.Boolean()),
       canPublishData: Type.Optional(Type.Boolean()),
@@ -84,18 +89,16 @@ const Claims = Type.Object({
 type VideoClaim = NonNullable<Static<typeof Claims>['video']>;
 
 /**
- * Verifies a token against `keys` (API key to secret). Throws FocusError `invalid-token` or `unknown-api-key`; neither message repeats the
- * token or says which check failed, except that it has expired.
+ * Verifies a token. Throws FocusError `invalid-token` or `unknown-api-key`, whose messages neither repeat the token nor say which check
+ * failed, except that it has expired; `issuer-unavailable` when the public keys of its issuer cannot be fetched.
  */
-export async function verifyAccessToken(
-  keys: Readonly<Record<string, string>>,
-  token: string,
-  nowMs: number,
-): Promise<AccessToken> {
+export async function verifyAccessToken(keys: TokenKeys, token: string, nowMs: number): Promise<AccessToken> {
   const apiKey = issuerOf(token);
-  const secret = Object.hasOwn(keys, apiKey) ? keys[apiKey] : undefined;
+  const issuer = keys.issuer(apiKey);
+  if (issuer !== undefined) return readClaims(apiKey, await verifyByIssuer(token, apiKey, issuer, nowMs));
+  const secret = keys.secret(apiKey);
   if (secret === undefined) throw new FocusError('unknown-api-key');
-  return readClaims(apiKey, await verifySignature(token, secret, nowMs));
+  return readClaims(apiKey, await verifyBySecret(token, secret, nowMs));
 }
 
 /**
@@ -112,21 +115,24 @@ export function tokenOf(authorization: string | undefined, accessToken: string |
 }
 
 /**
- * A fresh token for the holder of `token`, signed with the same key, for a client to reconnect with: same claims, except for
- * `changes`, the sticky `region`, and a lifetime of `lifetimeSeconds` from now. Throws FocusError when the key is gone from `keys`.
+ * A fresh token for the holder of `token`, for a client to reconnect with: same claims, except for `changes`, the sticky `region`, and a
+ * lifetime of `lifetimeSeconds` from now. Signed with the same API key; for the token of an issuer, which alone has its private key, with
+ * the focus's own. Throws FocusError when there is no such key (any more).
  */
 export async function refreshAccessToken(
-  keys: Readonly<Record<string, string>>,
+  keys: TokenKeys,
   token: AccessToken,
   region: string,
   changes: Readonly<Record<string, unknown>>,
   nowMs: number,
   lifetimeSeconds: number,
 ): Promise<string> {
-  const secret = Object.hasOwn(keys, token.apiKey) ? keys[token.apiKey] : undefined;
-  if (secret === undefined) throw new FocusError('unknown-api-key');
+  const apiKey = keys.issuer(token.apiKey) === undefined ? token.apiKey : keys.signer();
+  const secret = apiKey === undefined ? undefined : keys.secret(apiKey);
+  if (apiKey === undefined || secret === undefined) throw new FocusError('unknown-api-key');
   const now = Math.floor(nowMs / 1000);
-  const claims = { ...token.claims, ...changes, causeway: { region }, nbf: now, iat: now, exp: now + lifetimeSeconds };
+  const times = { nbf: now, iat: now, exp: now + lifetimeSeconds };
+  const claims = { ...token.claims, ...changes, iss: apiKey, causeway: { region }, ...times };
   return new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(new TextEncoder().encode(secret));
 }
 
@@ -138,19 +144,39 @@ function issuerOf(token: string): string {
   }
 }
 
-async function verifySignature(token: string, secret: string, nowMs: number): Promise<JWTPayload> {
+async function verifyBySecret(token: string, secret: string, nowMs: number): Promise<JWTPayload> {
   try {
-    const { payload } = await jwtVerify(token, new TextEncoder().encode(secret), {
-      algorithms: ['HS256'],
-      requiredClaims: ['exp', 'iss'],
-      clockTolerance: TOKEN_LEEWAY_SECONDS,
-      currentDate: new Date(nowMs),
-    });
-    return payload;
+    const options = { ...checks(nowMs), algorithms: ['HS256'] };
+    return (await jwtVerify(token, new TextEncoder().encode(secret), options)).payload;
   } catch (error) {
-    const hasExpired = error instanceof Error && 'code' in error && error.code === 'ERR_JWT_EXPIRED';
-    throw new FocusError('invalid-token', hasExpired ? 'token is expired' : undefined);
+    throw refusalOf(error);
   }
+}
+
+/** Algorithms are fixed by who signs: nobody can have a public key taken for a secret. */
+async function verifyByIssuer(token: string, name: string, issuer: IssuerKeys, nowMs: number): Promise<JWTPayload> {
+  const audience = issuer.audience === undefined ? {} : { audience: issuer.audience };
+  try {
+    const options = { ...checks(nowMs), ...audience, issuer: name, algorithms: ['RS256', 'ES256'] };
+    return (await jwtVerify(token, issuer.find, options)).payload;
+  } catch (error) {
+    throw isAboutToken(error) ? refusalOf(error) : new FocusError('issuer-unavailable');
+  }
+}
+
+function checks(nowMs: number) {
+  return { requiredClaims: ['exp', 'iss'], clockTolerance: TOKEN_LEEWAY_SECONDS, currentDate: new Date(nowMs) };
+}
+
+/** What else can go wrong is the fetching of the issuer's keys, or what it answers with. */
+function isAboutToken(error: unknown): boolean {
+  const about = /^ERR_(JWT|JWS|JOSE_ALG|JOSE_NOT_SUPPORTED|JWKS_NO_MATCHING_KEY|JWKS_MULTIPLE_MATCHING_KEYS)/;
+  return error instanceof errors.JOSEError && about.test(error.code);
+}
+
+function refusalOf(error: unknown): FocusError {
+  const hasExpired = error instanceof errors.JWTExpired;
+  return new FocusError('invalid-token', hasExpired ? 'token is expired' : undefined);
 }
 
 function readClaims(apiKey: string, payload: JWTPayload): AccessToken {
@@ -179,6 +205,7 @@ function readVideo(claim: VideoClaim): VideoGrant {
     roomAdmin: claim.roomAdmin ?? false,
     roomJoin: claim.roomJoin ?? false,
     room: claim.room ?? '',
+    destinationRoom: claim.destinationRoom ?? '',
     canPublish,
     canSubscribe: claim.canSubscribe ?? true,
     canPublishData: claim.canPublishData ?? canPublish,

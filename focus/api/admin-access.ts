@@ -4,22 +4,40 @@ import { verifyServiceToken } from '../../protocol/control/service-token.ts';
 import type { FocusConfig } from '../config.ts';
 import { FocusError } from '../errors.ts';
 import { tokenOf, verifyAccessToken } from './access-token.ts';
+import type { TokenKeys } from './token-keys.ts';
+
+export interface AdminAccess {
+  readonly config: Pick<FocusConfig, 'control'>;
+  readonly keys: TokenKeys;
+}
 
 /** The rooms that a caller may see. */
 export type AdminScope = { readonly kind: 'all' } | { readonly kind: 'room'; readonly room: string };
 
 /** Answers what `request` may see: roomAdmin is about one room. Throws FocusError when it is nothing. */
 export async function adminScope(
-  config: Pick<FocusConfig, 'keys' | 'control'>,
+  { config, keys }: AdminAccess,
   request: FastifyRequest,
   nowMs: number,
 ): Promise<AdminScope> {
   const { authorization } = request.headers;
   if ((await verifyServiceToken(config.control.secret, authorization)) !== undefined) return { kind: 'all' };
-  const { video } = await verifyAccessToken(config.keys, tokenOf(authorization, undefined), nowMs);
+  const { video } = await verifyAccessToken(keys, tokenOf(authorization, undefined), nowMs);
   if (video?.roomList === true) return { kind: 'all' };
   if (video?.roomAdmin === true && video.room !== '') return { kind: 'room', room: video.room };
   throw new FocusError('permission-denied');
+}
+
+/** Throws FocusError unless the caller may change the network itself: a service, or who may end every room anyway (roomCreate) and see all of them. */
+export async function operatorAccess(
+  { config, keys }: AdminAccess,
+  request: FastifyRequest,
+  nowMs: number,
+): Promise<void> {
+  const { authorization } = request.headers;
+  if ((await verifyServiceToken(config.control.secret, authorization)) !== undefined) return;
+  const { video } = await verifyAccessToken(keys, tokenOf(authorization, undefined), nowMs);
+  if (video?.roomCreate !== true || video.roomList !== true) throw new FocusError('permission-denied');
 }
 
 /** True when a caller of that scope may see `room`. */

@@ -239,6 +239,8 @@ describe('the OpenAPI document', () => {
       '/readyz',
       '/v1/bridges',
       '/v1/bridges/{bridgeId}',
+      '/v1/bridges/{bridgeId}/state',
+      '/v1/links',
       '/v1/placements',
       '/v1/placements/{participant}',
       '/v1/rooms',

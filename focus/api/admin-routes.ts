@@ -8,9 +8,11 @@ import { FocusError } from '../errors.ts';
 import type { PlacementExplanation, Placements } from '../placement/placement.ts';
 import type { BridgeRecord, Store } from '../store/store.ts';
 import { type AdminScope, adminScope, includesRoom } from './admin-access.ts';
+import type { TokenKeys } from './token-keys.ts';
 
 export interface AdminOptions {
-  readonly config: Pick<FocusConfig, 'keys' | 'control' | 'placement'>;
+  readonly config: Pick<FocusConfig, 'control' | 'placement'>;
+  readonly keys: TokenKeys;
   readonly rooms: Rooms;
   readonly store: Store;
   readonly placements: Placements;
@@ -92,7 +94,7 @@ export function registerAdminRoutes(app: FastifyInstance, options: AdminOptions)
 
   const bridgesRoute = route('Bridges known to this network', Type.Object({ bridges: Type.Array(BridgeSchema) }));
   app.get('/v1/bridges', bridgesRoute, async request => {
-    await adminScope(config, request, nowMs());
+    await adminScope(options, request, nowMs());
     const records = await store.bridges();
     return { bridges: records.map(record => describeBridge(record, nowMs(), config.placement.report_age_ms_max)) };
   });
@@ -102,13 +104,13 @@ export function registerAdminRoutes(app: FastifyInstance, options: AdminOptions)
     Type.Object({ placements: Type.Array(PlacementSchema) }),
   );
   app.get('/v1/placements', placementsRoute, async request => {
-    const scope = await adminScope(config, request, nowMs());
+    const scope = await adminScope(options, request, nowMs());
     return { placements: placements.explanations().filter(visible(scope)) };
   });
 
   const placementRoute = route('Why one participant, by SID or identity, is where it is', PlacementSchema);
   app.get<{ Params: { participant: string } }>('/v1/placements/:participant', placementRoute, async request => {
-    const scope = await adminScope(config, request, nowMs());
+    const scope = await adminScope(options, request, nowMs());
     const explanation = findPlacement(placements, request.params.participant, visible(scope));
     if (explanation === undefined) throw new FocusError('placement-not-found');
     return explanation;
@@ -119,7 +121,7 @@ export function registerAdminRoutes(app: FastifyInstance, options: AdminOptions)
     Type.Object({ rooms: Type.Array(RoomSchema) }),
   );
   app.get('/v1/rooms', roomsRoute, async request => {
-    const scope = await adminScope(config, request, nowMs());
+    const scope = await adminScope(options, request, nowMs());
     return { rooms: rooms.summaries().filter(({ name }) => includesRoom(scope, name)) };
   });
 }

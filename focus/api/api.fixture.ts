@@ -5,12 +5,14 @@ import { AccessToken, type VideoGrant } from 'livekit-server-sdk';
 import type { Answer, Rooms } from '../conference/rooms.ts';
 import { readFocusConfig } from '../config.ts';
 import { watchBridges } from '../io/bridge-watch.ts';
+import { Limits } from '../limits/limits.ts';
 import { createFocusMetrics } from '../metrics.ts';
 import { createPlacements } from '../placement/placements.ts';
 import { createRegionDistances } from '../placement/region-distance.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 import type { Store } from '../store/store.ts';
 import { registerApi } from './register-api.ts';
+import { secretKeys } from './token-keys.ts';
 
 export const API_KEY = 'devkey';
 export const API_SECRET = 'secret';
@@ -68,7 +70,22 @@ export async function startApi(rooms: Rooms, replacement?: Partial<Store>): Prom
   const placements = createPlacements({ store, metrics, distances, focusId: 'focus-1', settings, uint32: () => 1 });
   const app = fastify();
   app.addHook('onClose', async () => bridges.close());
-  await registerApi(app, { config, rooms, store, placements, bridges, metrics, nowMs: Date.now, version: '0.1.0' });
+  const keys = secretKeys(config.keys);
+  const unlimited = { joinsPerSecondPerAddress: 0, joinsPerSecondPerKey: 0, roomsPerKey: 0, participantsPerKey: 0 };
+  const limits = new Limits({ settings: { joinsPerSecond: 1, ...unlimited }, metrics, nowMs: 0 });
+  await registerApi(app, {
+    config,
+    keys,
+    limits,
+    askBridge: async () => undefined,
+    rooms,
+    store,
+    placements,
+    bridges,
+    metrics,
+    nowMs: Date.now,
+    version: '0.1.0',
+  });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   return { app, url, store, placements, metrics, heard };
 }

@@ -6,19 +6,25 @@ import type { Rooms } from '../conference/rooms.ts';
 import type { FocusConfig } from '../config.ts';
 import { asFocusError, errorBody } from '../errors.ts';
 import type { BridgeWatch } from '../io/bridge-watch.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import type { Placements } from '../placement/placement.ts';
 import type { Store } from '../store/store.ts';
 import { registerAdminRoutes } from './admin-routes.ts';
+import { type AskBridge, registerBridgeControlRoutes } from './bridge-control-routes.ts';
 import { registerHealthRoutes } from './health-routes.ts';
+import type { TokenKeys } from './token-keys.ts';
 import { registerTwirpRoutes } from './twirp-routes.ts';
 
 export interface ApiOptions {
-  readonly config: Pick<FocusConfig, 'keys' | 'control' | 'limit' | 'placement'>;
+  readonly config: Pick<FocusConfig, 'control' | 'limit' | 'placement'>;
+  readonly keys: TokenKeys;
   readonly rooms: Rooms;
+  readonly limits: Limits;
   readonly store: Store;
   readonly placements: Placements;
   readonly bridges: BridgeWatch;
+  readonly askBridge: AskBridge;
   readonly metrics: FocusMetrics;
   /** Milliseconds since the epoch: the store's clock. */
   readonly nowMs: () => number;
@@ -41,6 +47,7 @@ export async function registerApi(app: FastifyInstance, options: ApiOptions): Pr
     });
     registerBridgeRoutes(scope, { controlSecret: options.config.control.secret, bridges: options.bridges });
     registerAdminRoutes(scope, options);
+    registerBridgeControlRoutes(scope, options);
     registerHealthRoutes(scope, options);
     scope.get('/v1/openapi.json', async () => app.swagger());
   });

@@ -30,6 +30,7 @@ const { rooms, calls } = fakeRooms({
   listParticipants: accepted([participant()]),
   getParticipant: accepted(participant()),
   removeParticipant: accepted(null),
+  moveParticipant: Promise.resolve(accepted(null)),
   mutePublishedTrack: accepted(new TrackInfo({ sid: 'TR_1', muted: true })),
   updateParticipant: accepted(participant()),
   updateSubscriptions: accepted(null),
@@ -78,7 +79,10 @@ describe("LiveKit's server SDK", () => {
     );
     assert.equal((await client.getParticipant('talk', 'ann')).permission?.canPublish, true);
     assert.deepEqual(calls.at(-1), ['getParticipant', 'talk', 'ann']);
-    assert.deepEqual(await lastCall(client.removeParticipant('talk', 'ann')), ['removeParticipant', 'talk', 'ann']);
+    const removed = await lastCall(client.removeParticipant('talk', 'ann', { revokeTokenTs: 1_900_000_000n }));
+    assert.deepEqual(removed, ['removeParticipant', 'talk', 'ann', 1_900_000_000]);
+    const moved = await lastCall(client.moveParticipant('talk', 'ann', 'other'));
+    assert.deepEqual(moved, ['moveParticipant', 'talk', 'ann', 'other']);
   });
 
   test('mutes, updates, subscribes', async () => {
@@ -219,9 +223,22 @@ describe('the Twirp protocol', () => {
     assert.equal((await fetch(`${api.url}/twirp/livekit.RoomService/ListRooms`)).status, 404);
   });
 
-  test('what LiveKit has in its cloud only is unimplemented', async () => {
-    const response = await post('MoveParticipant', { roomAdmin: true, room: 'talk' }, '{"room":"talk"}');
-    assert.deepEqual([response.status, ((await response.json()) as { code: string }).code], [501, 'unimplemented']);
+  test('what cannot be done whole is unimplemented, with the reason', async () => {
+    await assert.rejects(client.forwardParticipant('talk', 'ann', 'other'), {
+      status: 501,
+      code: 'unimplemented',
+      message: /^this method is not supported: media does not cross from one room to another/,
+    });
+  });
+
+  test('moving takes the grant for the destination as well', async () => {
+    const body = JSON.stringify({ room: 'talk', identity: 'ann', destination_room: 'other' });
+    for (const destinationRoom of ['', 'third']) {
+      assert.equal(
+        (await post('MoveParticipant', { roomAdmin: true, room: 'talk', destinationRoom }, body)).status,
+        401,
+      );
+    }
   });
 
   test('a nonce that is no UUID is refused', async () => {
@@ -230,7 +247,9 @@ describe('the Twirp protocol', () => {
   });
 
   test('a body over the limit is refused with 413', async () => {
-    assert.equal((await post('ListRooms', list, JSON.stringify({ names: ['x'.repeat(70_000)] }))).status, 413);
+    const response = await post('ListRooms', list, JSON.stringify({ names: ['x'.repeat(70_000)] }));
+    assert.equal(response.status, 413);
+    assert.match(((await response.json()) as { msg: string }).msg, /limit\.max_api_request_body_size is 65536 bytes$/);
   });
 
   test('calls are counted by method and outcome, and made-up methods under one name', async () => {

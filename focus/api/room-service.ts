@@ -9,6 +9,7 @@ import {
   ListRoomsRequest,
   ListRoomsResponse,
   MoveParticipantRequest,
+  MoveParticipantResponse,
   MuteRoomTrackRequest,
   MuteRoomTrackResponse,
   PerformRpcRequest,
@@ -23,7 +24,8 @@ import {
 } from '@livekit/protocol';
 import type { Answer, Rooms } from '../conference/rooms.ts';
 import { FocusError } from '../errors.ts';
-import type { VideoGrant } from './access-token.ts';
+import type { Limits } from '../limits/limits.ts';
+import type { AccessToken, VideoGrant } from './access-token.ts';
 
 /** What the wire layer needs of a generated message. */
 export interface WireMessage {
@@ -38,8 +40,15 @@ interface MessageType<T> {
 
 /** One method, its request type closed over: bytes in, message out. Throws FocusError for every refusal. */
 export interface RpcMethod {
-  /** Decodes, checks the grant, does it. `grant` null: the token has no `video` claim. */
-  call(rooms: Rooms, grant: VideoGrant | null, body: RpcBody): Promise<WireMessage>;
+  /** Decodes, checks the grant, does it. */
+  call(context: RpcContext, body: RpcBody): Promise<WireMessage>;
+}
+
+/** On what a call works, and who calls. */
+export interface RpcContext {
+  readonly rooms: Rooms;
+  readonly limits: Pick<Limits, 'holdRoom'>;
+  readonly token: AccessToken;
 }
 
 export type RpcBody =
@@ -52,9 +61,20 @@ const mayCreate: Allows<unknown> = grant => grant.roomCreate;
 const mayList: Allows<unknown> = grant => grant.roomList;
 const isAdmin: Allows<{ readonly room: string }> = (grant, { room }) => grant.roomAdmin && grant.room === room;
 
+const isAdminOfBoth: Allows<{ readonly room: string; readonly destinationRoom: string }> = (grant, request) =>
+  isAdmin(grant, request) && grant.destinationRoom === request.destinationRoom;
+
 /** By method name, as it stands in the path `/twirp/livekit.RoomService/<Method>`. */
 export const ROOM_SERVICE: Readonly<Record<string, RpcMethod>> = {
-  CreateRoom: method(CreateRoomRequest, mayCreate, async (rooms, request) => unwrap(await rooms.createRoom(request))),
+  CreateRoom: method(CreateRoomRequest, mayCreate, async (rooms, request, { limits, token }) => {
+    const isOpen = rooms.listRooms([request.name]).length > 0;
+    const held = isOpen ? undefined : limits.holdRoom(token.apiKey, request.name);
+    try {
+      return unwrap(await rooms.createRoom(request));
+    } finally {
+      held?.release();
+    }
+  }),
   ListRooms: method(
     ListRoomsRequest,
     mayList,
@@ -72,8 +92,8 @@ export const ROOM_SERVICE: Readonly<Record<string, RpcMethod>> = {
   GetParticipant: method(RoomParticipantIdentity, isAdmin, (rooms, { room, identity }) =>
     unwrap(rooms.getParticipant(room, identity)),
   ),
-  RemoveParticipant: method(RoomParticipantIdentity, isAdmin, (rooms, { room, identity }) => {
-    unwrap(rooms.removeParticipant(room, identity));
+  RemoveParticipant: method(RoomParticipantIdentity, isAdmin, (rooms, { room, identity, revokeTokenTs }) => {
+    unwrap(rooms.removeParticipant(room, identity, Number(revokeTokenTs)));
     return new RemoveParticipantResponse();
   }),
   MutePublishedTrack: method(MuteRoomTrackRequest, isAdmin, (rooms, { room, identity, trackSid, muted }) => {
@@ -95,9 +115,16 @@ export const ROOM_SERVICE: Readonly<Record<string, RpcMethod>> = {
   UpdateRoomMetadata: method(UpdateRoomMetadataRequest, isAdmin, (rooms, { room, metadata }) =>
     unwrap(rooms.updateRoomMetadata(room, metadata)),
   ),
-  ForwardParticipant: unsupported(ForwardParticipantRequest),
-  MoveParticipant: unsupported(MoveParticipantRequest),
-  PerformRpc: unsupported(PerformRpcRequest),
+  MoveParticipant: method(MoveParticipantRequest, isAdminOfBoth, async (rooms, { room, identity, destinationRoom }) => {
+    unwrap(await rooms.moveParticipant(room, identity, destinationRoom));
+    return new MoveParticipantResponse();
+  }),
+  ForwardParticipant: unsupported(
+    ForwardParticipantRequest,
+    isAdminOfBoth,
+    'media does not cross from one room to another; MoveParticipant takes the participant there',
+  ),
+  PerformRpc: unsupported(PerformRpcRequest, isAdmin, 'send the request as a participant, from a LiveKit SDK'),
 };
 
 /** A UUID: with it the receivers drop a repeated message. */
@@ -106,21 +133,22 @@ const NONCE_BYTES = 16;
 function method<T>(
   type: MessageType<T>,
   allows: Allows<T>,
-  run: (rooms: Rooms, request: T) => WireMessage | Promise<WireMessage>,
+  run: (rooms: Rooms, request: T, context: RpcContext) => WireMessage | Promise<WireMessage>,
 ): RpcMethod {
   return {
-    async call(rooms, grant, body) {
+    async call(context, body) {
       const request = decode(type, body);
+      const grant = context.token.video;
       if (grant === null || !allows(grant, request)) throw new FocusError('permission-denied');
-      return run(rooms, request);
+      return run(context.rooms, request, context);
     },
   };
 }
 
-/** Methods that LiveKit has in its cloud only, or that need what is not here: refused, but to admins of the room only. */
-function unsupported(type: MessageType<{ readonly room: string }>): RpcMethod {
-  return method(type, isAdmin, () => {
-    throw new FocusError('not-supported');
+/** Refused with the reason, but to those who would be allowed to call it only. */
+function unsupported<T>(type: MessageType<T>, allows: Allows<T>, why: string): RpcMethod {
+  return method(type, allows, () => {
+    throw new FocusError('not-supported', why);
   });
 }
 

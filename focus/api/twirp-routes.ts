@@ -6,13 +6,17 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Rooms } from '../conference/rooms.ts';
 import type { FocusConfig } from '../config.ts';
 import { asFocusError, FocusError } from '../errors.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import { tokenOf, verifyAccessToken } from './access-token.ts';
 import { ROOM_SERVICE, type RpcBody } from './room-service.ts';
+import type { TokenKeys } from './token-keys.ts';
 
 export interface TwirpOptions {
-  readonly config: Pick<FocusConfig, 'keys' | 'limit'>;
+  readonly config: Pick<FocusConfig, 'limit'>;
+  readonly keys: TokenKeys;
   readonly rooms: Rooms;
+  readonly limits: Limits;
   readonly metrics: Pick<FocusMetrics, 'apiCalls'>;
   readonly nowMs: () => number;
 }
@@ -21,7 +25,7 @@ const PATH = '/twirp/livekit.RoomService/';
 
 /** Adds the routes to `app`, which must be a scope of its own: body parsers and error form change for all of it. */
 export function registerTwirpRoutes(app: FastifyInstance, options: TwirpOptions): void {
-  const { config, rooms, metrics, nowMs } = options;
+  const { config, keys, rooms, limits, metrics, nowMs } = options;
   app.removeAllContentTypeParsers();
   for (const type of ['application/json', 'application/protobuf']) {
     app.addContentTypeParser(type, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
@@ -30,7 +34,7 @@ export function registerTwirpRoutes(app: FastifyInstance, options: TwirpOptions)
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null, undefined));
 
   app.setErrorHandler((error, request, reply) => {
-    const answer = asFocusError(error);
+    const answer = named(asFocusError(error), config);
     metrics.apiCalls.inc({ method: methodOf(request), code: answer.twirpCode });
     if (answer.code === 'internal') request.log.error({ err: error }, 'a server API call failed');
     return sendJson(reply.code(answer.status), JSON.stringify({ code: answer.twirpCode, msg: answer.message }));
@@ -40,11 +44,20 @@ export function registerTwirpRoutes(app: FastifyInstance, options: TwirpOptions)
     const method = Object.hasOwn(ROOM_SERVICE, methodOf(request)) ? ROOM_SERVICE[methodOf(request)] : undefined;
     if (request.method !== 'POST' || method === undefined) throw new FocusError('route-not-found');
     const body = bodyOf(request);
-    const token = await verifyAccessToken(config.keys, tokenOf(request.headers.authorization, undefined), nowMs());
-    const answer = await method.call(rooms, token.video, body);
+    const token = await verifyAccessToken(keys, tokenOf(request.headers.authorization, undefined), nowMs());
+    const answer = await method.call({ rooms, limits, token }, body);
     metrics.apiCalls.inc({ method: methodOf(request), code: 'ok' });
     return send(reply, body.kind, answer);
   });
+}
+
+/** Whose body is too large is told what is allowed. */
+function named(error: FocusError, { limit }: TwirpOptions['config']): FocusError {
+  if (error.code !== 'body-too-large') return error;
+  return new FocusError(
+    'body-too-large',
+    `limit.max_api_request_body_size is ${limit.max_api_request_body_size} bytes`,
+  );
 }
 
 /** The method's name as it is in the table, else `unknown`: the path is the client's, and a label must not be. */

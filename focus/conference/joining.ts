@@ -13,6 +13,7 @@ import {
 import { announce, announceLeft, othersSeenBy, tell, tellQuality } from './announcing.ts';
 import { ENABLED_CODECS } from './codecs.ts';
 import { tellNeededLayers } from './dynacast.ts';
+import { noteParticipant, noteTracks } from './notice.ts';
 import { restartIce } from './offering.ts';
 import { Participant, type ParticipantInit } from './participant.ts';
 import { countTracks } from './publishing.ts';
@@ -65,10 +66,12 @@ export function activate(room: Room, participant: Participant): void {
   announce(room, participant);
   tellQuality(room, participant, room.participants.values());
   room.output({ kind: 'active', ...who(participant) });
+  noteParticipant(room, 'participant_joined', participant);
 }
 
 export function leave(room: Room, nowMs: number, participant: Participant, leaving: Leaving): void {
   if (participant.state === 'disconnected') return;
+  const wasActive = participant.state === 'active';
   participant.state = 'disconnected';
   participant.disconnectReason = leaving.reason;
   if (leaving.action !== null) room.send(participant, { case: 'leave', value: leaveRequest(leaving) });
@@ -79,7 +82,9 @@ export function leave(room: Room, nowMs: number, participant: Participant, leavi
   announceLeft(room, participant);
   for (const track of tracks) forgetTrack(room, track.sid);
   countTracks(room, tracks, -1);
+  noteTracks(room, 'track_unpublished', participant, tracks);
   room.output({ kind: 'left', reason: leaving.reason, cause: leaving.cause, ...who(participant) });
+  noteParticipant(room, wasActive ? 'participant_left' : 'participant_connection_aborted', participant);
 }
 
 /** Its socket is gone. A participant whose media never came up goes with it: there is nothing to resume. */

@@ -9,6 +9,7 @@ import {
 } from '@livekit/protocol';
 import { announce, announceToAll } from './announcing.ts';
 import { tellNeededLayersOf } from './dynacast.ts';
+import { noteTracks } from './notice.ts';
 import type { Participant } from './participant.ts';
 import { mayPublish } from './permissions.ts';
 import { refuse } from './refusing.ts';
@@ -52,6 +53,7 @@ export function publish(room: Room, publisher: Participant, tracks: readonly Tra
   countTracks(room, tracks, 1);
   announce(room, publisher);
   for (const track of tracks) reconcileTrack(room, publisher, track);
+  noteTracks(room, 'track_published', publisher, tracks);
 }
 
 /** Tracks that `publications` has let go of already. */
@@ -68,6 +70,7 @@ export function unpublish(
   countTracks(room, known, -1);
   announce(room, publisher);
   for (const track of known) forgetTrack(room, track.sid);
+  noteTracks(room, 'track_unpublished', publisher, known);
 }
 
 /** Ends what the publisher may no longer send. */

@@ -6,6 +6,8 @@ import {
   DataPacket,
   DataPacket_Kind,
   DisconnectReason,
+  LeaveRequest_Action,
+  ParticipantInfo_State,
   ParticipantPermission,
   SendDataRequest,
   SessionDescription,
@@ -13,6 +15,7 @@ import {
   UpdateParticipantRequest,
   UpdateSubscriptionsRequest,
 } from '@livekit/protocol';
+import { LEFT_BY_ITSELF, leave } from './joining.ts';
 import { handleOffer } from './negotiating.ts';
 import { offerSdp } from './offer.fixture.ts';
 import { addTrack } from './publishing.ts';
@@ -25,10 +28,12 @@ function world(settings: Partial<typeof SETTINGS> = {}) {
   const talk = new TestRoom(settings);
   const opened: [string, RoomProperties][] = [];
   const closed: string[] = [];
+  const revoked: [string, string, number][] = [];
   const sent: { kind: string; packet: DataPacket; destinations: string[] }[] = [];
   const host: RoomHost = {
     settings: { ...SETTINGS, ...settings },
     roomNameCharactersMax: 20,
+    isAutoCreated: true,
     properties: { emptyTimeoutSeconds: 300, departureTimeoutSeconds: 20, participantsMax: 0, metadata: '' },
     rooms: () => [talk.room],
     room: name => (name === 'talk' ? talk.room : undefined),
@@ -43,9 +48,11 @@ function world(settings: Partial<typeof SETTINGS> = {}) {
     sendMessage: async (_room, kind, packet, destinations) => {
       sent.push({ kind, packet: DataPacket.fromBinary(packet), destinations });
     },
+    tokenFor: async ({ identity }, room) => `token of ${identity} for ${room}`,
+    revokeTokens: (...args) => revoked.push(args),
     nowMs: () => talk.nowMs,
   };
-  return { talk, rooms: createRooms(host), opened, closed, sent };
+  return { talk, rooms: createRooms(host), host, opened, closed, sent, revoked };
 }
 
 function publishMicrophone(talk: TestRoom, identity: string): string {
@@ -114,7 +121,7 @@ test('what is not there is refused: rooms, participants, tracks', async () => {
 test('a removed participant is told so and gone', () => {
   const { talk, rooms } = world();
   const alice = talk.join('alice');
-  assert.ok(rooms.removeParticipant('talk', 'alice').ok);
+  assert.ok(rooms.removeParticipant('talk', 'alice', 0).ok);
   assert.equal(talk.last(alice, 'leave')?.reason, DisconnectReason.PARTICIPANT_REMOVED);
   assert.equal(talk.room.participants.size, 0);
 });
@@ -179,4 +186,67 @@ test('summaries are what the admin API shows', () => {
   const { sid } = alice;
   const expected = { identity: 'alice', sid, endpointId: '00000001', region: 'eu', bridge: 'eu-1', state: 'joined' };
   assert.deepEqual(summary.participants, [expected]);
+});
+
+test('tokens of a removed participant are revoked as of the given time, and only then', () => {
+  const { talk, rooms, revoked } = world();
+  for (const identity of ['alice', 'bob']) talk.join(identity);
+  rooms.removeParticipant('talk', 'alice', 0);
+  rooms.removeParticipant('talk', 'bob', 1_700_000_000);
+  rooms.removeParticipant('talk', 'nobody', 1_700_000_000);
+  assert.deepEqual(revoked, [['talk', 'bob', 1_700_000_000]]);
+});
+
+test('a participant that moves gets a token for the other room before it is told to reconnect, and has left', async () => {
+  const { talk, rooms } = world();
+  const alice = talk.join('alice');
+  const bob = talk.join('bob');
+  assert.ok((await rooms.moveParticipant('talk', 'alice', 'other')).ok);
+  assert.deepEqual(talk.sent(alice, 'refreshToken'), ['token of alice for other']);
+  assert.equal(talk.last(alice, 'leave')?.action, LeaveRequest_Action.RECONNECT);
+  const cases = talk.outputs.flatMap(output =>
+    output.kind === 'signal' && output.participantSid === alice.sid ? [output.message.case] : [],
+  );
+  assert.ok(cases.indexOf('refreshToken') < cases.indexOf('leave'));
+  assert.equal(talk.last(bob, 'update')?.participants[0].state, ParticipantInfo_State.DISCONNECTED);
+  assert.deepEqual([...talk.room.participants.keys()], ['bob']);
+});
+
+test('who cannot move stays: nowhere to go, nobody to tell, the same room, a full one', async () => {
+  const { talk, rooms, host } = world();
+  const alice = talk.join('alice');
+  const refusal = async (destination: string, identity = 'alice') => {
+    const answer = await rooms.moveParticipant('talk', identity, destination);
+    return answer.ok ? 'moved' : answer.refusal;
+  };
+  assert.equal(await refusal(''), 'destination-missing');
+  assert.equal(await refusal('x'.repeat(21)), 'room-name-too-long');
+  assert.equal(await refusal('talk'), 'same-room');
+  assert.equal(await refusal('other', 'nobody'), 'participant-not-found');
+  alice.signalLostAtMs = talk.nowMs;
+  assert.equal(await refusal('other'), 'participant-away');
+  alice.signalLostAtMs = null;
+  const full = new TestRoom();
+  full.room.properties.participantsMax = 1;
+  full.join('bob');
+  const openRooms = { ...host, room: (name: string) => ({ talk: talk.room, full: full.room })[name] };
+  const answer = await createRooms(openRooms).moveParticipant('talk', 'alice', 'full');
+  assert.ok(!answer.ok && answer.refusal === 'room-full');
+  const closed = await createRooms({ ...host, isAutoCreated: false }).moveParticipant('talk', 'alice', 'other');
+  assert.ok(!closed.ok && closed.refusal === 'room-not-found');
+  assert.deepEqual([...talk.room.participants.keys()], ['alice']);
+  assert.equal(talk.last(alice, 'leave'), undefined);
+});
+
+test('who leaves while its token for the other room is being signed has not moved', async () => {
+  const { talk, host } = world();
+  const alice = talk.join('alice');
+  const tokenFor = async () => {
+    leave(talk.room, talk.nowMs, alice, LEFT_BY_ITSELF);
+    talk.join('alice');
+    return 'token';
+  };
+  const answer = await createRooms({ ...host, tokenFor }).moveParticipant('talk', 'alice', 'other');
+  assert.ok(!answer.ok && answer.refusal === 'participant-not-found');
+  assert.equal(talk.room.participants.size, 1);
 });

@@ -12,6 +12,7 @@ import {
 import { formatId } from '../../protocol/ids.ts';
 import { readOverride } from '../placement/policy.ts';
 import { leave } from './joining.ts';
+import { move, moveProblem } from './moving.ts';
 import type { Participant, ParticipantState } from './participant.ts';
 import { fromPermission } from './permissions.ts';
 import { changePermissions, changeProfile, changeRoomMetadata, profileProblem } from './profile.ts';
@@ -24,6 +25,8 @@ import { updateSubscriptions } from './subscribing.ts';
 export interface RoomHost {
   readonly settings: RoomSettings;
   readonly roomNameCharactersMax: number;
+  /** The first to join creates the room. */
+  readonly isAutoCreated: boolean;
   /** For rooms that say nothing else. */
   readonly properties: Readonly<RoomProperties>;
   rooms(): Room[];
@@ -35,6 +38,10 @@ export interface RoomHost {
   apply(room: Room): void;
   /** Hands a message to each bridge of the room, for its own endpoints. `packet` is a DataPacket's bytes. */
   sendMessage(room: Room, kind: 'reliable' | 'lossy', packet: Uint8Array, destinations: string[]): Promise<void>;
+  /** A token with which the participant's client may join `room`; undefined when its session is gone. */
+  tokenFor(participant: Participant, room: string): Promise<string | undefined>;
+  /** Tokens of that identity for that room from before then are not accepted any more. */
+  revokeTokens(room: string, identity: string, beforeSeconds: number): void;
   nowMs(): number;
 }
 
@@ -88,8 +95,9 @@ export function createRooms(host: RoomHost): Rooms {
     listParticipants: name => inRoom(name, room => done([...room.participants.values()].map(each => each.info()))),
     getParticipant: (name, identity) =>
       withParticipant(name, identity, (_room, participant) => done(participant.info())),
-    removeParticipant: (name, identity) =>
+    removeParticipant: (name, identity, revokedBeforeSeconds) =>
       withParticipant(name, identity, (room, participant) => {
+        if (revokedBeforeSeconds > 0) host.revokeTokens(name, identity, revokedBeforeSeconds);
         leave(room, host.nowMs(), participant, {
           reason: DisconnectReason.PARTICIPANT_REMOVED,
           action: LeaveRequest_Action.DISCONNECT,
@@ -97,6 +105,24 @@ export function createRooms(host: RoomHost): Rooms {
         });
         return done(null);
       }),
+    async moveParticipant(name, identity, destination) {
+      const checked = withParticipant(name, identity, (room, participant) => {
+        if (destination === '') return refuse('destination-missing');
+        if ([...destination].length > host.roomNameCharactersMax) return refuse('room-name-too-long');
+        const to = host.room(destination);
+        if (to === undefined && !host.isAutoCreated) return refuse('room-not-found');
+        const problem = moveProblem(room, participant, destination, to);
+        return problem === undefined ? done(participant) : refuse(problem);
+      });
+      if (!checked.ok) return checked;
+      const token = await host.tokenFor(checked.value, destination);
+      // It may have left while the token was being signed.
+      return withParticipant(name, identity, (room, participant) => {
+        if (token === undefined || participant !== checked.value) return refuse('participant-not-found');
+        move(room, host.nowMs(), participant, destination, token);
+        return done(null);
+      });
+    },
     mutePublishedTrack: (name, identity, trackSid, muted) =>
       withParticipant(name, identity, (room, participant) => {
         if (!muted && !settings.isRemoteUnmuteAllowed) return refuse('remote-unmute-disabled');

@@ -2,6 +2,7 @@ import type { DisconnectReason, SignalResponse } from '@livekit/protocol';
 import type { BridgeId, ConferenceId, EndpointId } from '../../protocol/ids.ts';
 import type { ConferenceDocument } from './conference-spec.ts';
 import type { EndpointDocument } from './endpoint-spec.ts';
+import type { Notice } from './notice.ts';
 
 /** The part of a SignalResponse that says which one it is: `{ case, value }`. */
 export type SignalMessage = SignalResponse['message'];
@@ -29,6 +30,8 @@ export type RoomOutput =
   /** For the log, the metrics and the store. */
   | ({ readonly kind: 'joined' | 'active' | 'resumed' } & Who)
   | ({ readonly kind: 'left'; readonly reason: DisconnectReason; readonly cause: string } & Who)
+  /** For webhooks. */
+  | { readonly kind: 'notice'; readonly notice: Notice }
   /** So many tracks more, or less. */
   | { readonly kind: 'tracks'; readonly audio: number; readonly video: number };
 

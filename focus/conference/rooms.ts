@@ -24,7 +24,11 @@ export type Refusal =
   | 'placement-invalid'
   | 'attributes-too-large'
   | 'remote-unmute-disabled'
-  | 'message-too-large';
+  | 'message-too-large'
+  | 'destination-missing'
+  | 'same-room'
+  | 'participant-away'
+  | 'room-full';
 
 /** LiveKit's sentence for each refusal. */
 export const REFUSAL_MESSAGES: Readonly<Record<Refusal, string>> = {
@@ -39,6 +43,10 @@ export const REFUSAL_MESSAGES: Readonly<Record<Refusal, string>> = {
   'attributes-too-large': 'attributes size exceeds limits',
   'remote-unmute-disabled': 'remote unmute not enabled',
   'message-too-large': 'data message exceeds limits',
+  'destination-missing': 'no destination room',
+  'same-room': 'the participant is in the destination room already',
+  'participant-away': 'the participant has no signalling connection at the moment',
+  'room-full': 'room has exceeded its max participants',
 };
 
 export type Answer<T> =
@@ -79,8 +87,10 @@ export interface Rooms {
   /** In the order they joined, hidden ones included. */
   listParticipants(room: string): Answer<ParticipantInfo[]>;
   getParticipant(room: string, identity: string): Answer<ParticipantInfo>;
-  /** The participant leaves with PARTICIPANT_REMOVED. */
-  removeParticipant(room: string, identity: string): Answer<null>;
+  /** The participant leaves with PARTICIPANT_REMOVED. Its tokens from before `revokedBeforeSeconds` (since the epoch, 0: none) are refused from then on. */
+  removeParticipant(room: string, identity: string, revokedBeforeSeconds: number): Answer<null>;
+  /** The participant's client leaves for another room by a full reconnect. That room is opened by it where `room.auto_create` allows. */
+  moveParticipant(room: string, identity: string, destinationRoom: string): Promise<Answer<null>>;
   /** Tells the publisher to mute (or, where `room.enable_remote_unmute` allows it, to unmute), and everybody that it did. */
   mutePublishedTrack(room: string, identity: string, trackSid: string, muted: boolean): Answer<TrackInfo>;
   /** Empty name, metadata and attributes leave what there is; an empty attribute value removes that attribute. */

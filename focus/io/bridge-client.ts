@@ -20,7 +20,7 @@ export interface BridgeClientOptions {
 
 export interface BridgeClient {
   /** Rejects when there is no answer in time; every status is an answer. */
-  request(method: 'PUT' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<BridgeAnswer>;
+  request(method: 'GET' | 'PUT' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<BridgeAnswer>;
   /** The event stream, open and answered with 200. Rejects otherwise. The caller ends it with `destroy`. */
   openEvents(silenceTimeoutMs: number): Promise<IncomingMessage>;
   /** Ends everything under way. */

@@ -8,7 +8,7 @@ import { type BridgeId, type ConferenceId, type EndpointId, formatId } from '../
 import type { KnownBridge } from '../bridges/bridge-registry.ts';
 import type { EndpointDocument } from '../conference/endpoint-spec.ts';
 import type { FocusMetrics } from '../metrics.ts';
-import { type BridgeClient, createBridgeClient } from './bridge-client.ts';
+import { type BridgeAnswer, type BridgeClient, createBridgeClient } from './bridge-client.ts';
 import { type BridgeEventStream, followBridgeEvents } from './bridge-event-stream.ts';
 import { DocumentSender } from './document-sender.ts';
 
@@ -109,6 +109,13 @@ export class BridgeLink {
     const { status } = await this.#client.request('POST', path, message);
     this.#metrics.bridgeRequests.inc({ method: 'POST', result: status < 300 ? 'taken' : 'refused' });
     if (status >= 300) throw new Error(`the bridge refused a message with ${status}`);
+  }
+
+  /** Once: nothing is tried again. */
+  async ask(method: 'GET' | 'PUT', path: string, body?: unknown): Promise<BridgeAnswer> {
+    const answer = await this.#client.request(method, path, body);
+    this.#metrics.bridgeRequests.inc({ method, result: answer.status < 300 ? 'taken' : 'refused' });
+    return answer;
   }
 
   /** Documents still on their way. */

@@ -6,6 +6,7 @@ import type { BridgeId } from '../../protocol/ids.ts';
 import type { KnownBridge } from '../bridges/bridge-registry.ts';
 import type { FocusConfig } from '../config.ts';
 import type { FocusMetrics } from '../metrics.ts';
+import type { BridgeAnswer } from './bridge-client.ts';
 import { BridgeLink } from './bridge-link.ts';
 import type { BridgeListener } from './bridge-watch.ts';
 
@@ -48,6 +49,16 @@ export class BridgeLinks implements BridgeListener {
 
   peer(bridgeId: BridgeId): BridgePeer | undefined {
     return this.#bridges.get(bridgeId)?.report.peer;
+  }
+
+  /** A question to a bridge, or an order that is not state; undefined when it is not up. Rejects when it does not answer in time. */
+  async ask(
+    bridgeId: BridgeId,
+    method: 'GET' | 'PUT',
+    path: string,
+    body?: unknown,
+  ): Promise<BridgeAnswer | undefined> {
+    return this.#links.get(bridgeId)?.ask(method, path, body);
   }
 
   /** Documents still on their way to any bridge. */

@@ -5,6 +5,7 @@ import type { BridgeEvent } from '../../protocol/control/events.ts';
 import { type BridgeId, type ConferenceId, type EndpointId, parseId } from '../../protocol/ids.ts';
 import { handleBridgeEvent } from '../conference/bridge-events.ts';
 import { handleSignalLost, leave } from '../conference/joining.ts';
+import type { Notice } from '../conference/notice.ts';
 import type { Participant } from '../conference/participant.ts';
 import { newSid, type Random } from '../conference/random.ts';
 import { participantEndpointId } from '../conference/receiving-side.ts';
@@ -16,6 +17,7 @@ import { handleTimeout } from '../conference/timeouts.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import type { RegionDistances } from '../placement/region-distance.ts';
 import { handleRequest } from '../signal/requests.ts';
+import type { Revocations } from '../signal/revocations.ts';
 import type { ConferenceRecord, Store } from '../store/store.ts';
 import type { BridgeLinks, BridgeLinksHandler } from './bridge-links.ts';
 import type { BridgeWatch } from './bridge-watch.ts';
@@ -27,12 +29,16 @@ export interface ConferenceHostOptions {
   readonly settings: RoomSettings;
   readonly properties: Readonly<RoomProperties>;
   readonly roomNameCharactersMax: number;
+  readonly isAutoCreated: boolean;
+  readonly revocations: Revocations;
   readonly store: Store;
   readonly links: BridgeLinks;
   readonly bridges: Pick<BridgeWatch, 'report' | 'lost'>;
   /** Told of each round trip that bridges measure between them. */
   readonly distances: Pick<RegionDistances, 'noteRtt'>;
   readonly metrics: FocusMetrics;
+  /** Told of rooms, participants and tracks that come and go. */
+  readonly onNotice: (notice: Notice) => void;
   readonly log: Logger;
   readonly random: Random;
   readonly nowMs: () => number;
@@ -47,6 +53,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   readonly settings: RoomSettings;
   readonly properties: Readonly<RoomProperties>;
   readonly roomNameCharactersMax: number;
+  readonly isAutoCreated: boolean;
   readonly directory = new RoomDirectory();
   readonly #options: ConferenceHostOptions;
   readonly #sessions = new Map<string, Session>();
@@ -58,6 +65,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     this.settings = options.settings;
     this.properties = options.properties;
     this.roomNameCharactersMax = options.roomNameCharactersMax;
+    this.isAutoCreated = options.isAutoCreated;
     const apply = (room: Room) => this.apply(room);
     const inBackground = (work: Promise<unknown>, trouble: string) => this.#inBackground(work, trouble);
     this.#outputs = new RoomOutputs({ ...options, sessions: this.#sessions, apply, inBackground });
@@ -117,11 +125,12 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     const { conferenceId, room: name, roomSid: sid, createdAtMs } = conference;
     const known = this.directory.withConference(conferenceId);
     if (known !== undefined) return known;
-    const { settings, random, metrics, log } = this.#options;
+    const { settings, random, metrics, log, onNotice } = this.#options;
     const room = new Room({ name, sid, conferenceId, createdAtMs }, { ...properties }, settings, random, this.nowMs());
     this.directory.add(room);
     metrics.rooms.inc();
     log.info({ room: name, roomSid: sid }, 'room created');
+    onNotice({ event: 'room_started', room: room.info() });
     return room;
   }
 
@@ -136,6 +145,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     this.directory.remove(room);
     metrics.rooms.dec();
     log.info({ room: name, roomSid: sid, reason: DisconnectReason[reason] }, 'room closed');
+    this.#options.onNotice({ event: 'room_finished', room: room.info() });
   }
 
   async sendMessage(room: Room, kind: 'reliable' | 'lossy', packet: Uint8Array, destinations: string[]): Promise<void> {
@@ -153,6 +163,14 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
 
   apply(room: Room): void {
     for (const output of settle(room)) this.#outputs.perform(room, output);
+  }
+
+  async tokenFor(participant: Participant, room: string): Promise<string | undefined> {
+    return this.#sessions.get(participant.sid)?.freshToken(participant, room);
+  }
+
+  revokeTokens(room: string, identity: string, beforeSeconds: number): void {
+    this.#options.revocations.revoke(room, identity, beforeSeconds);
   }
 
   onUp(bridgeId: BridgeId): void {
@@ -204,6 +222,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     for (const room of this.directory.all()) {
       this.#emptyRoom(room, DisconnectReason.SERVER_SHUTDOWN, LeaveRequest_Action.DISCONNECT);
       this.directory.remove(room);
+      this.#options.onNotice({ event: 'room_finished', room: room.info() });
     }
     const { store, focusId, links } = this.#options;
     const deadlineMs = this.nowMs() + CLOSE_WAIT_MS;

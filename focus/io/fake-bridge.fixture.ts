@@ -14,6 +14,9 @@ export class FakeBridge {
   /** By endpoint id. */
   readonly endpoints = new Map<string, EndpointSpec>();
   readonly messages: Message[] = [];
+  /** What it answers to `GET /v1/links`. */
+  links: readonly object[] = [];
+  state: BridgeReport['state'] = 'running';
   /** Answers instead of the usual ones, first come first served: a status, or null to break the connection. */
   readonly nextAnswers: (number | null)[] = [];
   readonly #secret: string;
@@ -50,7 +53,7 @@ export class FakeBridge {
       bootId: this.#bootId,
       version: '0.0.0',
       controlUrl: `http://127.0.0.1:${port}`,
-      state: 'running',
+      state: this.state,
       load: { ...load, bitrateInBps: 0, bitrateOutBps: 0 },
     };
   }
@@ -110,7 +113,15 @@ export class FakeBridge {
     const instead = this.nextAnswers.shift();
     if (instead === null) request.socket.destroy();
     else if (instead !== undefined) response.writeHead(instead).end();
+    else if (path === '/v1/bridge/state' || path === '/v1/links') this.#answerOperator(path, body, response);
     else this.#take(request.method ?? '', path.split('/').slice(3), body, response);
+  }
+
+  /** What operators ask of it. */
+  #answerOperator(path: string, body: unknown, response: ServerResponse): void {
+    if (path === '/v1/bridge/state') this.state = (body as Pick<BridgeReport, 'state'>).state;
+    const answer = path === '/v1/links' ? { links: this.links } : this.report;
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
   }
 
   #take(method: string, path: string[], body: unknown, response: ServerResponse): void {

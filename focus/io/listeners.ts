@@ -16,6 +16,8 @@ export interface ListenOptions {
   /** 0: a free port, the same for all addresses. */
   readonly port: number;
   readonly headerBytesMax: number;
+  /** Connections on which nothing moves for so long are closed; those of `app`'s own server are its `connectionTimeout`. */
+  readonly idleTimeoutMs: number;
 }
 
 /** Rejects with the system's error when an address cannot be listened on; nothing listens then. */
@@ -37,7 +39,7 @@ export async function listenOn(app: FastifyInstance, options: ListenOptions): Pr
   }
 
   try {
-    for (const address of others) servers.push(await forward(app.server, address, port, options.headerBytesMax));
+    for (const address of others) servers.push(await forward(app.server, address, port, options));
     return { url, close };
   } catch (error) {
     await close(0);
@@ -45,8 +47,9 @@ export async function listenOn(app: FastifyInstance, options: ListenOptions): Pr
   }
 }
 
-function forward(main: Server, address: string, port: number, maxHeaderSize: number): Promise<Server> {
-  const server = createServer({ maxHeaderSize });
+function forward(main: Server, address: string, port: number, options: ListenOptions): Promise<Server> {
+  const server = createServer({ maxHeaderSize: options.headerBytesMax });
+  server.setTimeout(options.idleTimeoutMs);
   for (const event of ['request', 'upgrade', 'clientError'] as const) {
     server.on(event, (...values: unknown[]) => main.emit(event, ...values));
   }

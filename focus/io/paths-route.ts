@@ -2,12 +2,13 @@
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { tokenOf, verifyAccessToken } from '../api/access-token.ts';
+import type { TokenKeys } from '../api/token-keys.ts';
 import { pathsFrom } from '../conference/paths.ts';
 import type { Room } from '../conference/room.ts';
 import { asFocusError, errorBody, FocusError } from '../errors.ts';
 
 export interface PathsRouteOptions {
-  readonly keys: Readonly<Record<string, string>>;
+  readonly keys: TokenKeys;
   readonly room: (name: string) => Room | undefined;
   readonly nowMs: () => number;
 }

@@ -3,6 +3,7 @@ import { DisconnectReason, LeaveRequest_Action } from '@livekit/protocol';
 import type { Logger } from 'pino';
 import { withPeers } from '../conference/conference-spec.ts';
 import { leave } from '../conference/joining.ts';
+import type { Notice } from '../conference/notice.ts';
 import { handleTaken } from '../conference/offering.ts';
 import type { Participant } from '../conference/participant.ts';
 import type { Room } from '../conference/room.ts';
@@ -22,6 +23,7 @@ export interface RoomOutputsOptions {
   readonly nowMs: () => number;
   /** Called after a bridge's answer has changed a room. */
   readonly apply: (room: Room) => void;
+  readonly onNotice: (notice: Notice) => void;
   /** For work whose failure is only to be logged. */
   readonly inBackground: (work: Promise<unknown>, trouble: string) => void;
 }
@@ -59,6 +61,9 @@ export class RoomOutputs {
         break;
       case 'conference-removed':
         links.link(output.bridgeId)?.removeConference(conferenceId);
+        break;
+      case 'notice':
+        this.#options.onNotice(output.notice);
         break;
       case 'tracks':
         metrics.tracks.inc({ kind: 'audio' }, output.audio);

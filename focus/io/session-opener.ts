@@ -2,11 +2,14 @@
 import { DisconnectReason, LeaveRequest, LeaveRequest_Action, type SignalRequest } from '@livekit/protocol';
 import type { Logger } from 'pino';
 import { type AccessToken, refreshAccessToken } from '../api/access-token.ts';
+import type { TokenKeys } from '../api/token-keys.ts';
 import { join, resume } from '../conference/joining.ts';
 import type { Participant, ParticipantInit } from '../conference/participant.ts';
 import { permissionClaims, permissionsOf } from '../conference/permissions.ts';
 import { newSid, type Random } from '../conference/random.ts';
 import type { Room } from '../conference/room.ts';
+import { asFocusError } from '../errors.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import type { Placed, Placement, Placements } from '../placement/placement.ts';
 import { type Policy, readOverride } from '../placement/policy.ts';
@@ -21,7 +24,8 @@ export interface SessionOpenerOptions {
   readonly host: ConferenceHost;
   readonly placements: Placements;
   readonly store: Store;
-  readonly keys: Readonly<Record<string, string>>;
+  readonly keys: TokenKeys;
+  readonly limits: Limits;
   readonly tokenLifetimeSeconds: number;
   readonly metrics: FocusMetrics;
   readonly log: Logger;
@@ -47,14 +51,39 @@ export async function openSession(
   const startedAtMs = host.nowMs();
   try {
     if (admission.request.reconnect) return resumeSession(options, sink, admission);
-    const opened = await host.directory.holding(admission.room, () => joinRoom(options, sink, admission, region));
+    const opened = await host.directory.holding(admission.room, () =>
+      joinWithinLimits(options, sink, admission, region),
+    );
     if (opened !== undefined) metrics.joinSeconds.observe((host.nowMs() - startedAtMs) / 1000);
     return opened;
   } catch (error) {
-    log.error({ room: admission.room, participant: admission.token.identity, error: String(error) }, 'join failed');
-    metrics.joinsRefused.inc({ reason: 'internal' });
-    sendAway(sink, DisconnectReason.JOIN_FAILURE, LeaveRequest_Action.DISCONNECT, 'the join failed');
+    const { code, message } = asFocusError(error);
+    const level = code === 'internal' ? 'error' : 'warn';
+    log[level]({ room: admission.room, participant: admission.token.identity, error: String(error) }, 'join failed');
+    metrics.joinsRefused.inc({ reason: code });
+    const cause = code === 'internal' ? 'the join failed' : message;
+    sendAway(sink, DisconnectReason.JOIN_FAILURE, LeaveRequest_Action.DISCONNECT, cause);
     return undefined;
+  }
+}
+
+/** Of many that were admitted at once, those go in for whom there is a place. Rejects with FocusError for the others. */
+async function joinWithinLimits(
+  options: SessionOpenerOptions,
+  sink: SignalSink,
+  admission: Admission,
+  region: ClientRegion,
+): Promise<OpenedSession | undefined> {
+  const { host, limits } = options;
+  const held = limits.holdPlace(admission.token.apiKey, admission.room, host.room(admission.room) !== undefined);
+  let inside: string | undefined;
+  try {
+    const opened = await joinRoom(options, sink, admission, region);
+    // It may have left again already, and its notice with it.
+    inside = opened?.room.withSid(opened.participant.sid)?.sid;
+    return opened;
+  } finally {
+    held.release(inside);
   }
 }
 
@@ -203,9 +232,10 @@ function leastLoaded({ candidates }: Placement): Record<string, number> {
 
 function sessionOf(options: SessionOpenerOptions, sink: SignalSink, token: AccessToken): Session {
   const { keys, tokenLifetimeSeconds, host } = options;
-  const freshToken = (participant: Participant) => {
+  const freshToken = (participant: Participant, otherRoom?: string) => {
     const { name, metadata, attributes, permissions, region } = participant;
-    const video = { ...(token.claims['video'] as object), ...permissionClaims(permissions) };
+    const room = otherRoom === undefined ? {} : { room: otherRoom };
+    const video = { ...(token.claims['video'] as object), ...permissionClaims(permissions), ...room };
     const changes = { name, metadata, attributes, video };
     return refreshAccessToken(keys, token, region, changes, host.nowMs(), tokenLifetimeSeconds);
   };

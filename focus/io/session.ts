@@ -11,6 +11,6 @@ export interface SignalSink {
 
 export interface Session {
   readonly sink: SignalSink;
-  /** Signs a token for the participant as it is now. */
-  readonly freshToken: (participant: Participant) => Promise<string>;
+  /** Signs a token for the participant as it is now; for another room if one is given. */
+  readonly freshToken: (participant: Participant, room?: string) => Promise<string>;
 }

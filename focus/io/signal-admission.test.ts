@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { get } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { WrappedJoinRequest, WrappedJoinRequest_Compression } from '@livekit/protocol';
 import { JOIN_REQUEST_CHARACTERS_MAX } from '../signal/join-request.ts';
 import { type FocusUnderTest, startFocusUnderTest, withFocus } from './focus.fixture.ts';
 import { accessToken, joinParameter, SignalClient, signalUrl, type TokenOptions } from './signal-client.fixture.ts';
+import { refusal, UPGRADE } from './upgrade.fixture.ts';
 
 let world: FocusUnderTest;
 before(async () => {
@@ -14,36 +13,9 @@ before(async () => {
 });
 after(() => world.close());
 
-interface Answer {
-  readonly status: number;
-  readonly text: string;
-}
-
 async function validate(options: TokenOptions, join = {}, path = '/rtc/v1/validate', url = world.focus.url) {
   const response = await fetch(signalUrl(url, await accessToken(options), join, path));
   return { status: response.status, text: await response.text() };
-}
-
-const UPGRADE = {
-  connection: 'Upgrade',
-  upgrade: 'websocket',
-  'sec-websocket-version': '13',
-  'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
-};
-
-/** What a client gets instead of a WebSocket: node's own does not tell. Rejects when it gets one. */
-function refusal(url: URL, headers: Readonly<Record<string, string>> = UPGRADE): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const request = get(url, { headers, agent: false });
-    request.once('response', response => {
-      text(response).then(body => resolve({ status: response.statusCode ?? 0, text: body }), reject);
-    });
-    request.once('upgrade', (_response, socket) => {
-      socket.destroy();
-      reject(new Error('the focus let it in'));
-    });
-    request.once('error', reject);
-  });
 }
 
 const refusals: readonly [what: string, token: TokenOptions, status: number, reason: RegExp][] = [
@@ -156,7 +128,7 @@ test('joins over the limit are refused with 429, and leave nothing', async () =>
   await withFocus({ 'signal.joins_per_second': 1 }, async ({ focus: { url }, assertNothingLeft }) => {
     const first = await SignalClient.join(url, 'first');
     const refused = await refusal(signalUrl(url, await accessToken({ identity: 'second' })));
-    assert.deepEqual(refused, { status: 429, text: 'too many joins, try again' });
+    assert.deepEqual(refused, { status: 429, text: 'too many joins, try again: signal.joins_per_second is 1' });
     first.close();
     await assertNothingLeft();
   });

@@ -125,6 +125,10 @@ export class SignalClient {
     }
   }
 
+  get isOpen(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN;
+  }
+
   close(): void {
     this.#socket.close();
   }

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { asFocusError, FocusError } from '../errors.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import { type Admission, type AdmissionRequest, type AdmissionRules, admit } from '../signal/admission.ts';
-import { TokenBucket } from '../signal/token-bucket.ts';
+import type { AddressFinder } from './client-address.ts';
 import type { RegionFinder } from './region-finder.ts';
 import { openSession, type SessionOpenerOptions } from './session-opener.ts';
 import { SignalSocket, type SignalSocketOptions } from './signal-socket.ts';
@@ -15,7 +15,7 @@ export interface SignalRoutesOptions {
   readonly socket: SignalSocketOptions;
   readonly regions: RegionFinder;
   readonly metrics: FocusMetrics;
-  readonly joinsPerSecond: number;
+  readonly addressOf: AddressFinder;
   readonly log: Logger;
   readonly nowMs: () => number;
   /** True once the focus has begun to shut down: nobody is let in. */
@@ -26,7 +26,6 @@ type SignalPath = '/rtc/v1' | '/rtc';
 
 export function registerSignalRoutes(app: FastifyInstance, options: SignalRoutesOptions): void {
   const { rules, regions, metrics, nowMs } = options;
-  const joins = new TokenBucket(options.joinsPerSecond, Math.max(1, options.joinsPerSecond), nowMs());
   const admissions = new WeakMap<FastifyRequest, Admission>();
 
   for (const url of ['/rtc/v1', '/rtc'] as const) {
@@ -51,7 +50,7 @@ export function registerSignalRoutes(app: FastifyInstance, options: SignalRoutes
         try {
           if (options.isClosing()) throw new FocusError('shutting-down');
           const admission = await admit(rules, admissionRequest(url, request), nowMs());
-          if (!admission.request.reconnect && !joins.take(nowMs())) throw new FocusError('too-many-joins');
+          if (!admission.request.reconnect) checkLimits(admission, request);
           admissions.set(request, admission);
         } catch (error) {
           metrics.joinsRefused.inc({ reason: asFocusError(error).code });
@@ -65,6 +64,12 @@ export function registerSignalRoutes(app: FastifyInstance, options: SignalRoutes
         else void open(socket, admission, request);
       },
     });
+  }
+
+  function checkLimits({ token: { apiKey }, room }: Admission, request: FastifyRequest): void {
+    const { limits } = options.sessions;
+    limits.join(nowMs(), { apiKey, address: options.addressOf(request) });
+    limits.check(apiKey, room, rules.hasRoom(room));
   }
 
   async function open(socket: SignalSocket, admission: Admission, request: FastifyRequest): Promise<void> {

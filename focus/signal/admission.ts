@@ -1,11 +1,13 @@
 /** Who may open a signalling socket, and with what: checked before the upgrade, answered as LiveKit's server answers. */
 import { ClientInfo, type JoinRequest } from '@livekit/protocol';
 import { type AccessToken, tokenOf, type VideoGrant, verifyAccessToken } from '../api/access-token.ts';
+import type { TokenKeys } from '../api/token-keys.ts';
 import { mergeAttributes, profileProblem } from '../conference/profile.ts';
 import type { RoomSettings } from '../conference/room.ts';
 import { FocusError } from '../errors.ts';
 import { type JoinParameters, joinRequestOf } from './join-parameters.ts';
 import { readJoinRequest } from './join-request.ts';
+import type { Revocations } from './revocations.ts';
 
 /** The parts of the HTTP request that count. */
 export interface AdmissionRequest {
@@ -17,13 +19,14 @@ export interface AdmissionRequest {
 }
 
 export interface AdmissionRules {
-  readonly keys: Readonly<Record<string, string>>;
+  readonly keys: TokenKeys;
   readonly settings: RoomSettings;
   readonly roomNameCharactersMax: number;
   readonly identityCharactersMax: number;
   /** The first to join creates the room, whoever it is. */
   readonly isAutoCreated: boolean;
   readonly hasRoom: (name: string) => boolean;
+  readonly revocations: Pick<Revocations, 'isRevoked'>;
 }
 
 /** A client that may come in. */
@@ -77,6 +80,7 @@ function checkPlace(rules: AdmissionRules, token: AccessToken, grant: VideoGrant
   if (!grant.roomJoin) throw new FocusError('permission-denied');
   if (token.identity === '') throw new FocusError('identity-empty');
   if ([...token.identity].length > rules.identityCharactersMax) throw new FocusError('identity-too-long');
+  if (rules.revocations.isRevoked(grant.room, token.identity, token.claims.nbf)) throw new FocusError('token-revoked');
   if (grant.room === '') throw new FocusError('room-name-missing');
   if ([...grant.room].length > rules.roomNameCharactersMax) throw new FocusError('room-name-too-long');
   if (!mayCreate(rules, grant) && !rules.hasRoom(grant.room)) throw new FocusError('room-not-found');

@@ -1,0 +1,70 @@
+/** What the focus's API answers, as far as it is shown (focus/api/admin-routes.ts and bridge-control-routes.ts have the schemas). */
+export interface BridgeAnswer {
+  readonly bridgeId: string;
+  readonly region: string;
+  readonly state: 'running' | 'draining' | 'silent';
+  readonly version: string;
+  readonly reportAgeMs: number;
+  readonly placedSinceReport: number;
+  readonly load: {
+    readonly stress: number;
+    readonly endpoints: number;
+    readonly conferences: number;
+    readonly cpu: number;
+    readonly bitrateInBps: number;
+    readonly bitrateOutBps: number;
+  };
+}
+
+export interface LinkAnswer {
+  readonly from: string;
+  readonly to: string;
+  readonly state: string;
+  readonly rttMs: number | null;
+  readonly lossOut: number;
+  readonly sentBps: number;
+  readonly sendBudgetBps: number | null;
+  readonly conferences: number;
+}
+
+export interface RoomAnswer {
+  readonly name: string;
+  readonly sid: string;
+  readonly createdAtMs: number;
+  readonly participants: readonly {
+    readonly identity: string;
+    readonly sid: string;
+    readonly region: string;
+    readonly bridge: string;
+    readonly state: string;
+  }[];
+}
+
+export interface PlacementAnswer {
+  readonly sid: string;
+  readonly identity: string;
+  readonly room: string;
+  readonly placement: {
+    readonly bridgeId: string | null;
+    readonly rule: string;
+    readonly region: string;
+    readonly placedFor: string;
+    readonly at: number;
+    readonly candidates: readonly {
+      readonly bridgeId: string;
+      readonly region: string;
+      readonly stress: number;
+      readonly inConference: number;
+      readonly rejectedBy?: string;
+    }[];
+  };
+}
+
+export interface StatusAnswer {
+  readonly ready: boolean;
+  readonly problems: readonly string[];
+  readonly bridges: readonly BridgeAnswer[];
+  readonly links: readonly LinkAnswer[];
+  /** Bridges that did not say what links they have. */
+  readonly silent: readonly string[];
+}

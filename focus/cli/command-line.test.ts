@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Command, readCommandLine } from './command-line.ts';
+
+function read(line: string, env: Record<string, string> = {}) {
+  return readCommandLine(line.split(' ').filter(Boolean), env);
+}
+
+function commandOf(line: string): Command {
+  const read = readCommandLine(line.split(' '), {});
+  assert.ok(read.kind === 'run', JSON.stringify(read));
+  return read.command;
+}
+
+test('each command is read with its arguments', () => {
+  assert.deepEqual(commandOf('status'), { kind: 'status' });
+  assert.deepEqual(commandOf('rooms --json'), { kind: 'rooms' });
+  assert.deepEqual(commandOf('participants talk'), { kind: 'participants', room: 'talk' });
+  assert.deepEqual(commandOf('why ann'), { kind: 'why', participant: 'ann' });
+  assert.deepEqual(commandOf('drain eu-1'), { kind: 'drain', bridge: 'eu-1', isUndone: false });
+  assert.deepEqual(commandOf('drain --undo eu-1'), { kind: 'drain', bridge: 'eu-1', isUndone: true });
+  assert.deepEqual(commandOf('move a ann b'), { kind: 'move', room: 'a', participant: 'ann', destination: 'b' });
+  const token = { kind: 'token', room: 'talk', identity: 'guest', name: '', lifetimeSeconds: 21_600 };
+  assert.deepEqual(commandOf('token --room talk'), { ...token, isAdmin: false, isListener: false });
+  const other = { identity: 'ann', name: 'Ann', lifetimeSeconds: 5400, isAdmin: true, isListener: true };
+  assert.deepEqual(commandOf('token --room talk --identity ann --name Ann --ttl 90m --admin --listen'), {
+    ...token,
+    ...other,
+  });
+});
+
+test('the focus and the key come from the options, then from the variables that lk reads, then from development', () => {
+  const connection = (line: string, env = {}) => {
+    const answer = read(line, env);
+    assert.ok(answer.kind === 'run');
+    return Object.values(answer.connection);
+  };
+  const env = { LIVEKIT_URL: 'wss://focus.example/', LIVEKIT_API_KEY: 'k', LIVEKIT_API_SECRET: 's' };
+  assert.deepEqual(connection('rooms'), ['http://127.0.0.1:7880', 'devkey', 'secret']);
+  assert.deepEqual(connection('rooms', env), ['https://focus.example', 'k', 's']);
+  assert.deepEqual(connection('rooms --url ws://a:1 --api-key x --api-secret y', env), ['http://a:1', 'x', 'y']);
+});
+
+test('help is given when it is asked for, and when nothing is', () => {
+  assert.deepEqual([read('').kind, read('--help').kind, read('drain --help').kind], ['help', 'help', 'help']);
+});
+
+test('whatever else is refused with what is allowed', () => {
+  const cases: readonly [line: string, message: RegExp][] = [
+    ['stats', /^"stats" is no command: one of status, rooms, /],
+    ['constructor', /is no command/],
+    ['participants', /^participants takes ROOM, got none; see causeway --help$/],
+    ['move a b', /^move takes ROOM PARTICIPANT TO, got a b/],
+    ['status now', /^status takes no argument, got now/],
+    ['rooms --undo', /^rooms has no option --undo/],
+    ['drain eu-1 --room talk', /^drain has no option --room/],
+    ['rooms --jsn', /Unknown option '--jsn'/],
+    ['token', /^token needs --room ROOM/],
+    ['token --room talk --ttl 5', /^--ttl is "5": a number with s, m, h or d, from 1s to 30d/],
+    ['token --room talk --ttl 31d', /^--ttl is "31d"/],
+    ['rooms --url ftp://a', /^--url is "ftp:\/\/a": an http, https, ws or wss URL/],
+  ];
+  for (const [line, message] of cases) {
+    const answer = read(line);
+    assert.ok(answer.kind === 'wrong', line);
+    assert.match(answer.message, message);
+    assert.equal(answer.message.includes('\n'), false);
+  }
+});

@@ -1,0 +1,159 @@
+/** The arguments of `causeway`, read into a command or into a sentence that says what was wrong with them. */
+import { parseArgs } from 'node:util';
+
+export const USAGE = `usage: causeway COMMAND [OPTIONS]
+
+  status                      regions, bridges with their load, and the links between them
+  rooms                       open rooms: how many are in them, where, and since when
+  participants ROOM           who is in a room, on which bridge
+  why PARTICIPANT             why a participant (identity or SID) is on its bridge: the rule, and all candidates
+  drain BRIDGE [--undo]       take no new participants on a bridge; those there stay. --undo takes them again
+  move ROOM PARTICIPANT TO    move a participant to another room
+  token --room ROOM [--identity NAME] [--name TEXT] [--ttl 6h] [--admin] [--listen]
+                              a token to join with: --admin may also administer the room, --listen may not publish
+
+  --url URL                   a focus (LIVEKIT_URL, else http://127.0.0.1:7880)
+  --api-key KEY               (LIVEKIT_API_KEY, else devkey)
+  --api-secret SECRET         (LIVEKIT_API_SECRET, else secret); better in the environment, where nobody sees it
+  --json                      the answer as JSON
+  --help                      this text
+`;
+
+export interface Connection {
+  /** http or https, without a slash at the end. */
+  readonly url: string;
+  readonly apiKey: string;
+  readonly apiSecret: string;
+}
+
+export type Command =
+  | { readonly kind: 'status' | 'rooms' }
+  | { readonly kind: 'participants'; readonly room: string }
+  | { readonly kind: 'why'; readonly participant: string }
+  | { readonly kind: 'drain'; readonly bridge: string; readonly isUndone: boolean }
+  | { readonly kind: 'move'; readonly room: string; readonly participant: string; readonly destination: string }
+  | TokenCommand;
+
+export interface TokenCommand {
+  readonly kind: 'token';
+  readonly room: string;
+  readonly identity: string;
+  readonly name: string;
+  readonly lifetimeSeconds: number;
+  readonly isAdmin: boolean;
+  readonly isListener: boolean;
+}
+
+export type CommandLine =
+  | { readonly kind: 'help' }
+  /** One line: what is wrong, and what is allowed. */
+  | { readonly kind: 'wrong'; readonly message: string }
+  | { readonly kind: 'run'; readonly command: Command; readonly connection: Connection; readonly isJson: boolean };
+
+const OPTIONS = {
+  url: { type: 'string' },
+  'api-key': { type: 'string' },
+  'api-secret': { type: 'string' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+  undo: { type: 'boolean', default: false },
+  room: { type: 'string' },
+  identity: { type: 'string' },
+  name: { type: 'string' },
+  ttl: { type: 'string' },
+  admin: { type: 'boolean', default: false },
+  listen: { type: 'boolean', default: false },
+} as const;
+type Values = ReturnType<typeof parse>['values'];
+
+/** By command: its arguments' names, and the options that only it has. */
+const COMMANDS: Readonly<Record<string, { readonly takes: readonly string[]; readonly options: readonly string[] }>> = {
+  status: { takes: [], options: [] },
+  rooms: { takes: [], options: [] },
+  participants: { takes: ['ROOM'], options: [] },
+  why: { takes: ['PARTICIPANT'], options: [] },
+  drain: { takes: ['BRIDGE'], options: ['undo'] },
+  move: { takes: ['ROOM', 'PARTICIPANT', 'TO'], options: [] },
+  token: { takes: [], options: ['room', 'identity', 'name', 'ttl', 'admin', 'listen'] },
+};
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+const TTL_SECONDS = 6 * 3600;
+const TTL_SECONDS_MAX = 30 * 86_400;
+
+/** `args` are those after the program's name. */
+export function readCommandLine(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): CommandLine {
+  try {
+    const { values, positionals } = parse(args);
+    if (values.help || args.length === 0) return { kind: 'help' };
+    const command = commandOf(positionals, values);
+    return { kind: 'run', command, connection: connectionOf(values, env), isJson: values.json };
+  } catch (error) {
+    return { kind: 'wrong', message: `${(error as Error).message.split('. ')[0]}; see causeway --help` };
+  }
+}
+
+function parse(args: readonly string[]) {
+  return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: true });
+}
+
+function commandOf([name = '', ...rest]: readonly string[], values: Values): Command {
+  const known = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (known === undefined) {
+    throw new Error(`${JSON.stringify(name)} is no command: one of ${Object.keys(COMMANDS).join(', ')}`);
+  }
+  if (rest.length !== known.takes.length) {
+    const expected = known.takes.length === 0 ? 'no argument' : known.takes.join(' ');
+    throw new Error(`${name} takes ${expected}, got ${rest.length === 0 ? 'none' : rest.join(' ')}`);
+  }
+  for (const { options } of Object.values(COMMANDS)) {
+    for (const option of options) {
+      const isGiven = values[option as keyof Values] !== undefined && values[option as keyof Values] !== false;
+      if (isGiven && !known.options.includes(option)) throw new Error(`${name} has no option --${option}`);
+    }
+  }
+  const [first = '', second = '', third = ''] = rest;
+  switch (name) {
+    case 'participants':
+      return { kind: 'participants', room: first };
+    case 'why':
+      return { kind: 'why', participant: first };
+    case 'drain':
+      return { kind: 'drain', bridge: first, isUndone: values.undo };
+    case 'move':
+      return { kind: 'move', room: first, participant: second, destination: third };
+    case 'token':
+      return tokenCommand(values);
+    default:
+      return { kind: name === 'status' ? 'status' : 'rooms' };
+  }
+}
+
+function tokenCommand(values: Values): TokenCommand {
+  const { room, identity = 'guest', name = '', ttl, admin: isAdmin, listen: isListener } = values;
+  if (room === undefined || room === '') throw new Error('token needs --room ROOM');
+  return { kind: 'token', room, identity, name, lifetimeSeconds: readTtl(ttl), isAdmin, isListener };
+}
+
+function readTtl(text: string | undefined): number {
+  if (text === undefined) return TTL_SECONDS;
+  const [, digits = '', unit = ''] = /^(\d{1,7})([smhd])$/.exec(text) ?? [];
+  const seconds = Number(digits) * (SECONDS[unit] ?? 0);
+  if (seconds >= 1 && seconds <= TTL_SECONDS_MAX) return seconds;
+  throw new Error(`--ttl is ${JSON.stringify(text)}: a number with s, m, h or d, from 1s to 30d`);
+}
+
+function connectionOf(values: Values, env: Readonly<Record<string, string | undefined>>): Connection {
+  const given = values.url ?? (env['LIVEKIT_URL'] || 'http://127.0.0.1:7880');
+  const url = given.replace(/^ws(?=s?:)/, 'http').replace(/\/+$/, '');
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) {
+    throw new Error(`--url is ${JSON.stringify(given)}: an http, https, ws or wss URL`);
+  }
+  return {
+    url,
+    apiKey: values['api-key'] ?? (env['LIVEKIT_API_KEY'] || 'devkey'),
+    apiSecret: values['api-secret'] ?? (env['LIVEKIT_API_SECRET'] || 'secret'),
+  };
+}

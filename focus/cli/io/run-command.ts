@@ -1,0 +1,72 @@
+/** Does what a command line says, and answers what to print. */
+import type { BridgeAnswer, LinkAnswer, PlacementAnswer, RoomAnswer, StatusAnswer } from '../answers.ts';
+import type { Command, Connection } from '../command-line.ts';
+import { operatorToken, participantToken } from '../tokens.ts';
+import { participantsView, roomsView, statusView, whyView } from '../views.ts';
+import { askFocus } from './ask-focus.ts';
+
+export interface Printed {
+  /** For people. */
+  readonly text: string;
+  /** For scripts. */
+  readonly json: unknown;
+}
+
+/** Rejects with an Error whose message is for the user. */
+export async function runCommand(command: Command, connection: Connection, nowMs: number): Promise<Printed> {
+  const token = (rooms = {}) => operatorToken(connection, nowMs, rooms);
+  const get = async <T>(path: string, answers: readonly number[] = []) =>
+    askFocus<T>(connection, { path, token: await token(), answers });
+
+  switch (command.kind) {
+    case 'status': {
+      const [readiness, { bridges }, { links, silent }] = await Promise.all([
+        get<Pick<StatusAnswer, 'ready' | 'problems'>>('/readyz', [503]),
+        get<{ bridges: BridgeAnswer[] }>('/v1/bridges'),
+        get<{ links: LinkAnswer[]; silent: string[] }>('/v1/links'),
+      ]);
+      const status = { ...readiness, bridges, links, silent };
+      return { text: statusView(status), json: status };
+    }
+    case 'rooms': {
+      const { rooms } = await get<{ rooms: RoomAnswer[] }>('/v1/rooms');
+      return { text: roomsView(rooms, nowMs), json: rooms };
+    }
+    case 'participants': {
+      const { rooms } = await get<{ rooms: RoomAnswer[] }>('/v1/rooms');
+      const room = rooms.find(({ name }) => name === command.room);
+      if (room === undefined) throw new Error(`no room ${command.room} is open; causeway rooms lists those that are`);
+      return { text: participantsView(room), json: room.participants };
+    }
+    case 'why': {
+      const placement = await get<PlacementAnswer>(`/v1/placements/${encodeURIComponent(command.participant)}`);
+      return { text: whyView(placement, nowMs), json: placement };
+    }
+    case 'drain': {
+      const answer = await askFocus<{ bridgeId: string; state: string; endpoints: number }>(connection, {
+        method: 'PUT',
+        path: `/v1/bridges/${encodeURIComponent(command.bridge)}/state`,
+        token: await token(),
+        body: { state: command.isUndone ? 'running' : 'draining' },
+      });
+      const there = `${answer.endpoints} ${answer.endpoints === 1 ? 'endpoint is' : 'endpoints are'} there`;
+      return { text: `${answer.bridgeId} is ${answer.state}: ${there}\n`, json: answer };
+    }
+    case 'move': {
+      const { room, participant: identity, destination } = command;
+      const answer = await askFocus<object>(connection, {
+        method: 'POST',
+        path: '/twirp/livekit.RoomService/MoveParticipant',
+        token: await token({ room, destinationRoom: destination }),
+        body: { room, identity, destination_room: destination },
+      });
+      return { text: `${identity} is on the way from ${room} to ${destination}\n`, json: answer };
+    }
+    case 'token': {
+      const { room, identity, lifetimeSeconds } = command;
+      const signed = await participantToken(connection, nowMs, command);
+      const url = connection.url.replace(/^http/, 'ws');
+      return { text: `${signed}\n`, json: { url, room, identity, lifetimeSeconds, token: signed } };
+    }
+  }
+}
