@@ -10,6 +10,8 @@ const QUEUE_MS_STANDING = 60;
 /** How long a queue must stand: longer than a key frame's burst takes, and, for a short one, than others take to give way. */
 const STANDING_SPAN_MS = 200;
 const LINGERING_SPAN_MS = 1_500;
+/** The queue of a key frame on a link that sends well below its budget: it is as long as a narrow path makes it, and gone by itself. */
+const BURST_SPAN_MS = 500;
 /** A queue that grows or shrinks by more than this, ms in a second, is growing or shrinking. */
 export const MOVING_MS_PER_SECOND = 20;
 /** A decrease that has changed nothing in this time was not about a queue of ours; before, the queue may still be draining. */
@@ -33,6 +35,8 @@ export interface PathSigns {
   readonly drainingMs: number;
   /** Loss of the last second beyond the usual. */
   readonly excessLoss: number;
+  /** What was sent lately leaves room in the budget: a queue is that of a burst, unless it stays. */
+  readonly isSparing: boolean;
   readonly lossVerdict: LossVerdict;
   /** The limit drops what is over it without a queue, and the budget has come back to it. */
   readonly isNearPolicer: boolean;
@@ -54,7 +58,8 @@ const RULES: readonly Rule[] = [
     holds: signs =>
       isQueue(signs) &&
       signs.path.trendMsPerSecond > MOVING_MS_PER_SECOND + 6 * signs.path.noiseMs &&
-      (signs.path.queueMs > QUEUE_MS_DEEP || signs.path.smallestQueueMs(STANDING_SPAN_MS) > signs.boundMs),
+      ((signs.path.queueMs > QUEUE_MS_DEEP && !signs.isSparing) ||
+        signs.path.smallestQueueMs(standingSpanMs(signs)) > signs.boundMs),
   },
   {
     reason: 'delay-standing',
@@ -62,7 +67,7 @@ const RULES: readonly Rule[] = [
       isQueue(signs) &&
       signs.drainingMs >= RESPONSE_MS &&
       signs.path.trendMsPerSecond >= -(MOVING_MS_PER_SECOND + 2 * signs.path.noiseMs) &&
-      (signs.path.smallestQueueMs(STANDING_SPAN_MS) > QUEUE_MS_STANDING + 2 * signs.path.noiseMs ||
+      (signs.path.smallestQueueMs(standingSpanMs(signs)) > QUEUE_MS_STANDING + 2 * signs.path.noiseMs ||
         signs.path.smallestQueueMs(LINGERING_SPAN_MS) > signs.boundMs),
   },
   { reason: 'loss-with-rate', holds: signs => signs.lossVerdict === 'with-rate' },
@@ -81,6 +86,10 @@ export function queueBoundMs(bps: number, noiseMs: number): number {
   const octaves = bps === Number.POSITIVE_INFINITY ? 0 : Math.log2(bps / BOUND_BPS);
   const boundMs = QUEUE_MS - BOUND_MS_PER_OCTAVE * octaves;
   return Math.max(BOUND_MS_MIN, Math.min(BOUND_MS_MAX, boundMs)) + 2 * noiseMs;
+}
+
+function standingSpanMs({ isSparing }: PathSigns): number {
+  return isSparing ? BURST_SPAN_MS : STANDING_SPAN_MS;
 }
 
 function isQueue({ path, boundMs }: PathSigns): boolean {

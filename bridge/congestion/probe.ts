@@ -10,6 +10,8 @@ const RISE_MS_MAX = 12;
 const RISE_MS_ABORT = 30;
 /** Share of the probe's frames that may be missing beyond the usual. */
 const LOSS_MAX = 0.1;
+/** With more, the queue was full. */
+const LOSS_OF_QUEUE_MAX = 0.03;
 /** No report for so long behind a probe: it has failed. */
 const SILENT_MS_MAX = 1_000;
 
@@ -22,6 +24,11 @@ type ProbeKind = 'limit' | 'loss';
  */
 export class Probe {
   rateBps = 0;
+  /**
+   * What the path carries at least, once a probe has failed by the queue it made: a queue that grows by a quarter of the time it grows in has been given a quarter
+   * more than that. 0 when the queue was full, for then it says too much.
+   */
+  carriedBps = 0;
   #kind: ProbeKind = 'limit';
   #state: 'idle' | 'sending' | 'waiting' = 'idle';
   #startedMs = 0;
@@ -49,6 +56,7 @@ export class Probe {
     this.#lossBefore = lossShare;
     this.#framesSent = 0;
     this.#framesArrived = 0;
+    this.carriedBps = 0;
   }
 
   /** Every 10 ms: bytes of padding to send now, so that everything together keeps the probe's rate. */
@@ -68,11 +76,14 @@ export class Probe {
     this.#framesSent += path.framesSent;
     this.#framesArrived += path.framesArrived;
     const riseMs = path.queueMs - this.#queueBeforeMs - path.noiseMs;
+    const lossShare = this.#framesSent === 0 ? 0 : 1 - this.#framesArrived / this.#framesSent - this.#lossBefore;
+    const spanMs = Math.min(path.newestSentMs, this.#endsMs) - this.#startedMs;
+    const isQueue = riseMs > 0 && lossShare < LOSS_OF_QUEUE_MAX;
+    this.carriedBps = isQueue ? this.rateBps / (1 + riseMs / spanMs) : 0;
     if (riseMs > RISE_MS_ABORT) return this.#end('failed');
     if (path.newestSentMs < this.#endsMs - 10) return undefined;
     if (this.#kind === 'loss') return this.#end('passed');
-    const lossShare = this.#framesSent === 0 ? 0 : 1 - this.#framesArrived / this.#framesSent;
-    return this.#end(riseMs > RISE_MS_MAX || lossShare > this.#lossBefore + LOSS_MAX ? 'failed' : 'passed');
+    return this.#end(riseMs > RISE_MS_MAX || lossShare > LOSS_MAX ? 'failed' : 'passed');
   }
 
   /** Every 10 ms: a probe of which no report tells has failed. */

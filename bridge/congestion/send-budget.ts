@@ -18,6 +18,8 @@ const KEPT = 0.85;
 /** The longer the queue, the less, down to half: 200 ms of it are gone in half a second. */
 const KEPT_MIN = 0.5;
 const KEPT_LESS_PER_MS = 1 / 600;
+/** But what is sent stays while it is no more than this: a queue of 150 ms is gone in half a second. */
+const KEPT_USUAL = 0.7;
 /** What the path of several bridges can hardly be below; audio is sent whatever the budget. */
 const BPS_MIN = 100_000;
 /** A decrease shows in frames sent this long after it at the earliest: whoever obeys it has to stop a layer. */
@@ -35,6 +37,8 @@ const NEAR_MAX = 1.15;
 /** Additive steps grow with the root of the rate: small links catch up with large ones, and large ones do not take minutes. At 2 Mbit/s 10 % a second. */
 const ADDITIVE_PER_ROOT = 140;
 const MULTIPLICATIVE_PER_SECOND = 0.2;
+/** Who sends no more than this of the budget has not filled a queue by that. */
+const SPARING_SHARE = 0.8;
 /** Growth must be used, or it proves nothing. */
 const USED_SHARE = 0.65;
 /** Growth beyond what the path is known to carry must be used more: an allocator would try it with a layer, and lose that again. */
@@ -148,6 +152,7 @@ export class SendBudget {
       boundMs: this.#boundMs,
       drainingMs: this.#isDraining ? sinceMs : Number.POSITIVE_INFINITY,
       excessLoss: this.#lossNow - this.#loss.lossShare,
+      isSparing: sentBps <= SPARING_SHARE * this.bps && this.bps !== Number.POSITIVE_INFINITY,
       lossVerdict: this.#loss.verdict,
       isNearPolicer: this.#isPolicer && this.#limitBps > 0 && this.bps >= 0.9 * this.#limitBps,
     });
@@ -168,7 +173,9 @@ export class SendBudget {
     const isLoss = reason === 'loss-with-rate';
     this.#limitBps = Math.max(BPS_MIN, isLoss ? path.deliveredBps : this.#carriedBps(sentBps));
     const kept = isLoss ? KEPT : keptAt(path.queueMs - QUEUE_MS);
-    this.#change(nowMs, reason, Math.min(this.#limitBps * kept, 0.95 * this.bps));
+    // The queue of a burst is gone as soon below what is usually sent, where that leaves room: a layer less would cost a key frame, the next burst.
+    const usualBps = Math.min(sentBps, KEPT_USUAL * this.#limitBps);
+    this.#change(nowMs, reason, Math.min(Math.max(this.#limitBps * kept, usualBps), 0.95 * this.bps));
     this.#isPolicer = isLoss;
     this.#isDraining = !isLoss;
     this.#decreasedMs = nowMs;
@@ -300,8 +307,9 @@ export class SendBudget {
       return;
     }
     this.#holdOff.handleFailure(nowMs, nowMs - this.#limitedSinceMs);
-    // While the probe queued, the bottleneck was busy: what came through is what it carries.
-    const foundBps = KEPT * Math.min(this.#path.busyBps, this.probe.rateBps);
+    // What came through while the probe queued is no more than what it carries: the bottleneck was idle before.
+    const carriedBps = Math.max(this.probe.carriedBps, this.#path.busyBps);
+    const foundBps = KEPT * Math.min(carriedBps, this.probe.rateBps);
     this.#limitBps = foundBps / KEPT;
     const isFound = foundBps > this.bps || this.bps > this.#limitBps;
     this.#change(nowMs, isFound ? 'probe-found-limit' : 'probe-failed', isFound ? foundBps : this.bps);
