@@ -21,6 +21,7 @@ interface Readiness {
   readonly problems: readonly string[];
 }
 
+const metrics = async (url: string) => (await fetch(`${url}/metrics`)).text();
 const readiness = async (url: string) => (await (await fetch(`${url}/readyz`)).json()) as Readiness;
 
 test('readiness follows the store, liveness does not, and a focus is ready again by itself', async () => {
@@ -32,13 +33,13 @@ test('readiness follows the store, liveness does not, and a focus is ready again
     await eventually(async () => !(await readiness(url)).ready);
     assert.deepEqual((await readiness(url)).problems, ['the store does not answer']);
     assert.equal((await fetch(`${url}/healthz`)).status, 200);
-    assert.match(await (await fetch(`${url}/metrics`)).text(), /causeway_focus_store_connected\{[^}]*\} 0/);
+    await eventually(async () => /causeway_focus_store_connected\{[^}]*\} 0/.test(await metrics(url)));
     await server.restart();
     await eventually(async () => {
       await world.bridge.register(url).catch(() => {});
       return (await readiness(url)).ready;
     });
-    assert.match(await (await fetch(`${url}/metrics`)).text(), /causeway_focus_store_connected\{[^}]*\} 1/);
+    assert.match(await metrics(url), /causeway_focus_store_connected\{[^}]*\} 1/);
   } finally {
     await world.close();
   }

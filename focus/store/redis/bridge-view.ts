@@ -11,6 +11,7 @@ export class BridgeView {
   readonly #records = new Map<BridgeId, BridgeRecord>();
   /** Choices of this focus that are on their way to the store. */
   readonly #pending = new Map<BridgeId, number>();
+  #order: readonly BridgeId[] | undefined;
   #known = '0';
 
   /** The change number up to which everything is here. */
@@ -21,11 +22,8 @@ export class BridgeView {
   /** Times become this focus's: ages are what counts, and two clocks are never quite the same. */
   apply(nowMs: number, { serverMs, newest, changes }: BridgeChanges): void {
     for (const { bridgeId, atMs, placed, report } of changes) {
-      if (report === undefined) this.#records.delete(bridgeId);
-      else {
-        const reportedAtMs = nowMs - (serverMs - atMs);
-        this.#records.set(bridgeId, { bridgeId, report, reportedAtMs, placedSinceReport: placed });
-      }
+      if (report === undefined) this.removed(bridgeId);
+      else this.#put({ bridgeId, report, reportedAtMs: nowMs - (serverMs - atMs), placedSinceReport: placed });
     }
     this.#known = newest;
   }
@@ -33,11 +31,11 @@ export class BridgeView {
   /** A report that this focus has just put into the store. */
   reported(nowMs: number, report: BridgeReport): void {
     const bridgeId = report.peer.bridgeId as BridgeId;
-    this.#records.set(bridgeId, { bridgeId, report, reportedAtMs: nowMs, placedSinceReport: 0 });
+    this.#put({ bridgeId, report, reportedAtMs: nowMs, placedSinceReport: 0 });
   }
 
   removed(bridgeId: BridgeId): void {
-    this.#records.delete(bridgeId);
+    if (this.#records.delete(bridgeId)) this.#order = undefined;
   }
 
   /** The store counts `placed` assignments since the report. */
@@ -59,14 +57,26 @@ export class BridgeView {
   /** Unexpired bridges, ordered by id; `withPending`: as they will be when all choices on their way have been carried out. */
   records(nowMs: number, withPending: boolean): BridgeRecord[] {
     const records: BridgeRecord[] = [];
-    for (const record of this.#records.values()) {
+    for (const bridgeId of this.#ordered()) {
+      const record = this.#records.get(bridgeId)!;
       if (nowMs - record.reportedAtMs >= BRIDGE_EXPIRY_MS) {
-        this.#records.delete(record.bridgeId);
+        this.removed(bridgeId);
         continue;
       }
-      const pending = withPending ? (this.#pending.get(record.bridgeId) ?? 0) : 0;
+      const pending = withPending ? (this.#pending.get(bridgeId) ?? 0) : 0;
       records.push(pending === 0 ? record : { ...record, placedSinceReport: record.placedSinceReport + pending });
     }
-    return records.sort((a, b) => (a.bridgeId < b.bridgeId ? -1 : 1));
+    return records;
+  }
+
+  /** Sorted once for all joins until a bridge comes or goes. */
+  #ordered(): readonly BridgeId[] {
+    this.#order ??= [...this.#records.keys()].sort();
+    return this.#order;
+  }
+
+  #put(record: BridgeRecord): void {
+    if (!this.#records.has(record.bridgeId)) this.#order = undefined;
+    this.#records.set(record.bridgeId, record);
   }
 }

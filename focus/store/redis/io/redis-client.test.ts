@@ -90,7 +90,7 @@ test('a TLS file that is not there is named with its key', () => {
 
 test('a user with a password is let in to its database, and nobody else; no password is in what is said about it', async () => {
   const server = await startRedis(
-    ['--user', 'focus', 'on', '>hunter2', '~{causeway}*', '+@all', '--requirepass', 'other'],
+    ['--user', 'focus', 'on', '>hunter2', '~{causeway}*', '+@all', '-@dangerous', '+info', '--requirepass', 'other'],
     undefined,
     {
       password: 'other',
