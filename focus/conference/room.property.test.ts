@@ -11,6 +11,7 @@ import { type OfferedTrack, offerSdp } from './offer.fixture.ts';
 import { handleAnswer } from './offering.ts';
 import type { Participant } from './participant.ts';
 import { addTrack } from './publishing.ts';
+import type { ReceivingSide } from './receiving-side.ts';
 import { EVERYTHING, TestRoom } from './room.fixture.ts';
 import { updateSubscriptions } from './subscribing.ts';
 import { handleTimeout } from './timeouts.ts';
@@ -88,7 +89,7 @@ const ACTIONS = {
       const offer = world.last(each, 'offer');
       if (offer === undefined || each.receiving === null) return;
       // Now and then a client does not take a section.
-      const sdp = answerSdp(offer.sdp, { rejected: what === 11 ? ['1'] : [] });
+      const sdp = answerSdp(offer.sdp, { ufrag: ufragOf(each.receiving), rejected: what === 11 ? ['1'] : [] });
       handleAnswer(world.room, each, new SessionDescription({ sdp, id: offer.id }));
     }),
   offer: (world: World, who: number) => withSomebody(world, who, each => world.offer(each)),
@@ -111,6 +112,11 @@ const ACTIONS = {
     }),
 };
 
+/** New in each generation, as ICE has it. */
+function ufragOf({ iceGeneration }: ReceivingSide): string {
+  return `rcv${iceGeneration}`;
+}
+
 /** A client that answers every offer is at rest after a few, with all that it is to receive. */
 function settleOffers(world: World, participant: Participant): void {
   const { receiving, subscriptions } = participant;
@@ -119,7 +125,11 @@ function settleOffers(world: World, participant: Participant): void {
     assert.ok(round < 4, 'it is offered something again and again');
     const offer = world.last(participant, 'offer');
     assert.ok(offer !== undefined);
-    handleAnswer(world.room, participant, new SessionDescription({ sdp: answerSdp(offer.sdp), id: offer.id }));
+    handleAnswer(
+      world.room,
+      participant,
+      new SessionDescription({ sdp: answerSdp(offer.sdp, { ufrag: ufragOf(receiving) }), id: offer.id }),
+    );
     world.settle();
   }
   const placed = receiving.places.flatMap(({ track }) => (track === null ? [] : [track.sid]));

@@ -28,8 +28,8 @@ beforeEach(() => bridge.register(focus.url));
 after(() => world.close());
 
 /** Takes what it is offered. */
-function answer(client: SignalClient, offer: SessionDescription): void {
-  const value = new SessionDescription({ type: 'answer', sdp: answerSdp(offer.sdp), id: offer.id });
+function answer(client: SignalClient, offer: SessionDescription, ufrag = 'rcvr'): void {
+  const value = new SessionDescription({ type: 'answer', sdp: answerSdp(offer.sdp, { ufrag }), id: offer.id });
   client.send({ case: 'answer', value });
 }
 
@@ -108,7 +108,7 @@ test('a dropped socket is resumed with a new ICE generation; by the other path i
   await again.next('reconnect');
   const offer = await again.next('offer');
   assert.equal(parse(offer.sdp).media[0].iceUfrag, 'brdg1');
-  answer(again, offer);
+  answer(again, offer, 'newu');
   await eventually(() =>
     [...bridge.endpoints.values()].some(({ iceGeneration, ice }) => iceGeneration === 1 && ice !== null),
   );

@@ -99,27 +99,6 @@ describe('rtc-node with two PeerConnections beside rtc-node with one', { timeout
     }
   });
 
-  test('who may not publish can still send messages, who may not subscribe still gets them', async () => {
-    const [viewer, speaker] = ['vic', 'sue'].map(name => new Client(name, 3, other => names.indexOf(other)));
-    const to = `${older.url}/region/us`;
-    await viewer.connect(to, ROOM, { canPublish: false, canPublishData: true });
-    await speaker.connect(to, ROOM, { canSubscribe: false, canPublishData: true });
-    await speaker.publishCamera();
-    await eventually('the viewer sees ada', 20_000, () => (viewer.seen.get('ada')?.frames ?? 0) > 10);
-    await eventually('the viewer sees the speaker', 20_000, () => (viewer.seen.get('sue')?.frames ?? 0) > 10);
-    for (const [from, to] of [
-      [viewer, speaker],
-      [speaker, viewer],
-      [ada, speaker],
-    ] as const) {
-      const text = `${from.identity} to ${to.identity}`;
-      await from.send(text, { reliable: true, to: [to.identity] });
-      await eventually(text, 20_000, () => to.messages.filter(message => message.text === text).length === 1);
-    }
-    assert.equal(speaker.seen.size, 0);
-    await Promise.all([viewer.close(), speaker.close()]);
-  });
-
   for (const path of ['older', 'current'] as const) {
     test(`on the ${path} path a client whose signalling drops resumes its session: nobody notices, media and messages go on`, async context => {
       const client = path === 'older' ? ada : chi;
@@ -136,7 +115,12 @@ describe('rtc-node with two PeerConnections beside rtc-node with one', { timeout
       await client.room.simulateScenario(SIGNAL_RECONNECT);
       await resumed;
       const [shown, got] = [() => bob.seen.get(client.identity)!.frames, () => client.seen.get('bob')!.frames];
-      await eventually('frames both ways', 20_000, () => shown() - before.sent > 30 && got() - before.got > 30);
+      await eventually(
+        'frames both ways',
+        20_000,
+        () => shown() - before.sent > 30 && got() - before.got > 30,
+        () => ({ shownOfIt: shown() - before.sent, shownToIt: got() - before.got }),
+      );
       for (const [viewer, publisher] of [
         [bob, client],
         [client, bob],
@@ -193,6 +177,27 @@ describe('rtc-node with two PeerConnections beside rtc-node with one', { timeout
     const before = bob.seen.get('ada')!.frames;
     await ada.publishCamera();
     await eventually('bob sees the new one', 20_000, () => bob.seen.get('ada')!.frames - before > 20);
+  });
+
+  test('who may not publish can still send messages, who may not subscribe still gets them', async () => {
+    const [viewer, speaker] = ['vic', 'sue'].map(name => new Client(name, 3, other => names.indexOf(other)));
+    const to = `${older.url}/region/us`;
+    await viewer.connect(to, ROOM, { canPublish: false, canPublishData: true });
+    await speaker.connect(to, ROOM, { canSubscribe: false, canPublishData: true });
+    await speaker.publishCamera();
+    await eventually('the viewer sees ada', 20_000, () => (viewer.seen.get('ada')?.frames ?? 0) > 10);
+    await eventually('the viewer sees the speaker', 20_000, () => (viewer.seen.get('sue')?.frames ?? 0) > 10);
+    for (const [from, to] of [
+      [viewer, speaker],
+      [speaker, viewer],
+      [ada, speaker],
+    ] as const) {
+      const text = `${from.identity} to ${to.identity}`;
+      await from.send(text, { reliable: true, to: [to.identity] });
+      await eventually(text, 20_000, () => to.messages.filter(message => message.text === text).length === 1);
+    }
+    assert.equal(speaker.seen.size, 0);
+    await Promise.all([viewer.close(), speaker.close()]);
   });
 
   test('who leaves is gone at once, and nothing of it stays on its bridge', async () => {
