@@ -345,7 +345,10 @@ export class Layer implements ProjectionLayer {
 
   /** Counts one packet for rates and liveness. */
   count(nowMs: number, bytes: number, startsFrame: boolean): void {
-    if (nowMs - this.lastPacketMs >= SILENT_BESIDE_SIBLINGS_MS) this.source.handleSound(nowMs);
+    if (nowMs - this.lastPacketMs >= SILENT_BESIDE_SIBLINGS_MS) {
+      this.source.handleSound(nowMs);
+      if (this.keyFrames.isWaiting) this.keyFrames.forgetUnanswered();
+    }
     this.lastPacketMs = nowMs;
     this.#bits.add(nowMs, bytes * 8);
     if (startsFrame) this.#frames.add(nowMs, 1);

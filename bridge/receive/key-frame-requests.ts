@@ -66,7 +66,7 @@ export class KeyFrameRequests {
     this.#repeats = 0;
   }
 
-  /** What was sent went nowhere, for the way there was cut: the next request does not wait for an answer to it. */
+  /** What was sent went nowhere, for the way there was cut or nobody was sending: the next request does not wait for an answer to it. */
   forgetUnanswered(): void {
     this.#repeats = 0;
     this.#sentMs = Number.NEGATIVE_INFINITY;

@@ -17,7 +17,7 @@ const SEEDS: readonly (readonly [readonly number[], string])[] = [
   [[77, 676, 1150], 'a jittery path with little on it gets no budget, and messages that wait are worth a probe'],
   [[1980, 11747, 17177, 17344], 'a budget is gone within 24 s after what it was about'],
   [[633], 'the clock of a picture that begins behind an outage is not set back'],
-  [[10150], 'after an outage a key frame is asked for at once'],
+  [[10150, 24397, 31986], 'after an outage or a silence a key frame is asked for at once'],
   [[16510], 'nothing is due again and again in one moment'],
   [[21320], 'a key frame that comes a second time is not sent under its old numbers'],
   [[333], 'a picture that is disabled and enabled again does not use a sequence number twice'],
