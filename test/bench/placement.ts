@@ -145,29 +145,61 @@ function setUp({ bridges: count, regions: regionCount, policy }: Case) {
 
 const BATCH = 200;
 
-/** Microseconds of each, the median batch after a warm-up of a quarter. */
+/**
+ * Microseconds of CPU each, all threads of the process, garbage collection among them: what one core could do, whatever else the machine does. Over all
+ * batches but those of the warm-up.
+ */
 function timed(seconds: number, run: (count: number) => void): number {
-  const batches: number[] = [];
-  const startedAt = performance.now();
-  while (performance.now() - startedAt < seconds * 1250) {
-    const at = performance.now();
+  const meter = new CpuMeter(seconds);
+  while (meter.isRunning()) {
     run(BATCH);
-    if (at - startedAt > seconds * 250) batches.push(performance.now() - at);
+    meter.count(BATCH);
   }
-  return (median(batches) * 1000) / BATCH;
+  return meter.usEach;
 }
 
 async function timedAsync(seconds: number, run: (count: number) => Promise<void>): Promise<number> {
-  const batches: number[] = [];
-  const startedAt = performance.now();
-  while (performance.now() - startedAt < seconds * 1250) {
-    const at = performance.now();
+  const meter = new CpuMeter(seconds);
+  while (meter.isRunning()) {
     await run(BATCH);
-    if (at - startedAt > seconds * 250) batches.push(performance.now() - at);
+    meter.count(BATCH);
   }
-  return (median(batches) * 1000) / BATCH;
+  return meter.usEach;
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+/** Runs for so many seconds of CPU, after half a second of warm-up. */
+class CpuMeter {
+  readonly #us: number;
+  #before: NodeJS.CpuUsage;
+  #isWarm = false;
+  #count = 0;
+
+  constructor(seconds: number) {
+    this.#us = seconds * 1e6;
+    this.#before = process.cpuUsage();
+  }
+
+  get usEach(): number {
+    return this.#elapsedUs / this.#count;
+  }
+
+  isRunning(): boolean {
+    if (!this.#isWarm && this.#elapsedUs > WARM_UP_US) {
+      this.#isWarm = true;
+      this.#before = process.cpuUsage();
+      this.#count = 0;
+    }
+    return !this.#isWarm || this.#count === 0 || this.#elapsedUs < this.#us;
+  }
+
+  count(more: number): void {
+    this.#count += more;
+  }
+
+  get #elapsedUs(): number {
+    const { user, system } = process.cpuUsage(this.#before);
+    return user + system;
+  }
 }
+
+const WARM_UP_US = 500_000;

@@ -22,7 +22,7 @@ const LINES: readonly Line[] = [
   ['placed again (lost or drained bridges)', ({ totals }) => whole(totals.moves)],
   ['refused', ({ totals }) => whole(totals.refused)],
   ['placements', ({ totals }) => whole(totals.placements)],
-  ['placements per second of one core', ({ totals }) => whole(placementsPerSecond(totals))],
+  ['placements per second of wall time', ({ totals }) => whole(placementsPerSecond(totals))],
 ];
 
 export function placementsPerSecond(totals: Result['totals']): number {
