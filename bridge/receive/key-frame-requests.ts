@@ -66,10 +66,9 @@ export class KeyFrameRequests {
     this.#repeats = 0;
   }
 
-  /** What was sent went nowhere, for the way there was cut or nobody was sending: the next request does not wait for an answer to it. */
+  /** What was sent went nowhere, for the way there was cut or nobody was sending: the next one waits no longer than any. */
   forgetUnanswered(): void {
     this.#repeats = 0;
-    this.#sentMs = Number.NEGATIVE_INFINITY;
     this.#ring();
   }
 
