@@ -8,22 +8,15 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { DisconnectReason, LeaveRequest_Action } from '@livekit/protocol';
 import { SignalClient } from '../../focus/io/signal-client.fixture.ts';
+import { freeBase } from './free-base.fixture.ts';
 
+/** Of a geo-proxy, a focus and three bridges. */
+const PORTS = 2 + 3 * 3;
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 type Started = ChildProcessByStdio<null, Readable, Readable>;
 
 function start(...args: string[]): Started {
   return spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-}
-
-/** A base from which the ports of three bridges are free, most likely: found by asking for one port. */
-async function freeBase(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port > 65_000 ? port - 100 : port;
 }
 
 async function outputUntil(process: Started, pattern: RegExp): Promise<string> {
@@ -36,7 +29,7 @@ async function outputUntil(process: Started, pattern: RegExp): Promise<string> {
 }
 
 test('the table has every service with region, address and state, and the page works; Ctrl-C tells a client to leave and ends it all within 2 s', async () => {
-  const base = await freeBase();
+  const base = await freeBase(PORTS);
   const process = start('--port-base', String(base));
   const errors = text(process.stderr);
   // That the table is there within 3 s is not asserted: it says how busy this machine is with other tests as much as how long a start takes.

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { freeBase } from './free-base.fixture.ts';
 import { startNetwork } from './network.ts';
 
 test('on free ports a network of any regions comes up registered, reachable through the prefix of each', async () => {
@@ -25,10 +26,11 @@ test('on free ports a network of any regions comes up registered, reachable thro
 });
 
 test('a service that cannot have its port ends the others: the same ports are free for the next try', async () => {
-  const busy = createSocket('udp4').bind(0, '0.0.0.0');
+  const portBase = await freeBase(2 + 3);
+  const mediaPort = portBase + 3;
+  const busy = createSocket('udp4').bind(mediaPort, '0.0.0.0');
   await once(busy, 'listening');
-  const mediaPort = busy.address().port;
-  const options = { regions: ['eu'], portBase: mediaPort - 3 };
+  const options = { regions: ['eu'], portBase };
   await assert.rejects(startNetwork(options), {
     name: 'PortInUseError',
     message: `port ${mediaPort} is in use: bridge eu-1 needs it for media; --port-base N moves all ports`,
