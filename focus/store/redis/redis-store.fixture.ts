@@ -12,6 +12,10 @@ export interface Counted {
   readonly roundTrips: number[];
   stale: number;
   swept: number;
+  orphaned: number;
+  abandoned: number;
+  /** Operation and reason. */
+  readonly local: string[];
   restored: number;
   usurped: number;
   readonly lost: string[];
@@ -46,10 +50,25 @@ export function targetOf(keys: Readonly<Record<string, unknown>>): RedisTarget {
 
 /** A focus's store, connected; upkeep is the test's to call. */
 export async function connectFocus(target: RedisTarget, focusId: string, boot = `${focusId}-boot`): Promise<TestFocus> {
-  const counted: Counted = { roundTrips: [], stale: 0, swept: 0, restored: 0, usurped: 0, lost: [] };
+  const counted: Counted = {
+    roundTrips: [],
+    stale: 0,
+    swept: 0,
+    orphaned: 0,
+    abandoned: 0,
+    local: [],
+    restored: 0,
+    usurped: 0,
+    lost: [],
+  };
   const counts: StoreCounts = {
     assigned: roundTrips => void counted.roundTrips.push(roundTrips),
     stale: () => void counted.stale++,
+    local: (operation, reason) => void counted.local.push(`${operation} ${reason}`),
+    orphaned: conferences => {
+      counted.orphaned += conferences;
+    },
+    abandoned: () => void counted.abandoned++,
     swept: conferences => {
       counted.swept += conferences;
     },
@@ -76,6 +95,7 @@ export async function connectFocus(target: RedisTarget, focusId: string, boot = 
     counts,
     nowMs: () => Date.now() + shiftMs,
     random: Math.random,
+    patience: () => ({ elapsed: new Promise(() => {}), cancel: () => {} }),
     shiftMs: () => shiftMs,
   });
   const advanceMs = (ms: number) => {
