@@ -2,6 +2,7 @@
 
 import { Type } from 'typebox';
 import { readConfiguration } from '../../../protocol/configuration.ts';
+import type { ConferenceRecord } from '../store.ts';
 import { createRedisClient, type RedisClient } from './io/redis-client.ts';
 import type { StoreCounts } from './redis-commands.ts';
 import { RedisConfigSchema, type RedisTarget, redisProblems, redisTarget } from './redis-config.ts';
@@ -25,6 +26,10 @@ export interface TestFocus {
   readonly store: RedisStore;
   readonly client: RedisClient;
   readonly counted: Counted;
+  /** Conferences that it was told to take over. */
+  readonly orphans: ConferenceRecord[];
+  /** Conferences that it was told are not its own any more. */
+  readonly lost: ConferenceRecord[];
   /** Commands by name, as they were sent. */
   readonly sent: string[];
   advanceMs(ms: number): void;
@@ -98,8 +103,12 @@ export async function connectFocus(target: RedisTarget, focusId: string, boot = 
     patience: () => ({ elapsed: new Promise(() => {}), cancel: () => {} }),
     shiftMs: () => shiftMs,
   });
+  const orphans: ConferenceRecord[] = [];
+  store.onOrphans(told => void orphans.push(...told));
+  const lost: ConferenceRecord[] = [];
+  store.onLost(told => void lost.push(told));
   const advanceMs = (ms: number) => {
     shiftMs += ms;
   };
-  return { store, client, counted, sent, advanceMs, close: () => client.close() };
+  return { store, client, counted, orphans, lost, sent, advanceMs, close: () => client.close() };
 }
