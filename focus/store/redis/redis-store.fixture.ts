@@ -2,9 +2,10 @@
 
 import { Type } from 'typebox';
 import { readConfiguration } from '../../../protocol/configuration.ts';
+import { FocusError } from '../../errors.ts';
 import type { ConferenceRecord } from '../store.ts';
 import { createRedisClient, type RedisClient } from './io/redis-client.ts';
-import type { StoreCounts } from './redis-commands.ts';
+import type { RedisCommands, StoreCounts } from './redis-commands.ts';
 import { RedisConfigSchema, type RedisTarget, redisProblems, redisTarget } from './redis-config.ts';
 import { createRedisStore, type RedisStore } from './redis-store.ts';
 
@@ -33,6 +34,10 @@ export interface TestFocus {
   /** Commands by name, as they were sent. */
   readonly sent: string[];
   advanceMs(ms: number): void;
+  /** What goes wrong from now on between this focus and the store, `undefined` for nothing: requests never get there, or their answers are lost. */
+  fail(how: 'requests' | 'answers' | undefined): void;
+  /** Lets the time that a join waits for the store run out, for all that wait now. */
+  runOutOfPatience(): void;
   close(): void;
 }
 
@@ -93,14 +98,31 @@ export async function connectFocus(target: RedisTarget, focusId: string, boot = 
   });
   if (!(await client.whenConnected(10_000))) throw new Error(`no connection to ${JSON.stringify(target.addresses)}`);
   let shiftMs = 0;
+  let failing: 'requests' | 'answers' | undefined;
+  const unreliable: RedisCommands['run'] = async (script, args) => {
+    const how = failing;
+    if (how === 'requests') throw new FocusError('store-unavailable', 'as the test wants it');
+    const reply = await client.run(script, args);
+    if (how === 'answers') throw new FocusError('store-unavailable', 'as the test wants it');
+    return reply;
+  };
+  const waiting: (() => void)[] = [];
+  const patience = () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    waiting.push(resolve);
+    return { elapsed: promise, cancel: () => {} };
+  };
+  const runOutOfPatience = () => {
+    for (const elapse of waiting.splice(0)) elapse();
+  };
   const store = createRedisStore({
-    commands: client,
+    commands: { ...client, run: unreliable },
     focusId,
     boot,
     counts,
     nowMs: () => Date.now() + shiftMs,
     random: Math.random,
-    patience: () => ({ elapsed: new Promise(() => {}), cancel: () => {} }),
+    patience,
     shiftMs: () => shiftMs,
   });
   const orphans: ConferenceRecord[] = [];
@@ -110,5 +132,9 @@ export async function connectFocus(target: RedisTarget, focusId: string, boot = 
   const advanceMs = (ms: number) => {
     shiftMs += ms;
   };
-  return { store, client, counted, orphans, lost, sent, advanceMs, close: () => client.close() };
+  const fail = (how: typeof failing) => {
+    failing = how;
+  };
+  const close = () => client.close();
+  return { store, client, counted, orphans, lost, sent, advanceMs, fail, runOutOfPatience, close };
 }
