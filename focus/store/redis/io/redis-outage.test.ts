@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import type { BridgeId } from '../../../../protocol/ids.ts';
 import { FocusError } from '../../../errors.ts';
 import type { AssignRequest } from '../../store.ts';
 import { sampleReport } from '../../store-contract.ts';
