@@ -2,7 +2,7 @@
  * The store of many focuses, in Redis. Each method is one script, so one round trip; `README.md` has the keys and the reasons.
  * Everything here decides only: the connection, its time-outs and the clock that calls `upkeep` are in `io/`.
  */
-import type { ConferenceId } from '../../../protocol/ids.ts';
+import type { ConferenceId, EndpointId } from '../../../protocol/ids.ts';
 import { FocusError } from '../../errors.ts';
 import type { ConferenceRecord, FocusRecord, Store } from '../store.ts';
 import { Amends } from './amends.ts';
@@ -89,6 +89,13 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
     }
   }
 
+  /** Whoever joins before the answer is chosen for as if it were there: with the store far away that is most who follow somebody. */
+  function expectLeaving(id: ConferenceId, endpointId: EndpointId, sid: string): (() => void) | undefined {
+    const held = holdings.conference(id);
+    const leaving = held?.participants.values().find(one => one.endpointId === endpointId && one.sid === sid);
+    return leaving && conferences.expectLeaving(held!.record.room, leaving.bridgeId);
+  }
+
   function noted(counted: CountedConference): ConferenceRecord {
     conferences.note(counted);
     return holdings.noteConference(counted);
@@ -173,6 +180,7 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       });
     },
     async release(id, endpointId, sid) {
+      const settle = expectLeaving(id, endpointId, sid);
       const wasHere = holdings.dropParticipant(id, endpointId, sid);
       try {
         const counted = readConference(await insist('release', [id, endpointId, sid]));
@@ -180,6 +188,8 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       } catch (error) {
         if (!wasHere || !isUnavailable(error)) throw error;
         counts.local('release', 'away');
+      } finally {
+        settle?.();
       }
       return wasHere ? holdings.change(id) : undefined;
     },
