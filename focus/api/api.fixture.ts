@@ -78,6 +78,7 @@ export async function startApi(rooms: Rooms, replacement?: Partial<Store>): Prom
     keys,
     limits,
     askBridge: async () => undefined,
+    health: { health: () => undefined, isSuspected: () => false, isVouchedFor: () => false, changes: () => [] },
     rooms,
     store,
     placements,
