@@ -10,6 +10,7 @@ import type { RoomProperties, RoomSettings } from './conference/room.ts';
 import { createRooms } from './conference/room-operations.ts';
 import type { FocusConfig } from './config.ts';
 import { errorBody, FocusError } from './errors.ts';
+import { runBridgeDrains } from './io/bridge-drains.ts';
 import { BridgeLinks } from './io/bridge-links.ts';
 import { watchBridges } from './io/bridge-watch.ts';
 import { createAddressFinder } from './io/client-address.ts';
@@ -110,6 +111,15 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     nowMs,
   });
 
+  const drains = runBridgeDrains({
+    bridges: () => bridges.bridges(),
+    rooms: () => host.rooms(),
+    mover: host.mover,
+    registry: metrics.registry,
+    log,
+    nowMs,
+  });
+
   let isClosing = false;
   const app = fastify({
     // Fastify's own chatter about requests and listening is for debugging.
@@ -139,6 +149,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     placements,
     bridges,
     health: links.health,
+    drainProgress: bridgeId => drains.progress(bridgeId),
     askBridge: (bridgeId, method, path, body) => links.ask(bridgeId, method, path, body),
     moveParticipant: order => host.moveParticipant(order),
     metrics,
@@ -190,6 +201,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
 
   async function stop(): Promise<void> {
     isClosing = true;
+    drains.close();
     bridges.close();
     try {
       await host.close();

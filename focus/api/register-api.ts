@@ -13,6 +13,7 @@ import type { Placements } from '../placement/placement.ts';
 import type { Store } from '../store/store.ts';
 import { registerAdminRoutes } from './admin-routes.ts';
 import { type AskBridge, registerBridgeControlRoutes } from './bridge-control-routes.ts';
+import { type DrainOptions, registerDrainRoutes } from './drain-routes.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { type MoveOptions, registerMoveRoutes } from './move-routes.ts';
 import type { TokenKeys } from './token-keys.ts';
@@ -27,6 +28,7 @@ export interface ApiOptions {
   readonly placements: Placements;
   readonly bridges: BridgeWatch;
   readonly health: BridgeHealthView;
+  readonly drainProgress: DrainOptions['drainProgress'];
   readonly askBridge: AskBridge;
   readonly moveParticipant: MoveOptions['moveParticipant'];
   readonly metrics: FocusMetrics;
@@ -52,6 +54,7 @@ export async function registerApi(app: FastifyInstance, options: ApiOptions): Pr
     registerBridgeRoutes(scope, { controlSecret: options.config.control.secret, bridges: options.bridges });
     registerAdminRoutes(scope, options);
     registerBridgeControlRoutes(scope, options);
+    registerDrainRoutes(scope, options);
     registerMoveRoutes(scope, options);
     registerHealthRoutes(scope, options);
     scope.get('/v1/openapi.json', async () => app.swagger());
