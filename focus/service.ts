@@ -10,6 +10,7 @@ import type { RoomProperties, RoomSettings } from './conference/room.ts';
 import { createRooms } from './conference/room-operations.ts';
 import type { FocusConfig } from './config.ts';
 import { errorBody, FocusError } from './errors.ts';
+import { runBridgeDrains } from './io/bridge-drains.ts';
 import { BridgeLinks } from './io/bridge-links.ts';
 import { watchBridges } from './io/bridge-watch.ts';
 import { createAddressFinder } from './io/client-address.ts';
@@ -68,6 +69,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     distances,
     focusId: config.focus_id,
     metrics,
+    isSuspected: bridgeId => links.health.isSuspected(bridgeId),
     uint32: random.uint32,
   });
   const regions = await createRegionFinder(config, metrics);
@@ -79,7 +81,13 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     log,
     nowMs,
   });
-  const bridges = watchBridges({ store, metrics, listener: links, nowMs });
+  const bridges = watchBridges({
+    store,
+    metrics,
+    listener: links,
+    isVouchedFor: bridgeId => links.health.isVouchedFor(bridgeId),
+    nowMs,
+  });
   const revocations = new Revocations();
   const host = new ConferenceHost({
     focusId: config.focus_id,
@@ -100,6 +108,15 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     },
     log,
     random,
+    nowMs,
+  });
+
+  const drains = runBridgeDrains({
+    bridges: () => bridges.bridges(),
+    rooms: () => host.rooms(),
+    mover: host.mover,
+    registry: metrics.registry,
+    log,
     nowMs,
   });
 
@@ -131,6 +148,8 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     store,
     placements,
     bridges,
+    health: links.health,
+    drainProgress: bridgeId => drains.progress(bridgeId),
     askBridge: (bridgeId, method, path, body) => links.ask(bridgeId, method, path, body),
     moveParticipant: order => host.moveParticipant(order),
     metrics,
@@ -182,6 +201,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
 
   async function stop(): Promise<void> {
     isClosing = true;
+    drains.close();
     bridges.close();
     try {
       await host.close();

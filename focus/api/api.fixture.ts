@@ -83,6 +83,8 @@ export async function startApi(
     keys,
     limits,
     askBridge: async () => undefined,
+    drainProgress: () => undefined,
+    health: { health: () => undefined, isSuspected: () => false, isVouchedFor: () => false, changes: () => [] },
     moveParticipant: async order => moves.answer(order),
     rooms,
     store,
