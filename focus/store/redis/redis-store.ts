@@ -2,7 +2,7 @@
  * The store of many focuses, in Redis. Each method is one script, so one round trip; `README.md` has the keys and the reasons.
  * Everything here decides only: the connection, its time-outs and the clock that calls `upkeep` are in `io/`.
  */
-import type { ConferenceId } from '../../../protocol/ids.ts';
+import type { ConferenceId, EndpointId } from '../../../protocol/ids.ts';
 import { FocusError } from '../../errors.ts';
 import type { ConferenceRecord, Store } from '../store.ts';
 import { Amends } from './amends.ts';
@@ -61,6 +61,13 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
     }
   }
 
+  /** Whoever joins before the answer is chosen for as if it were there: with the store far away that is most who follow somebody. */
+  function expectLeaving(id: ConferenceId, endpointId: EndpointId, sid: string): (() => void) | undefined {
+    const held = holdings.conference(id);
+    const leaving = held?.participants.values().find(one => one.endpointId === endpointId && one.sid === sid);
+    return leaving && conferences.expectLeaving(held!.record.room, leaving.bridgeId);
+  }
+
   function noted(counted: CountedConference): ConferenceRecord {
     conferences.note(counted);
     holdings.noteConference(counted.record);
@@ -106,9 +113,14 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
     },
     assign: (request, choose) => assign(request, choose),
     async release(id, endpointId, sid) {
+      const settle = expectLeaving(id, endpointId, sid);
       const isLast = holdings.dropParticipant(id, endpointId, sid);
-      const counted = readConference(await insist('release', [id, endpointId, sid, isLast ? options.focusId : '']));
-      return counted && noted(counted);
+      try {
+        const counted = readConference(await insist('release', [id, endpointId, sid, isLast ? options.focusId : '']));
+        return counted && noted(counted);
+      } finally {
+        settle?.();
+      }
     },
     async participants(id) {
       const fields = listOf(await run('participants', [id]));

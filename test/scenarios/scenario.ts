@@ -1,0 +1,69 @@
+/** One row of "failure and change", as a run on real processes: used by the tests (once, with room for a loaded machine) and by `npm run bench -- failover`. */
+import { Attendee, type JoinOptions } from './attendee.ts';
+import { Deployment, type DeploymentPlan } from './deployment.ts';
+
+export interface Scenario {
+  /** For --only and the table. */
+  readonly name: string;
+  /** The claim that a run asserts; the title of its test. */
+  readonly claim: string;
+  /** What `figureMs` is. */
+  readonly figure: string;
+  /** What the figure is to be, at the 95th percentile, on a machine that has nothing else to do. */
+  readonly aimMs: number;
+  /** What tests let pass: they share the machine. */
+  readonly testMsMax: number;
+  readonly plan: DeploymentPlan;
+  /** Throws an AssertionError for a claim that does not hold. Everything that it joins or starts is ended for it. */
+  run(stage: Stage): Promise<Outcome>;
+}
+
+export interface Outcome {
+  /** One for each that was affected. */
+  readonly figuresMs: readonly number[];
+  /** Further figures by name, for people: units are in the names. */
+  readonly also?: Readonly<Record<string, number>>;
+}
+
+/** What a run has to work with. */
+export interface Stage {
+  readonly deployment: Deployment;
+  /** Of this run alone. */
+  readonly room: string;
+  /** Joins and stays until the run is over. */
+  join(identity: string, options: JoinOptions): Promise<Attendee>;
+}
+
+export interface RunResult extends Outcome {
+  readonly worstMs: number;
+}
+
+let rooms = 0;
+
+/** Runs it once on a deployment of its own. What goes wrong is thrown with the ends of all logs, and the logs are kept. */
+export async function runScenario({ plan, run }: Pick<Scenario, 'plan' | 'run'>): Promise<RunResult> {
+  const deployment = await Deployment.start(plan);
+  const attendees: Attendee[] = [];
+  const stage: Stage = {
+    deployment,
+    room: `scenario-${++rooms}`,
+    async join(identity, options) {
+      const attendee = await Attendee.join(deployment, stage.room, identity, { index: attendees.length, ...options });
+      attendees.push(attendee);
+      return attendee;
+    },
+  };
+  let failure: { readonly error: unknown } | undefined;
+  try {
+    const outcome = await run(stage);
+    return { ...outcome, worstMs: Math.max(...outcome.figuresMs) };
+  } catch (error) {
+    failure = { error };
+    throw error;
+  } finally {
+    await Promise.allSettled(attendees.map(attendee => attendee.leave()));
+    const tails = failure === undefined ? '' : deployment.logTails();
+    const folder = await deployment.close({ areLogsKept: failure !== undefined });
+    if (failure?.error instanceof Error) failure.error.message += `\nlogs: ${folder}\n${tails}`;
+  }
+}
