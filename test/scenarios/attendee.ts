@@ -59,15 +59,6 @@ export class Attendee {
     return this.client.identity;
   }
 
-  get sid(): string {
-    return this.client.room.localParticipant!.sid!;
-  }
-
-  /** SIDs of its own tracks, as it knows them. */
-  get trackSids(): string[] {
-    return [...this.client.room.localParticipant!.trackPublications.keys()].sort();
-  }
-
   /** When each frame of `publisher` was decoded, performance.now(). */
   framesOf(publisher: string): readonly number[] {
     return this.client.seen.get(publisher)?.shownAtMs ?? [];

@@ -31,7 +31,7 @@ export interface DeploymentPlan {
 }
 
 /** Node reads sources and starts: seconds on a machine with other work. */
-const START_MS_MAX = 30_000;
+const START_MS_MAX = 60_000;
 const SECRET = 'a secret that only scenarios know, long enough';
 /** Roughly where cloud providers have them, so that the nearest stands in for a region without a bridge. */
 const PLACES: Readonly<Record<string, object>> = {
@@ -48,7 +48,7 @@ export class Deployment {
   /** The bridge of `cuttable`, with the paths around it. */
   readonly island: BridgeIsland | undefined;
   readonly #focusPorts: readonly number[];
-  readonly #balancer: LoadBalancer;
+  #balancer: LoadBalancer | undefined;
   readonly #folder: string;
 
   private constructor(parts: {
@@ -65,7 +65,6 @@ export class Deployment {
     this.island = parts.island;
     this.#focusPorts = parts.focusPorts;
     this.#folder = parts.folder;
-    this.#balancer = new LoadBalancer(parts.focusPorts);
   }
 
   /** Resolves when every focus is ready and knows every bridge. Rejects, with nothing left running, when that does not come to pass. */
@@ -105,6 +104,7 @@ export class Deployment {
     try {
       for (const service of [...focuses, ...bridges]) service.start();
       await deployment.isWhole();
+      deployment.#balancer = new LoadBalancer(focusPorts);
       return deployment;
     } catch (error) {
       const logs = deployment.logTails();
@@ -119,7 +119,7 @@ export class Deployment {
 
   /** Where a client in `region` connects to, through the load balancer. */
   clientUrl(region: string, favourite = 0): Promise<string> {
-    return this.#balancer.url(region, favourite);
+    return this.#balancer!.url(region, favourite);
   }
 
   api(index = 0): RoomServiceClient {
@@ -198,7 +198,7 @@ export class Deployment {
 
   /** Ends all of it. The logs are kept for who is to read them when `areLogsKept`; the answer is their folder. */
   async close({ areLogsKept = false } = {}): Promise<string> {
-    this.#balancer.close();
+    this.#balancer?.close();
     await Promise.all([...this.focuses, ...this.bridges.values()].map(service => service.kill()));
     await this.island?.close();
     await this.store.close();

@@ -2,73 +2,81 @@
  * What stands before several focuses, as an operator's load balancer does: asks each how it is, and gives every connection to one that can take it.
  * One port for each region and each favourite, so that a test says where a client comes from and which focus it meets first.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { TcpPath } from './tcp-path.ts';
 
-/** How often each focus is asked, and how long it may take to answer. */
-const PROBE_INTERVAL_MS = 200;
+/** Pause between two questions to a focus, and how long it may take to answer. */
+const PROBE_PAUSE_MS = 200;
 const PROBE_MS_MAX = 1_000;
+/** So many bad answers in a row count: one may be a busy machine. A good one counts at once. */
+const FALL_AFTER = 2;
 
-/** Best first: a focus that is alive and not ready (the store is away) is better than none; so is one of which nothing is known yet. */
-type Health = 'ready' | 'alive' | 'dead';
-const ORDER: readonly Health[] = ['ready', 'alive'];
+/** Best first: a focus that is alive and not ready (the store is away) is better than none. */
+const ORDER = ['ready', 'alive', 'dead'] as const;
+type Health = (typeof ORDER)[number];
+
+interface Target {
+  readonly port: number;
+  health: Health;
+  /** Answers in a row that were worse than `health`. */
+  worse: number;
+}
 
 export class LoadBalancer {
-  readonly #ports: readonly number[];
-  readonly #health: Health[];
+  readonly #targets: readonly Target[];
   readonly #paths = new Map<string, TcpPath>();
-  readonly #timer: NodeJS.Timeout;
   #isClosed = false;
 
-  /** `ports` of the focuses on loopback. */
+  /** `ports` of the focuses on loopback, all of them taken for ready until they say otherwise. */
   constructor(ports: readonly number[]) {
-    this.#ports = ports;
-    this.#health = ports.map(() => 'alive');
-    this.#timer = setInterval(() => ports.forEach((port, index) => void this.#probe(port, index)), PROBE_INTERVAL_MS);
+    this.#targets = ports.map(port => ({ port, health: 'ready', worse: 0 }));
+    for (const target of this.#targets) void this.#watch(target);
   }
 
   /** Where a client of `region` connects to; the focus at place `favourite` comes first while it can take anybody. */
   async url(region: string, favourite: number): Promise<string> {
     const key = `${region}/${favourite}`;
-    const path =
-      this.#paths.get(key) ??
-      (await TcpPath.open({ targets: () => this.#targets(favourite), header: `x-region: ${region}` }));
+    const known = this.#paths.get(key);
+    const targets = () => this.#portsFor(favourite);
+    const path = known ?? (await TcpPath.open({ targets, header: `x-region: ${region}` }));
     this.#paths.set(key, path);
     return `ws://${path.address}`;
   }
 
   close(): void {
     this.#isClosed = true;
-    clearInterval(this.#timer);
     for (const path of this.#paths.values()) path.close();
   }
 
-  #targets(favourite: number): number[] {
-    const places = this.#ports.map((_, index) => (favourite + index) % this.#ports.length);
-    return ORDER.flatMap(health => places.filter(place => this.#health[place] === health)).map(
-      place => this.#ports[place]!,
-    );
+  #portsFor(favourite: number): number[] {
+    const count = this.#targets.length;
+    const inTurn = this.#targets.map((_, index) => this.#targets[(favourite + index) % count]!);
+    return ORDER.flatMap(health => inTurn.filter(target => target.health === health)).map(({ port }) => port);
   }
 
-  async #probe(port: number, index: number): Promise<void> {
-    const health = await healthOf(`http://127.0.0.1:${port}`);
-    if (!this.#isClosed) this.#health[index] = health;
+  async #watch(target: Target): Promise<void> {
+    while (!this.#isClosed) {
+      const health = await healthOf(`http://127.0.0.1:${target.port}`);
+      const isWorse = ORDER.indexOf(health) > ORDER.indexOf(target.health);
+      target.worse = isWorse ? target.worse + 1 : 0;
+      if (!isWorse || target.worse >= FALL_AFTER) target.health = health;
+      await delay(PROBE_PAUSE_MS, undefined, { ref: false });
+    }
   }
 }
 
 async function healthOf(url: string): Promise<Health> {
+  const [isAlive, isReady] = await Promise.all(['/healthz', '/readyz'].map(path => isWell(`${url}${path}`)));
+  if (!isAlive) return 'dead';
+  return isReady ? 'ready' : 'alive';
+}
+
+async function isWell(url: string): Promise<boolean> {
   try {
-    const signal = AbortSignal.timeout(PROBE_MS_MAX);
-    const [alive, ready] = await Promise.all([
-      fetch(`${url}/healthz`, { signal }),
-      // Readiness asks the store, which may take as long as this probe.
-      fetch(`${url}/readyz`, { signal }).then(
-        answer => answer.ok,
-        () => false,
-      ),
-    ]);
-    await alive.body?.cancel();
-    return alive.ok ? (ready ? 'ready' : 'alive') : 'dead';
+    const answer = await fetch(url, { signal: AbortSignal.timeout(PROBE_MS_MAX) });
+    await answer.body?.cancel();
+    return answer.ok;
   } catch {
-    return 'dead';
+    return false;
   }
 }

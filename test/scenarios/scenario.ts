@@ -32,6 +32,14 @@ export interface Stage {
   readonly room: string;
   /** Joins and stays until the run is over. */
   join(identity: string, options: JoinOptions): Promise<Attendee>;
+  /** Everybody in the room by identity, with what must stay the same: as a focus answers the server API. */
+  whoIsThere(focus?: number): Promise<readonly Somebody[]>;
+}
+
+export interface Somebody {
+  readonly identity: string;
+  readonly sid: string;
+  readonly trackSids: readonly string[];
 }
 
 export interface RunResult extends Outcome {
@@ -51,6 +59,15 @@ export async function runScenario({ plan, run }: Pick<Scenario, 'plan' | 'run'>)
       const attendee = await Attendee.join(deployment, stage.room, identity, { index: attendees.length, ...options });
       attendees.push(attendee);
       return attendee;
+    },
+    async whoIsThere(focus = 0) {
+      const listed = await deployment.api(focus).listParticipants(stage.room);
+      const everybody = listed.map(({ identity, sid, tracks }) => ({
+        identity,
+        sid,
+        trackSids: tracks.map(track => track.sid).sort(),
+      }));
+      return everybody.sort((a, b) => (a.identity < b.identity ? -1 : 1));
     },
   };
   let failure: { readonly error: unknown } | undefined;
