@@ -30,13 +30,15 @@ async function main(args: string[]): Promise<number> {
     process.stderr.write(`${problem}\n\n${usage()}`);
     return 1;
   }
-  const { quick, case: cases, docs, accept, datapath } = values;
+  const { quick, case: cases, docs, accept, datapath, runs, 'store-away-s': storeAwaySeconds } = values;
   return run(benchmark, values.json, {
     quick,
     cases,
     docs,
     accept,
     datapath: datapath as BenchmarkOptions['datapath'],
+    runs: runs === undefined ? undefined : Number(runs),
+    storeAwayMs: storeAwaySeconds === undefined ? undefined : Number(storeAwaySeconds) * 1_000,
     progress: line => process.stderr.write(`${line}\n`),
   });
 }
@@ -53,6 +55,8 @@ function parse(args: string[]) {
       datapath: { type: 'string' },
       docs: { type: 'boolean', default: false },
       accept: { type: 'boolean', default: false },
+      runs: { type: 'string' },
+      'store-away-s': { type: 'string' },
     },
   });
 }
@@ -64,6 +68,8 @@ function problemOf(benchmark: Benchmark, values: ReturnType<typeof parse>['value
     datapath: values.datapath !== undefined,
     docs: values.docs,
     accept: values.accept,
+    runs: values.runs !== undefined,
+    'store-away-s': values['store-away-s'] !== undefined,
   };
   const takes = benchmark.takes ?? [];
   const refused = (Object.keys(given) as SpecialOption[]).find(option => given[option] && !takes.includes(option));
@@ -73,6 +79,11 @@ function problemOf(benchmark: Benchmark, values: ReturnType<typeof parse>['value
   }
   if (values.datapath !== undefined && values.datapath !== 'fast' && values.datapath !== 'portable') {
     return `--datapath ${values.datapath}: allowed are fast and portable`;
+  }
+  for (const name of ['runs', 'store-away-s'] as const) {
+    const value = values[name];
+    if (value !== undefined && !/^[1-9]\d{0,3}$/.test(value))
+      return `--${name} ${value}: allowed is a number from 1 to 9999`;
   }
   return undefined;
 }

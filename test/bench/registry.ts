@@ -1,6 +1,8 @@
 /** The benchmarks of `npm run bench`. Each is loaded when it is asked for. */
+import { type FailoverFigures, meetsFailoverAims, renderFailoverText } from './failover-figures.ts';
 import type { GuardFigures } from './forward/guard.ts';
 import { type ForwardFigures, renderText } from './forward/report.ts';
+import { type JoinFigures, meetsJoinAims } from './join-figures.ts';
 import { type LinkFigures, meetsAims, renderText as renderLinkText } from './link/report.ts';
 import { meetsPlacementAims, type PlacementFigures } from './placement-figures.ts';
 
@@ -15,12 +17,16 @@ export interface BenchmarkOptions {
   readonly docs: boolean;
   /** Put the figures on record, for later runs to be held against. */
   readonly accept: boolean;
+  /** How often each case runs; undefined: as often as the benchmark does by itself. */
+  readonly runs: number | undefined;
+  /** How long the store stays away where that is what is measured. */
+  readonly storeAwayMs: number | undefined;
   /** For people who wait. */
   progress(line: string): void;
 }
 
 /** Options beyond --quick and --json, which every benchmark takes. */
-export type SpecialOption = 'case' | 'datapath' | 'docs' | 'accept';
+export type SpecialOption = 'case' | 'datapath' | 'docs' | 'accept' | 'runs' | 'store-away-s';
 
 export interface Benchmark {
   readonly name: string;
@@ -37,8 +43,19 @@ export interface Benchmark {
 export const BENCHMARKS: readonly Benchmark[] = [
   {
     name: 'join',
-    summary: 'ms from connect to the first decoded frame across three regions, p50 and p95 over 30 joins',
+    summary:
+      'ms to the join response and to the first decoded frame, p50 and p95 over 30 joins, with the store near and 200 ms away; fails when a join waits for more than that',
     run: async options => (await import('./join.ts')).runJoin(options),
+    holds: figures => meetsJoinAims(figures as JoinFigures),
+  },
+  {
+    name: 'failover',
+    summary:
+      'bridges, focuses and the store hurt in every way, 20 times each: p50 and p95 of how long pictures stand still; fails when an aim is missed',
+    takes: ['case', 'runs', 'store-away-s', 'docs'],
+    run: async options => (await import('./failover.ts')).runFailover(options),
+    render: figures => renderFailoverText(figures as FailoverFigures),
+    holds: figures => meetsFailoverAims(figures as FailoverFigures),
   },
   {
     name: 'placement',
