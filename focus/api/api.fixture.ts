@@ -79,6 +79,14 @@ export async function startApi(rooms: Rooms, replacement?: Partial<Store>): Prom
     limits,
     askBridge: async () => undefined,
     rooms,
+    network: {
+      focuses: async () => ({ focuses: [], silent: [] }),
+      summaries: async () => ({ rooms: rooms.summaries(), silent: [] }),
+      explain: async who => ({
+        found: placements.explanations().filter(({ sid, identity }) => sid === who || identity === who),
+        silent: [],
+      }),
+    },
     store,
     placements,
     bridges,
