@@ -43,6 +43,8 @@ export interface RunningFocus {
   readonly host: ConferenceHost;
   /** Tells every client to leave, and ends within two seconds. */
   close(): Promise<void>;
+  /** Resolves when what its rooms have to say is in the store. */
+  settled(): Promise<void>;
   /** Ends as a process does that is killed: everything at once, nobody is told, the store keeps what it has. For tests of what others do then. */
   kill(): Promise<void>;
 }
@@ -269,7 +271,10 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
       keys.close();
       await listeners.close(0);
     };
-    return { url, host, close, kill };
+    const settled = async () => {
+      for (const room of host.rooms()) await snapshots.flush(room);
+    };
+    return { url, host, close, settled, kill };
   } catch (error) {
     await stop();
     await app.close();

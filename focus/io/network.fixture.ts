@@ -1,12 +1,13 @@
 /** Several focuses in one process on one store, with a bridge that is not one. For tests of what they do together. */
 import { pino } from 'pino';
+import type { Participant } from '../conference/participant.ts';
 import { readFocusConfig } from '../config.ts';
 import { type RunningFocus, startFocus } from '../service.ts';
 import { CuttableProxy } from './cuttable-proxy.fixture.ts';
 import { FakeBridge } from './fake-bridge.fixture.ts';
 import { SharedMemory } from './shared-memory.fixture.ts';
 
-const SECRET = 'a-control-secret-of-32-characters-or-more';
+export const SECRET = 'a-control-secret-of-32-characters-or-more';
 
 export interface FocusInNetwork {
   readonly focusId: string;
@@ -61,6 +62,36 @@ export class NetworkUnderTest {
     const entry = { focusId, focus, url: focus.url, way };
     this.#focuses.set(focusId, entry);
     return entry;
+  }
+
+  /** The bridge's report, to every focus: it is new again. */
+  async report(): Promise<void> {
+    for (const { url } of this.#focuses.values()) await this.bridge.register(url);
+  }
+
+  /** As its home knows it. */
+  participant(identity: string): Participant | undefined {
+    for (const { focus } of this.#focuses.values()) {
+      for (const room of focus.host.rooms()) {
+        const participant = room.participants.get(identity);
+        if (participant !== undefined) return participant;
+      }
+    }
+    return undefined;
+  }
+
+  /** Everything that rooms have to say is in the store. */
+  async settled(): Promise<void> {
+    for (const { focus } of this.#focuses.values()) await focus.settled();
+  }
+
+  /** Something happens in every room of a focus. */
+  touch({ focus: { host } }: FocusInNetwork): void {
+    for (const room of host.rooms()) {
+      room.isInfoChanged = true;
+      room.properties.metadata = 'touched';
+      host.apply(room);
+    }
   }
 
   /** As by SIGKILL: its sockets end, nobody is told anything, the store keeps what it has. */
