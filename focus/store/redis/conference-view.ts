@@ -16,6 +16,8 @@ export class ConferenceView {
   readonly #seen = new Map<string, Seen>();
   /** Choices of this focus that are on their way to the store, by room. */
   readonly #pending = new Map<string, Map<BridgeId, number>>();
+  /** Their SIDs, by room. */
+  readonly #awaited = new Map<string, Set<string>>();
 
   /** What the store says of a conference now. An older version of the same conference changes nothing. */
   note({ record: { room, conferenceId, version }, counts }: CountedConference): void {
@@ -38,12 +40,20 @@ export class ConferenceView {
     return this.#seen.get(room)?.counts ?? new Map();
   }
 
-  /** Counts a choice that is on its way; call what it returns once when the answer is there. */
-  expect(room: string, bridgeId: BridgeId): () => void {
+  /** Counts a choice that is on its way; call what it returns when the answer is there, or is no longer waited for. */
+  expect(room: string, bridgeId: BridgeId, sid: string): () => void {
     const pending = this.#pending.get(room) ?? new Map<BridgeId, number>();
     this.#pending.set(room, pending);
     pending.set(bridgeId, (pending.get(bridgeId) ?? 0) + 1);
+    const awaited = this.#awaited.get(room) ?? new Set();
+    this.#awaited.set(room, awaited);
+    awaited.add(sid);
+    let isSettled = false;
     return () => {
+      if (isSettled) return;
+      isSettled = true;
+      awaited.delete(sid);
+      if (awaited.size === 0) this.#awaited.delete(room);
       const left = pending.get(bridgeId)! - 1;
       if (left > 0) pending.set(bridgeId, left);
       else pending.delete(bridgeId);
@@ -51,9 +61,9 @@ export class ConferenceView {
     };
   }
 
-  /** Whether somebody is on the way to that room. */
-  isAwaited(room: string): boolean {
-    return this.#pending.has(room);
+  /** SIDs of those who are on the way to that room. */
+  awaited(room: string): readonly string[] {
+    return [...(this.#awaited.get(room) ?? [])];
   }
 
   /** `counts` and what is on its way to that room. */
