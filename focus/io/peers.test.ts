@@ -4,6 +4,9 @@ import { test } from 'node:test';
 import { DisconnectReason, ParticipantInfo_State, UpdateParticipantMetadata } from '@livekit/protocol';
 import { RoomServiceClient } from 'livekit-server-sdk';
 import { signServiceToken } from '../../protocol/control/service-token.ts';
+import type { FocusNetwork } from '../api/focus-routes.ts';
+import type { RoomSummary } from '../conference/rooms.ts';
+import type { PlacementExplanation } from '../placement/placement.ts';
 import { eventually } from './focus.fixture.ts';
 import { SECRET, withNetwork } from './network.fixture.ts';
 import { accessToken, SignalClient, signalUrl } from './signal-client.fixture.ts';
@@ -103,26 +106,31 @@ test('the admin API shows all focuses, their rooms and placements, and names who
       await SignalClient.join(one.url, 'alice');
       const bob = await SignalClient.join(two.url, 'bob');
       const headers = { authorization: `Bearer ${await signServiceToken(SECRET, 'test')}` };
-      const get = async (path: string) => (await fetch(new URL(path, two.url), { headers })).json() as Promise<any>;
+      const get = async <T>(path: string) => (await (await fetch(new URL(path, two.url), { headers })).json()) as T;
+      type Listed = { readonly rooms: readonly RoomSummary[]; readonly silent: readonly string[] };
 
-      const { focuses, silent } = await get('/v1/focuses');
+      const { focuses, silent } = await get<Awaited<ReturnType<FocusNetwork['focuses']>>>('/v1/focuses');
       assert.deepEqual(silent, []);
       assert.deepEqual(
-        focuses.map(({ focusId, rooms, sessions, relayedOut }: any) => [focusId, rooms, sessions, relayedOut]),
+        focuses.map(({ focusId, rooms, sessions, relayedOut }) => [focusId, rooms, sessions, relayedOut]),
         [
           ['one', 1, 2, 0],
           ['two', 0, 0, 1],
         ],
       );
       assert.deepEqual(
-        (await get('/v1/rooms')).rooms.map(({ name }: any) => name),
+        (await get<Listed>('/v1/rooms')).rooms.map(({ name }) => name),
         ['talk'],
       );
-      assert.equal((await get('/v1/placements/alice')).placement.candidates.length, 1, 'placed by the other focus');
+      assert.equal(
+        (await get<PlacementExplanation>('/v1/placements/alice')).placement.candidates.length,
+        1,
+        'placed by the other focus',
+      );
 
       one.way.freeze();
       await network.report();
-      assert.deepEqual((await get('/v1/rooms')).silent, ['one']);
+      assert.deepEqual((await get<Listed>('/v1/rooms')).silent, ['one']);
       const refused = await fetch(new URL('/twirp/livekit.RoomService/ListRooms', two.url), {
         method: 'POST',
         headers: {

@@ -52,7 +52,7 @@ test('a home dies: its clients and those relayed to it resume elsewhere, with th
     await Promise.all([alice.client.closed, bob.client.closed]);
     const [aliceAgain, bobAgain] = await Promise.all([resume(three, 'alice', alice.sid), resume(two, 'bob', bob.sid)]);
     const home = await network.memory.owner('talk');
-    assert.ok(home === 'two' || home === 'three', home);
+    assert.ok(home === 'two' || home === 'three', `home: ${home}`);
     await aliceAgain.until('update', ({ participants }) => participants.some(({ sid }) => sid === bob.sid));
 
     await network.report();
