@@ -269,7 +269,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
       snapshots.close();
       peers.close();
       keys.close();
-      await listeners.close(0);
+      await Promise.all([listeners.close(0), shared.close()]);
     };
     const settled = async () => {
       for (const room of host.rooms()) await snapshots.flush(room);
