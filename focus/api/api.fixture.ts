@@ -87,6 +87,14 @@ export async function startApi(
     health: { health: () => undefined, isSuspected: () => false, isVouchedFor: () => false, changes: () => [] },
     moveParticipant: async order => moves.answer(order),
     rooms,
+    network: {
+      focuses: async () => ({ focuses: [], silent: [] }),
+      summaries: async () => ({ rooms: rooms.summaries(), silent: [] }),
+      explain: async who => ({
+        found: placements.explanations().filter(({ sid, identity }) => sid === who || identity === who),
+        silent: [],
+      }),
+    },
     store,
     placements,
     bridges,

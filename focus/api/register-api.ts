@@ -2,7 +2,7 @@
 import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import { registerBridgeRoutes } from '../bridges/bridge-routes.ts';
-import type { Rooms } from '../conference/rooms.ts';
+import type { NetworkRooms } from '../conference/rooms.ts';
 import type { FocusConfig } from '../config.ts';
 import { asFocusError, errorBody } from '../errors.ts';
 import type { BridgeHealthView } from '../io/bridge-health-watch.ts';
@@ -14,6 +14,7 @@ import type { Store } from '../store/store.ts';
 import { registerAdminRoutes } from './admin-routes.ts';
 import { type AskBridge, registerBridgeControlRoutes } from './bridge-control-routes.ts';
 import { type DrainOptions, registerDrainRoutes } from './drain-routes.ts';
+import { type FocusNetwork, registerFocusRoutes } from './focus-routes.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { type MoveOptions, registerMoveRoutes } from './move-routes.ts';
 import type { TokenKeys } from './token-keys.ts';
@@ -22,7 +23,8 @@ import { registerTwirpRoutes } from './twirp-routes.ts';
 export interface ApiOptions {
   readonly config: Pick<FocusConfig, 'control' | 'limit' | 'placement'>;
   readonly keys: TokenKeys;
-  readonly rooms: Rooms;
+  readonly rooms: NetworkRooms;
+  readonly network: FocusNetwork;
   readonly limits: Limits;
   readonly store: Store;
   readonly placements: Placements;
@@ -56,6 +58,7 @@ export async function registerApi(app: FastifyInstance, options: ApiOptions): Pr
     registerBridgeControlRoutes(scope, options);
     registerDrainRoutes(scope, options);
     registerMoveRoutes(scope, options);
+    registerFocusRoutes(scope, options);
     registerHealthRoutes(scope, options);
     scope.get('/v1/openapi.json', async () => app.swagger());
   });

@@ -195,7 +195,7 @@ function nextPhase({
 function awaitedOf({ endpointId, receiving }: Participant): Set<EndpointId> {
   if (receiving === null) return new Set([endpointId]);
   const connected = receiving.connected;
-  return new Set(connected.length > 0 ? connected : [receiving.isPrimary ? receiving.endpointId : endpointId]);
+  return new Set(connected.size > 0 ? connected : [receiving.isPrimary ? receiving.endpointId : endpointId]);
 }
 
 function tellToResume(room: Room, participant: Participant): void {

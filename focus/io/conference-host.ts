@@ -13,6 +13,7 @@ import { Room, type RoomProperties, type RoomSettings } from '../conference/room
 import { RoomDirectory } from '../conference/room-directory.ts';
 import type { RoomHost } from '../conference/room-operations.ts';
 import { settle } from '../conference/settling.ts';
+import { takeOver } from '../conference/snapshot/take-over.ts';
 import { handleTimeout } from '../conference/timeouts.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import type { Placements } from '../placement/placement.ts';
@@ -42,6 +43,12 @@ export interface ConferenceHostOptions {
   readonly metrics: FocusMetrics;
   /** Told of rooms, participants and tracks that come and go. */
   readonly onNotice: (notice: Notice) => void;
+  /** Told of each room after something may have changed in it. */
+  readonly onChanged: (room: Room) => void;
+  /** It is not served here any more. */
+  readonly onEnded: (room: Room) => void;
+  /** The process was held up for longer than other focuses wait: they may have taken over. Rooms do nothing of themselves until it resolves. */
+  readonly onHeldUp: () => Promise<void>;
   readonly log: Logger;
   readonly random: Random;
   readonly nowMs: () => number;
@@ -49,8 +56,22 @@ export interface ConferenceHostOptions {
 
 /** Timeouts are seconds; this late they may be noticed. */
 const TICK_MS = 250;
+/** A process that was held up for so long may have been given up by others, who wait for 3 s. */
+const HELD_UP_MS = 2_000;
 /** How long closing waits for bridges to be told. */
 const CLOSE_WAIT_MS = 1_000;
+/** Conferences that ended here, remembered for sessions that other focuses placed in them just before. */
+const ENDED_MAX = 10_000;
+
+/** The room that was to be opened is open, and this focus does not have it. */
+export class LivesElsewhere extends Error {
+  readonly conference: ConferenceRecord;
+
+  constructor(conference: ConferenceRecord) {
+    super(`room ${conference.room} is at focus ${conference.owner}`);
+    this.conference = conference;
+  }
+}
 
 export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   readonly settings: RoomSettings;
@@ -64,6 +85,13 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   readonly #sessions = new Map<string, Session>();
   readonly #outputs: RoomOutputs;
   readonly #ticker: NodeJS.Timeout;
+  /** Room SIDs offered to the store by openings that are under way: a conference under one of them is new. */
+  readonly #offered = new Set<string>();
+  readonly #ended = new Set<ConferenceId>();
+  /** Another focus is their home now: whatever is still under way for them is not done. */
+  readonly #dropped = new WeakSet<Room>();
+  #tickedAtMs: number;
+  #isChecking = false;
 
   constructor(options: ConferenceHostOptions) {
     this.#options = options;
@@ -77,6 +105,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     const onEnded: RoomOutputsOptions['onEnded'] = (room, output) => this.mover.handleEnded(room, output);
     this.#outputs = new RoomOutputs({ ...options, sessions: this.#sessions, apply, onEnded, inBackground });
     options.links.listen(this);
+    this.#tickedAtMs = options.nowMs();
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     this.#ticker.unref();
   }
@@ -123,8 +152,56 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     const known = this.directory.withName(name);
     if (known !== undefined) return known;
     const { store, focusId, random } = this.#options;
-    const conference = await store.openConference(name, newSid('RM_', random), focusId);
-    return this.roomOf(conference, properties);
+    return this.offering(newSid('RM_', random), async roomSid => {
+      const conference = await store.openConference(name, roomSid, focusId);
+      if (!this.isHomeOf(conference)) throw new LivesElsewhere(conference);
+      return this.roomOf(conference, properties);
+    });
+  }
+
+  /** Offers a room SID to the store: {@link isHomeOf} knows its conference until `work` is done. */
+  async offering<T>(roomSid: string, work: (roomSid: string) => Promise<T>): Promise<T> {
+    this.#offered.add(roomSid);
+    try {
+      return await work(roomSid);
+    } finally {
+      this.#offered.delete(roomSid);
+    }
+  }
+
+  /** True when {@link roomOf} may make the Room: it is there already, or somebody here is just opening it. Else what there is of it is in the store. */
+  isHomeOf({ conferenceId, roomSid, owner }: ConferenceRecord): boolean {
+    if (this.directory.withConference(conferenceId) !== undefined) return true;
+    return owner === this.#options.focusId && this.#offered.has(roomSid);
+  }
+
+  /** It was here, and is closed or another focus's now. */
+  hasEnded(conferenceId: ConferenceId): boolean {
+    return this.#ended.has(conferenceId);
+  }
+
+  /** A room that another focus was the home of, restored: this one is its home from now on. */
+  adoptRoom(room: Room): void {
+    this.#ended.delete(room.identity.conferenceId);
+    this.directory.add(room);
+    this.#options.metrics.rooms.inc();
+    takeOver(room, this.nowMs());
+    this.apply(room);
+  }
+
+  /** Another focus is its home now. Bridges, the store and webhooks are not told anything; its clients come back to wherever it is. */
+  dropRoom(room: Room): void {
+    const { conferenceId } = room.identity;
+    if (this.directory.withConference(conferenceId) !== room) return;
+    this.#dropped.add(room);
+    this.#end(room);
+    this.#uncount(room);
+    this.#options.links.forgetConference(conferenceId);
+    for (const { sid } of room.participants.values()) {
+      const session = this.#sessions.get(sid);
+      this.#sessions.delete(sid);
+      session?.sink.close('another focus serves this room now');
+    }
   }
 
   /** The room of a conference that the store knows. */
@@ -138,6 +215,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     metrics.rooms.inc();
     log.info({ room: name, roomSid: sid }, 'room created');
     onNotice({ event: 'room_started', room: room.info() });
+    this.#options.onChanged(room);
     return room;
   }
 
@@ -145,11 +223,12 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     const { name, sid, conferenceId } = room.identity;
     const { store, metrics, log } = this.#options;
     this.#emptyRoom(room, reason, LeaveRequest_Action.DISCONNECT);
+    if (this.#dropped.has(room)) return;
     await store.closeConference(name, conferenceId);
     if (this.directory.withConference(conferenceId) !== room) return;
     // Whoever came in between was promised a place in a conference that is no more.
     this.#emptyRoom(room, reason, LeaveRequest_Action.RECONNECT);
-    this.directory.remove(room);
+    this.#end(room);
     metrics.rooms.dec();
     log.info({ room: name, roomSid: sid, reason: DisconnectReason[reason] }, 'room closed');
     this.#options.onNotice({ event: 'room_finished', room: room.info() });
@@ -169,7 +248,9 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   }
 
   apply(room: Room): void {
+    if (this.#dropped.has(room)) return;
     for (const output of settle(room)) this.#outputs.perform(room, output);
+    this.#options.onChanged(room);
   }
 
   async tokenFor(participant: Participant, room: string): Promise<string | undefined> {
@@ -231,6 +312,16 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     this.#inBackground(this.#removeOrphan(bridgeId, conferenceId, endpointId), 'orphan not looked up');
   }
 
+  /** Nothing is done any more: bridges, the store and clients are left as they are. */
+  abandon(): void {
+    clearInterval(this.#ticker);
+    for (const room of this.directory.all()) {
+      this.#dropped.add(room);
+      this.#end(room);
+    }
+    this.#options.links.close();
+  }
+
   /** Everybody is told to leave, bridges forget, the store is given back. Resolves within about a second. */
   async close(): Promise<void> {
     clearInterval(this.#ticker);
@@ -248,12 +339,40 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
 
   #tick(): void {
     const nowMs = this.nowMs();
+    const heldUpMs = nowMs - this.#tickedAtMs - TICK_MS;
+    this.#tickedAtMs = nowMs;
+    if (heldUpMs >= HELD_UP_MS && !this.#isChecking) {
+      this.#isChecking = true;
+      const checked = this.#options.onHeldUp().finally(() => {
+        this.#isChecking = false;
+      });
+      this.#inBackground(checked, 'it is not known whether other focuses have taken over');
+    }
+    if (this.#isChecking) return;
     for (const room of this.directory.all()) {
       handleTimeout(room, nowMs);
       this.apply(room);
     }
     for (const room of this.directory.expired(nowMs)) {
       this.#inBackground(this.closeRoom(room, DisconnectReason.ROOM_CLOSED), 'room not closed in the store');
+    }
+  }
+
+  #end(room: Room): void {
+    this.directory.remove(room);
+    this.#options.onEnded(room);
+    this.#ended.add(room.identity.conferenceId);
+    if (this.#ended.size > ENDED_MAX) this.#ended.delete(this.#ended.keys().next().value!);
+  }
+
+  /** A room goes, with all that is in it. */
+  #uncount(room: Room): void {
+    const { metrics } = this.#options;
+    metrics.rooms.dec();
+    for (const { region } of room.participants.values()) metrics.participants.dec({ region });
+    for (const sid of room.publishers.keys()) {
+      const kind = room.track(sid)?.track.kind;
+      if (kind !== undefined) metrics.tracks.dec({ kind });
     }
   }
 
