@@ -112,6 +112,7 @@ export class Subscriptions {
     for (const { trackSid, rtxSsrc } of [...this.#active.values()]) {
       this.#active.set(trackSid, newSubscription(trackSid, rtxSsrc !== null, taken, random));
     }
+    this.#changes++;
   }
 
   stop(trackSid: string): void {

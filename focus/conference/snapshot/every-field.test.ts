@@ -132,6 +132,24 @@ const PARTICIPANT: Fates<Participant> = {
   iceGeneration: each => {
     each.iceGeneration++;
   },
+  answeredGeneration: each => {
+    each.answeredGeneration++;
+  },
+  move: each => {
+    each.move = {
+      cause: 'drain',
+      from: 'us-8' as BridgeId,
+      startedAtMs: 0,
+      old: 'us-8' as BridgeId,
+      phase: 'resumed',
+      waitsSinceMs: null,
+      isAwaited: true,
+      awaited: new Set([each.endpointId]),
+    };
+  },
+  openChannels: each => {
+    each.openChannels = { publisher: { reliable: 0 }, subscriber: {}, received: [{ sid: 'PA_1', sequence: 7 }] };
+  },
   sections: each => {
     each.sections = new Map([['TR_1', '9']]);
   },
@@ -183,6 +201,9 @@ const TRACK: Fates<Track> = {
   codecs: 'fixed',
   section: track => {
     if (track.section !== null) track.section = { ...track.section, rids: ['q'] };
+  },
+  streams: track => {
+    track.streams = [{ ssrc: 9, layer: 1, isRtx: false }];
   },
   isQueued: track => {
     track.isQueued = !track.isQueued;

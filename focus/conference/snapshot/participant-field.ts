@@ -15,6 +15,7 @@ import {
   unreadable,
   writeField,
 } from './field.ts';
+import { ChannelsSchema, channelsState, MoveSchema, moveOf, moveState } from './move-state.ts';
 import { AnswerSchema, answerOf, answerState, OfferSchema, offerOf, offerState } from './offer-state.ts';
 import { ReceivingSchema, receivingOf, receivingState } from './receiving-state.ts';
 import {
@@ -67,6 +68,10 @@ const ParticipantSchema = Type.Object({
   subscriberRules: Type.Union([Type.Array(Type.Tuple([Text, Text])), Type.Null()]),
   version: Count,
   iceGeneration: Count,
+  answeredGeneration: Type.Integer({ minimum: -1 }),
+  /** On its way to `bridgeId`. */
+  move: Type.Union([MoveSchema, Type.Null()]),
+  openChannels: Type.Union([ChannelsSchema, Type.Null()]),
   sections: Type.Array(Type.Tuple([Text, Text])),
   answer: Type.Union([Type.Object({ offerId: Type.Integer(), revision: Count }), Type.Null()]),
   requested: Type.Union([Type.Object({ audio: Count, video: Count }), Type.Null()]),
@@ -158,6 +163,9 @@ export function readParticipant(bytes: Uint8Array, pendingTracksMax: number, now
   participant.version = value.version;
   participant.offer = offer;
   participant.iceGeneration = value.iceGeneration;
+  participant.answeredGeneration = value.answeredGeneration;
+  participant.move = value.move === null ? null : moveOf(value.move, nowMs);
+  participant.openChannels = value.openChannels;
   participant.sections = new Map(value.sections);
   participant.answer = value.answer;
   participant.requested = value.requested;
@@ -192,6 +200,9 @@ function participantState(participant: Participant, room: RoomView): WithoutSdp 
       subscriberRules === null ? null : [...subscriberRules].map(([identity, rule]) => [identity, messageText(rule)]),
     version: participant.version,
     iceGeneration: participant.iceGeneration,
+    answeredGeneration: participant.answeredGeneration,
+    move: participant.move === null ? null : moveState(participant.move),
+    openChannels: participant.openChannels === null ? null : channelsState(participant.openChannels),
     sections: [...participant.sections],
     answer: participant.answer,
     requested: participant.requested,

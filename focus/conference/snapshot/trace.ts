@@ -44,7 +44,7 @@ export function traceRoom(trace: Trace, { properties, emptySinceMs, hasBeenJoine
 }
 
 export function traceParticipant(trace: Trace, participant: Participant, room: RoomView): void {
-  const { publications, subscriptions, receiving, answer } = participant;
+  const { publications, subscriptions, receiving, answer, move } = participant;
   trace.note(participant.bridgeId);
   trace.note(participant.bridgeRegion);
   trace.note(participant.name);
@@ -57,6 +57,12 @@ export function traceParticipant(trace: Trace, participant: Participant, room: R
   trace.note(participant.version);
   trace.note(participant.offer);
   trace.note(participant.iceGeneration);
+  trace.note(participant.answeredGeneration);
+  trace.note(move);
+  trace.note(move?.phase);
+  trace.note(move?.isAwaited);
+  trace.note(move?.awaited.size);
+  trace.note(participant.openChannels);
   trace.note(participant.sections);
   trace.note(answer);
   trace.note(answer?.revision);
@@ -79,6 +85,7 @@ export function traceParticipant(trace: Trace, participant: Participant, room: R
 function traceTrack(trace: Trace, track: Track, isPublished: boolean): void {
   trace.note(track.sid);
   trace.note(track.section);
+  trace.note(track.streams);
   trace.note(track.isQueued);
   trace.note(track.wasSubscribed);
   trace.note(track.neededLayers);
