@@ -22,10 +22,10 @@ export class ExplainedPlacement implements Placement {
   readonly bridgeRegion: string | null;
   readonly stress: number | null;
   readonly rule: string;
-  readonly policy: Policy;
   readonly region: string;
   readonly placedFor: string;
   readonly at: number;
+  readonly #settings: PlacementSettings;
   readonly #around: Surroundings;
   readonly #context: RuleContext;
   readonly #relaxed: Relaxed;
@@ -43,13 +43,18 @@ export class ExplainedPlacement implements Placement {
     this.bridgeRegion = bridge?.report.peer.region ?? null;
     this.stress = bridge === undefined ? null : expectedStress(bridge, settings);
     this.rule = rule;
-    this.policy = { kind: settings.kind, sort_by: settings.sort_by, algorithm: settings.algorithm };
     this.region = region;
     this.placedFor = placedFor;
     this.at = context.atMs;
+    this.#settings = settings;
     this.#around = around;
     this.#context = context;
     this.#relaxed = relaxed;
+  }
+
+  get policy(): Policy {
+    const { kind, sort_by, algorithm } = this.#settings;
+    return { kind, sort_by, algorithm };
   }
 
   get considered(): number {
@@ -59,7 +64,7 @@ export class ExplainedPlacement implements Placement {
   /** From the lists of the moment of the placement: they do not change. */
   get candidates(): readonly Candidate[] {
     const rejection = (bridge: BridgeRecord) => rejectionBy(bridge, this.#context, this.#relaxed);
-    const { sort_by } = this.policy;
+    const { sort_by } = this.#settings;
     this.#candidates ??= describeCandidates(
       this.#around.considered(),
       this.bridgeId,

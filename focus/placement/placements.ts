@@ -20,23 +20,20 @@ export interface PlacementsOptions {
 /** Placements of one focus. `join` rejects only when the store does; refusals are counted by who answers them. */
 export function createPlacements(options: PlacementsOptions): Placements {
   const { store, settings, distances, focusId, metrics, uint32 } = options;
-  const bySid = new Map<string, PlacementExplanation>();
-  // The newest overwrites the oldest. Not the map's own order: finding its first key costs more with each one that was deleted before it.
+  // The newest overwrites the oldest. A ring alone: it is written at every join, and searched only when somebody asks.
   const ring: PlacementExplanation[] = [];
   let next = 0;
 
   function remember(explanation: PlacementExplanation): void {
-    const oldest = ring[next];
-    if (oldest !== undefined && bySid.get(oldest.sid) === oldest) bySid.delete(oldest.sid);
     ring[next] = explanation;
     next = (next + 1) % EXPLANATIONS_MAX;
-    bySid.set(explanation.sid, explanation);
   }
 
   /** Newest first. Of a SID that was placed again only the newest. */
   function remembered(): PlacementExplanation[] {
-    const inOrder = [...ring.slice(next), ...ring.slice(0, next)];
-    return inOrder.filter(explanation => bySid.get(explanation.sid) === explanation).reverse();
+    const newestFirst = [...ring.slice(next), ...ring.slice(0, next)].reverse();
+    const seen = new Set<string>();
+    return newestFirst.filter(({ sid }) => !seen.has(sid) && seen.add(sid));
   }
 
   return {
@@ -51,17 +48,19 @@ export function createPlacements(options: PlacementsOptions): Placements {
       if (assigned.kind === 'unknown-room' || assigned.kind === 'room-full') return assigned;
       const { choice } = assigned;
       remember({ sid: request.sid, identity: request.identity, room: request.room, placement: choice });
-      metrics.placements.inc({ policy: choice.policy.kind, rule: choice.rule });
+      metrics.placements.inc({ policy: rules.kind, rule: choice.rule });
       if (assigned.kind === 'no-bridge') return { kind: 'no-bridge', placement: choice };
       const { conference, participant, replaced } = assigned;
       metrics.joins.inc({ rule: choice.rule, region: choice.bridgeRegion! });
-      metrics.placedStress.observe({ policy: choice.policy.kind }, choice.stress!);
+      metrics.placedStress.observe({ policy: rules.kind }, choice.stress!);
       return { kind: 'placed', conference, participant, replaced, placement: placed(choice) };
     },
     explain(participant) {
-      const named = bySid.get(participant);
-      if (named !== undefined) return named;
-      return remembered().find(explanation => explanation.identity === participant);
+      const newestFirst = remembered();
+      return (
+        newestFirst.find(({ sid }) => sid === participant) ??
+        newestFirst.find(({ identity }) => identity === participant)
+      );
     },
     explanations: remembered,
   };

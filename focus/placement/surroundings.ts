@@ -1,18 +1,20 @@
 /** The bridges around one placement: of the conference, of its machines, of regions near and far. Remembers what was looked at. */
 import type { BridgeId } from '../../protocol/ids.ts';
-import type { BridgeIndex, BridgeRecord } from '../store/store.ts';
+import { blockOf } from '../store/bridge-pool.ts';
+import type { BridgeBlock, BridgeIndex, BridgeRecord } from '../store/store.ts';
 import type { Tier } from './pick.ts';
 import type { RegionDistances } from './region-distance.ts';
 import type { Rule } from './rule-sets.ts';
 
 const NOBODY: readonly BridgeRecord[] = [];
+const NO_BLOCKS: readonly BridgeBlock[] = [];
 
 export class Surroundings {
   readonly #index: BridgeIndex;
   readonly #groupOf: (region: string) => readonly string[];
   readonly #distances: RegionDistances;
   readonly #conference: readonly BridgeRecord[];
-  readonly #considered = new Set<readonly BridgeRecord[]>();
+  readonly #considered: (readonly BridgeBlock[])[] = [];
   #onHosts: readonly BridgeRecord[] | undefined;
   #byDistance: string[][] | undefined;
 
@@ -26,7 +28,7 @@ export class Surroundings {
     this.#groupOf = groupOf;
     this.#distances = distances;
     this.#conference = inConference.size === 0 ? NOBODY : known(index, inConference.keys());
-    if (this.#conference.length > 0) this.#considered.add(this.#conference);
+    if (this.#conference.length > 0) this.#considered.push(asBlocks(this.#conference));
   }
 
   /** Software versions of the conference's bridges. */
@@ -60,15 +62,16 @@ export class Surroundings {
   /** Each bridge that any rule looked at, once, by id. */
   considered(): readonly BridgeRecord[] {
     const bridges = new Map<BridgeId, BridgeRecord>();
-    for (const list of this.#considered) for (const bridge of list) bridges.set(bridge.bridgeId, bridge);
+    for (const blocks of this.#considered) {
+      for (const block of blocks) for (const bridge of block.bridges) bridges.set(bridge.bridgeId, bridge);
+    }
     return [...bridges.values()].sort((a, b) => (a.bridgeId < b.bridgeId ? -1 : 1));
   }
 
   #regionToServe(region: string, isFit: (bridge: BridgeRecord) => boolean): string {
-    if (this.#groupOf(region).some(name => this.#index.inRegion(name).some(isFit))) return region;
-    const nearest = this.#nearestFirst(region)
-      .flat()
-      .find(name => this.#index.inRegion(name).some(isFit));
+    const hasFit = (name: string) => this.#index.inRegion(name).some(({ bridges }) => bridges.some(isFit));
+    if (this.#groupOf(region).some(hasFit)) return region;
+    const nearest = this.#nearestFirst(region).flat().find(hasFit);
     return nearest === undefined || this.#distances.rttMs(region, nearest) === Number.POSITIVE_INFINITY
       ? region
       : nearest;
@@ -81,23 +84,23 @@ export class Surroundings {
   ): readonly Tier[] {
     const bridges = rule.of === 'conference' ? this.#conference : this.#neighbours();
     if (bridges.length === 0) return [];
-    if (rule.where === 'anywhere') return rule.first === 'nearest' ? this.#byRtt(bridges, client) : [[bridges]];
+    if (rule.where === 'anywhere') return rule.first === 'nearest' ? this.#byRtt(bridges, client) : [[asBlocks(bridges)]];
     const regions = rule.where === 'region' ? [placedFor] : this.#groupOf(placedFor);
-    return [[bridges.filter(({ report }) => regions.includes(report.peer.region))]];
+    return [[asBlocks(bridges.filter(({ report }) => regions.includes(report.peer.region)))]];
   }
 
   #neighbours(): readonly BridgeRecord[] {
     if (this.#onHosts !== undefined) return this.#onHosts;
     const hosts = new Set(this.#conference.flatMap(({ report }) => report.host ?? []));
     this.#onHosts = [...hosts].flatMap(host => this.#index.onHost(host));
-    if (this.#onHosts.length > 0) this.#considered.add(this.#onHosts);
+    if (this.#onHosts.length > 0) this.#considered.push(asBlocks(this.#onHosts));
     return this.#onHosts;
   }
 
-  #inRegion(region: string): readonly BridgeRecord[] {
-    const bridges = this.#index.inRegion(region);
-    if (bridges.length > 0) this.#considered.add(bridges);
-    return bridges;
+  #inRegion(region: string): readonly BridgeBlock[] {
+    const blocks = this.#index.inRegion(region);
+    if (blocks.length > 0 && !this.#considered.includes(blocks)) this.#considered.push(blocks);
+    return blocks;
   }
 
   *#regionsOutwards(client: string): Iterable<Tier> {
@@ -112,11 +115,16 @@ export class Surroundings {
 
   #byRtt(bridges: readonly BridgeRecord[], client: string): readonly Tier[] {
     const rtt = ({ report }: BridgeRecord) => this.#distances.rttMs(client, report.peer.region);
-    return nearestFirst(bridges, rtt).map(tier => [tier]);
+    return nearestFirst(bridges, rtt).map(tier => [asBlocks(tier)]);
   }
 }
 
 const NO_VERSIONS: ReadonlySet<string> = new Set();
+
+/** Few enough to be looked at one by one. */
+function asBlocks(bridges: readonly BridgeRecord[]): readonly BridgeBlock[] {
+  return bridges.length === 0 ? NO_BLOCKS : [blockOf(bridges)];
+}
 
 function known(index: BridgeIndex, ids: Iterable<BridgeId>): readonly BridgeRecord[] {
   const bridges: BridgeRecord[] = [];
