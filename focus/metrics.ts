@@ -6,6 +6,8 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 export interface FocusMetrics {
   readonly registry: Registry;
+  /** Whoever counts in numbers of its own hands them over when the metrics are read. */
+  readonly beforeReading: (handOver: () => void) => void;
   /** Participants placed, by rule and the bridge's region. */
   readonly joins: Counter<'rule' | 'region'>;
   /** The same by signalling path: `/rtc` are clients with two PeerConnections. */
@@ -49,12 +51,19 @@ export interface FocusMetrics {
 export function createFocusMetrics(defaultLabels: Readonly<Record<string, string>> = {}): FocusMetrics {
   const registry = new Registry();
   registry.setDefaultLabels(defaultLabels);
+  const handOvers: (() => void)[] = [];
+  const collect = () => {
+    for (const handOver of handOvers) handOver();
+  };
   const counter = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
-    new Counter<L>({ name: `causeway_focus_${name}`, help, labelNames, registers: [registry] });
+    new Counter<L>({ name: `causeway_focus_${name}`, help, labelNames, collect, registers: [registry] });
   const gauge = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
     new Gauge<L>({ name: `causeway_focus_${name}`, help, labelNames, registers: [registry] });
   return {
     registry,
+    beforeReading: handOver => {
+      handOvers.push(handOver);
+    },
     joins: counter('joins_total', 'Participants placed on a bridge', ['rule', 'region']),
     sessions: counter('sessions_total', 'Sessions begun, by signalling path', ['path']),
     placements: counter('placements_total', 'Decisions of placement', ['policy', 'rule']),

@@ -2,7 +2,7 @@
  * The measures of a block of bridges, worked out once for as long as the block lives: a placement compares one number for each block, and
  * looks at single bridges only where one might be better than what it has.
  */
-import type { BridgeBlock, BridgeRecord } from '../store/store.ts';
+import type { BridgeBlock, BridgeRecord, RegionBridges } from '../store/store.ts';
 import { type LoadSettings, type Measure, measured } from './bridge-load.ts';
 
 export interface LoadOrder {
@@ -34,6 +34,44 @@ export function loadOrderOf(block: BridgeBlock, key: Measure, settings: LoadSett
   return order;
 }
 
+/** The blocks of a region in short: what comes first by least, and by most load, of all of them. */
+export interface RegionOrder {
+  readonly least: Ranked;
+  readonly most: Ranked;
+  readonly key: Measure;
+  readonly endpointStress: number;
+}
+
+export interface Ranked {
+  readonly bridge: BridgeRecord;
+  readonly measure: number;
+}
+
+/** Remembered with the region's bridges, of which there are some. */
+export function regionOrderOf(region: RegionBridges, key: Measure, settings: LoadSettings): RegionOrder {
+  const known = region.memo as RegionOrder | undefined;
+  const { endpoint_stress: endpointStress } = settings;
+  if (known !== undefined && known.key === key && known.endpointStress === endpointStress) return known;
+  let [least, most]: (Ranked | undefined)[] = [];
+  for (const block of region.blocks) {
+    const order = loadOrderOf(block, key, settings);
+    const [lowest, highest] = [rankedAt(block, order, order.least), rankedAt(block, order, order.most)];
+    if (least === undefined || isFirst(lowest.measure - least.measure, lowest, least)) least = lowest;
+    if (most === undefined || isFirst(most.measure - highest.measure, highest, most)) most = highest;
+  }
+  const order = { least: least!, most: most!, key, endpointStress };
+  region.memo = order;
+  return order;
+}
+
+function rankedAt({ bridges }: BridgeBlock, { measures }: LoadOrder, index: number): Ranked {
+  return { bridge: bridges[index]!, measure: measures[index]! };
+}
+
+function isFirst(difference: number, a: Ranked, b: Ranked): boolean {
+  return difference < 0 || (difference === 0 && isBefore(a.bridge, b.bridge));
+}
+
 /** Equal ones by what they were given since their reports, then by name: the same view always has the same answer. */
 export function isBefore(a: BridgeRecord, b: BridgeRecord): boolean {
   if (a.placedSinceReport !== b.placedSinceReport) return a.placedSinceReport < b.placedSinceReport;
@@ -51,7 +89,8 @@ function workOut(bridges: readonly BridgeRecord[], key: Measure, settings: LoadS
     measures.push(measure);
     const { upMs } = bridge.report;
     if (upMs !== undefined) rampedUpAtMs = Math.max(rampedUpAtMs, bridge.reportedAtMs - upMs + rampUpMs);
-    if (measure < measures[least]! || (measure === measures[least]! && isBefore(bridge, bridges[least]!))) least = index;
+    if (measure < measures[least]! || (measure === measures[least]! && isBefore(bridge, bridges[least]!)))
+      least = index;
     if (measure > measures[most]! || (measure === measures[most]! && isBefore(bridge, bridges[most]!))) most = index;
   }
   return { measures, least, most, rampedUpAtMs, key, endpointStress, rampUpMs };

@@ -1,14 +1,14 @@
 /** Which of the bridges that a rule matches gets the participant. */
-import type { BridgeBlock, BridgeRecord } from '../store/store.ts';
-import { creditOf } from './bridge-load.ts';
+import type { BridgeBlock, BridgeRecord, RegionBridges } from '../store/store.ts';
+import { creditOf, type Measure } from './bridge-load.ts';
 import { spreadDraw } from './chance.ts';
 import type { PlacementSettings } from './choose-bridge.ts';
 import { isFit, type Relaxed } from './fitness.ts';
-import { isBefore, type LoadOrder, loadOrderOf } from './load-order.ts';
+import { isBefore, type LoadOrder, loadOrderOf, regionOrderOf } from './load-order.ts';
 import type { Rule, RuleContext } from './rule-sets.ts';
 
-/** Bridges in parts: the blocks of each region. */
-export type Tier = readonly (readonly BridgeBlock[])[];
+/** Bridges that a rule holds equal, region by region. */
+export type Tier = readonly RegionBridges[];
 
 /** Draws for two-choice before all are looked at: with half of the bridges matching, one in a thousand gets that far. */
 const TRIES_MAX = 10;
@@ -39,11 +39,14 @@ function lowest(tier: Tier, picking: Picking): BridgeRecord | undefined {
   const { settings } = picking;
   const search: Search = { best: undefined, rank: 0 };
   let position = 0;
-  for (const blocks of tier) {
-    for (const block of blocks) {
-      if (settings.sort_by === 'random') searchByChance(search, block.bridges, picking, position);
-      else searchByLoad(search, block.bridges, loadOrderOf(block, settings.sort_by, settings), picking);
-      position += block.bridges.length;
+  for (const region of tier) {
+    if (settings.sort_by !== 'random') {
+      searchRegion(search, region, picking);
+      continue;
+    }
+    for (const { bridges } of region.blocks) {
+      searchByChance(search, bridges, picking, position);
+      position += bridges.length;
     }
   }
   return search.best;
@@ -52,6 +55,18 @@ function lowest(tier: Tier, picking: Picking): BridgeRecord | undefined {
 interface Search {
   best: BridgeRecord | undefined;
   rank: number;
+}
+
+/** A region is passed over as its blocks are: of all bridges everywhere, those of a few blocks are looked at. */
+function searchRegion(search: Search, region: RegionBridges, picking: Picking): void {
+  const { rule, settings } = picking;
+  const key = settings.sort_by as Measure;
+  if (region.blocks.length > 1 && search.best !== undefined) {
+    const order = regionOrderOf(region, key, settings);
+    const { bridge, measure } = rule.first === 'fullest' ? order.most : order.least;
+    if (!isBetter(search, foremostRank(measure, rule), bridge)) return;
+  }
+  for (const block of region.blocks) searchByLoad(search, block.bridges, loadOrderOf(block, key, settings), picking);
 }
 
 /** A block is passed over by a look at its first bridge when not even that would come before the best of those before. */
@@ -101,7 +116,7 @@ function isBetter({ best, rank: bestRank }: Search, rank: number, bridge: Bridge
 /** Undefined when two that match were not met within a few draws. */
 function lowerOfTwo(tier: Tier, picking: Picking): BridgeRecord | undefined {
   let total = 0;
-  for (const blocks of tier) for (const { bridges } of blocks) total += bridges.length;
+  for (const { blocks } of tier) for (const { bridges } of blocks) total += bridges.length;
   if (total < 2) return undefined;
   const search: Search = { best: undefined, rank: 0 };
   for (let index = 0; index < TRIES_MAX; index++) {
@@ -156,7 +171,7 @@ function belowOne(measure: number): number {
 
 function found(tier: Tier, position: number): { readonly block: BridgeBlock; readonly at: number } {
   let left = position;
-  for (const blocks of tier) {
+  for (const { blocks } of tier) {
     for (const block of blocks) {
       if (left < block.bridges.length) return { block, at: left };
       left -= block.bridges.length;

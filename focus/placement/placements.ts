@@ -4,6 +4,7 @@ import type { FocusMetrics } from '../metrics.ts';
 import type { Store } from '../store/store.ts';
 import { chooseBridge, type PlacementSettings } from './choose-bridge.ts';
 import { EXPLANATIONS_MAX, type Placement, type PlacementExplanation, type Placements } from './placement.ts';
+import { PlacementTally, type TalliedMetrics } from './placement-tally.ts';
 import type { RegionDistances } from './region-distance.ts';
 
 export interface PlacementsOptions {
@@ -12,7 +13,7 @@ export interface PlacementsOptions {
   readonly distances: RegionDistances;
   /** This focus: the owner of what it places. */
   readonly focusId: string;
-  readonly metrics: Pick<FocusMetrics, 'joins' | 'placements' | 'placedStress'>;
+  readonly metrics: TalliedMetrics & Pick<FocusMetrics, 'placedStress'>;
   /** A random uint32: one for each placement. */
   readonly uint32: () => number;
 }
@@ -20,6 +21,7 @@ export interface PlacementsOptions {
 /** Placements of one focus. `join` rejects only when the store does; refusals are counted by who answers them. */
 export function createPlacements(options: PlacementsOptions): Placements {
   const { store, settings, distances, focusId, metrics, uint32 } = options;
+  const tally = new PlacementTally(metrics);
   // The newest overwrites the oldest. A ring alone: it is written at every join, and searched only when somebody asks.
   const ring: PlacementExplanation[] = [];
   let next = 0;
@@ -48,10 +50,9 @@ export function createPlacements(options: PlacementsOptions): Placements {
       if (assigned.kind === 'unknown-room' || assigned.kind === 'room-full') return assigned;
       const { choice } = assigned;
       remember({ sid: request.sid, identity: request.identity, room: request.room, placement: choice });
-      metrics.placements.inc({ policy: rules.kind, rule: choice.rule });
+      tally.note(rules.kind, choice.rule, assigned.kind === 'placed' ? choice.bridgeRegion : null);
       if (assigned.kind === 'no-bridge') return { kind: 'no-bridge', placement: choice };
       const { conference, participant, replaced } = assigned;
-      metrics.joins.inc({ rule: choice.rule, region: choice.bridgeRegion! });
       metrics.placedStress.observe({ policy: rules.kind }, choice.stress!);
       return { kind: 'placed', conference, participant, replaced, placement: placed(choice) };
     },

@@ -1,20 +1,22 @@
 /** The bridges around one placement: of the conference, of its machines, of regions near and far. Remembers what was looked at. */
 import type { BridgeId } from '../../protocol/ids.ts';
 import { blockOf } from '../store/bridge-pool.ts';
-import type { BridgeBlock, BridgeIndex, BridgeRecord } from '../store/store.ts';
+import type { BridgeIndex, BridgeRecord, RegionBridges } from '../store/store.ts';
 import type { Tier } from './pick.ts';
 import type { RegionDistances } from './region-distance.ts';
 import type { Rule } from './rule-sets.ts';
 
 const NOBODY: readonly BridgeRecord[] = [];
-const NO_BLOCKS: readonly BridgeBlock[] = [];
+const NO_BRIDGES: RegionBridges = { blocks: [], memo: undefined };
 
 export class Surroundings {
   readonly #index: BridgeIndex;
   readonly #groupOf: (region: string) => readonly string[];
   readonly #distances: RegionDistances;
   readonly #conference: readonly BridgeRecord[];
-  readonly #considered: (readonly BridgeBlock[])[] = [];
+  readonly #considered: RegionBridges[] = [];
+  /** Set once all were looked at. */
+  #everybody: readonly RegionBridges[] = [];
   #onHosts: readonly BridgeRecord[] | undefined;
   #byDistance: string[][] | undefined;
 
@@ -28,7 +30,7 @@ export class Surroundings {
     this.#groupOf = groupOf;
     this.#distances = distances;
     this.#conference = inConference.size === 0 ? NOBODY : known(index, inConference.keys());
-    if (this.#conference.length > 0) this.#considered.push(asBlocks(this.#conference));
+    if (this.#conference.length > 0) this.#considered.push(together(this.#conference));
   }
 
   /** Software versions of the conference's bridges. */
@@ -51,25 +53,25 @@ export class Surroundings {
     if (rule.where === 'region') return [[this.#inRegion(regions.placedFor)]];
     if (rule.where === 'group') return [this.#groupOf(regions.placedFor).map(name => this.#inRegion(name))];
     if (rule.first === 'nearest') return this.#regionsOutwards(regions.client);
-    return [Array.from(this.#index.regions, name => this.#inRegion(name))];
+    return [this.#everywhere()];
   }
 
   /** Every bridge was looked at. */
   noteAll(): void {
-    for (const name of this.#index.regions) this.#inRegion(name);
+    this.#everywhere();
   }
 
   /** Each bridge that any rule looked at, once, by id. */
   considered(): readonly BridgeRecord[] {
     const bridges = new Map<BridgeId, BridgeRecord>();
-    for (const blocks of this.#considered) {
+    for (const { blocks } of [...this.#considered, ...this.#everybody]) {
       for (const block of blocks) for (const bridge of block.bridges) bridges.set(bridge.bridgeId, bridge);
     }
     return [...bridges.values()].sort((a, b) => (a.bridgeId < b.bridgeId ? -1 : 1));
   }
 
   #regionToServe(region: string, isFit: (bridge: BridgeRecord) => boolean): string {
-    const hasFit = (name: string) => this.#index.inRegion(name).some(({ bridges }) => bridges.some(isFit));
+    const hasFit = (name: string) => this.#index.inRegion(name).blocks.some(({ bridges }) => bridges.some(isFit));
     if (this.#groupOf(region).some(hasFit)) return region;
     const nearest = this.#nearestFirst(region).flat().find(hasFit);
     return nearest === undefined || this.#distances.rttMs(region, nearest) === Number.POSITIVE_INFINITY
@@ -84,23 +86,31 @@ export class Surroundings {
   ): readonly Tier[] {
     const bridges = rule.of === 'conference' ? this.#conference : this.#neighbours();
     if (bridges.length === 0) return [];
-    if (rule.where === 'anywhere') return rule.first === 'nearest' ? this.#byRtt(bridges, client) : [[asBlocks(bridges)]];
+    if (rule.where === 'anywhere')
+      return rule.first === 'nearest' ? this.#byRtt(bridges, client) : [[together(bridges)]];
     const regions = rule.where === 'region' ? [placedFor] : this.#groupOf(placedFor);
-    return [[asBlocks(bridges.filter(({ report }) => regions.includes(report.peer.region)))]];
+    return [[together(bridges.filter(({ report }) => regions.includes(report.peer.region)))]];
   }
 
   #neighbours(): readonly BridgeRecord[] {
     if (this.#onHosts !== undefined) return this.#onHosts;
     const hosts = new Set(this.#conference.flatMap(({ report }) => report.host ?? []));
     this.#onHosts = [...hosts].flatMap(host => this.#index.onHost(host));
-    if (this.#onHosts.length > 0) this.#considered.push(asBlocks(this.#onHosts));
+    if (this.#onHosts.length > 0) this.#considered.push(together(this.#onHosts));
     return this.#onHosts;
   }
 
-  #inRegion(region: string): readonly BridgeBlock[] {
-    const blocks = this.#index.inRegion(region);
-    if (blocks.length > 0 && !this.#considered.includes(blocks)) this.#considered.push(blocks);
-    return blocks;
+  #inRegion(region: string): RegionBridges {
+    const bridges = this.#index.inRegion(region);
+    if (bridges.blocks.length > 0 && !this.#considered.includes(bridges)) this.#considered.push(bridges);
+    return bridges;
+  }
+
+  #everywhere(): readonly RegionBridges[] {
+    const all: RegionBridges[] = [];
+    for (const name of this.#index.regions) all.push(this.#index.inRegion(name));
+    this.#everybody = all;
+    return all;
   }
 
   *#regionsOutwards(client: string): Iterable<Tier> {
@@ -115,15 +125,15 @@ export class Surroundings {
 
   #byRtt(bridges: readonly BridgeRecord[], client: string): readonly Tier[] {
     const rtt = ({ report }: BridgeRecord) => this.#distances.rttMs(client, report.peer.region);
-    return nearestFirst(bridges, rtt).map(tier => [asBlocks(tier)]);
+    return nearestFirst(bridges, rtt).map(tier => [together(tier)]);
   }
 }
 
 const NO_VERSIONS: ReadonlySet<string> = new Set();
 
-/** Few enough to be looked at one by one. */
-function asBlocks(bridges: readonly BridgeRecord[]): readonly BridgeBlock[] {
-  return bridges.length === 0 ? NO_BLOCKS : [blockOf(bridges)];
+/** Few enough to be one block, from whatever regions. */
+function together(bridges: readonly BridgeRecord[]): RegionBridges {
+  return bridges.length === 0 ? NO_BRIDGES : { blocks: [blockOf(bridges)], memo: undefined };
 }
 
 function known(index: BridgeIndex, ids: Iterable<BridgeId>): readonly BridgeRecord[] {

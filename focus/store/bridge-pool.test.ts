@@ -13,7 +13,7 @@ function bridge(id: string, region: string, host?: string, placedSinceReport = 0
 }
 
 function recordsIn(pool: BridgePool, region: string): BridgeRecord[] {
-  return pool.inRegion(region).flatMap(({ bridges }) => bridges);
+  return pool.inRegion(region).blocks.flatMap(({ bridges }) => bridges);
 }
 
 const someBridge = fc
@@ -72,10 +72,10 @@ test('a list that was handed out stays as it was', () => {
 test('of a large region a report changes one block, and what was worked out about the others stays', () => {
   const name = (index: number) => `b${String(index).padStart(3, '0')}`;
   const pool = new BridgePool(Array.from({ length: 200 }, (_, index) => bridge(name(index), 'eu')));
-  const before = pool.inRegion('eu');
+  const before = pool.inRegion('eu').blocks;
   for (const block of before) block.memo = 'known';
   pool.put(bridge(name(100), 'eu', undefined, 7));
-  const after = pool.inRegion('eu');
+  const after = pool.inRegion('eu').blocks;
   assert.equal(after.filter(({ memo }) => memo === 'known').length, before.length - 1);
   assert.equal(recordsIn(pool, 'eu')[100]!.placedSinceReport, 7);
   assert.ok(before.every(({ bridges }) => bridges.every(({ placedSinceReport }) => placedSinceReport === 0)));

@@ -1,9 +1,9 @@
 /** The bridges of a store, found by region and by machine, so that a placement looks at those of one region and not at all of them. */
 import type { BridgeId } from '../../protocol/ids.ts';
-import type { BridgeBlock, BridgeIndex, BridgeRecord } from './store.ts';
+import type { BridgeBlock, BridgeIndex, BridgeRecord, RegionBridges } from './store.ts';
 
 const NONE: readonly BridgeRecord[] = [];
-const NO_BLOCKS: readonly BridgeBlock[] = [];
+const NOWHERE: RegionBridges = { blocks: [], memo: undefined };
 
 /** A change costs a copy of one block, and what was worked out about it is lost: small. Whoever looks for the least loaded looks at each block: not too small. */
 const BLOCK_SIZE = 16;
@@ -42,11 +42,11 @@ export class BridgePool implements BridgeIndex {
     return this.#entries.get(bridgeId)?.record;
   }
 
-  inRegion(region: string): readonly BridgeBlock[] {
-    const found = this.#byRegion.get(region);
-    if (found === undefined) return NO_BLOCKS;
-    found.isHandedOut = true;
-    return found.blocks;
+  inRegion(name: string): RegionBridges {
+    const region = this.#byRegion.get(name);
+    if (region === undefined) return NOWHERE;
+    region.handedOut ??= { blocks: region.blocks, memo: undefined };
+    return region.handedOut;
   }
 
   onHost(host: string): readonly BridgeRecord[] {
@@ -99,7 +99,7 @@ export class BridgePool implements BridgeIndex {
   /** Divides the bridges of a region into blocks. They are ordered by id. */
   #fill(name: string, bridges: readonly BridgeRecord[]): void {
     const blocks: BridgeBlock[] = [];
-    const region: Region = { blocks, isHandedOut: false };
+    const region: Region = { blocks, handedOut: undefined };
     for (let from = 0; from < bridges.length; from += BLOCK_SIZE) {
       const block = blockOf(bridges.slice(from, from + BLOCK_SIZE));
       for (const [at, record] of block.bridges.entries()) {
@@ -113,8 +113,8 @@ export class BridgePool implements BridgeIndex {
 
 interface Region {
   blocks: BridgeBlock[];
-  /** Somebody holds `blocks`: the next change is made in a copy. */
-  isHandedOut: boolean;
+  /** `blocks`, if somebody holds them: the next change is made in a copy. */
+  handedOut: RegionBridges | undefined;
 }
 
 interface Entry {
@@ -139,9 +139,9 @@ function bridgesOf({ blocks }: Region): readonly BridgeRecord[] {
 }
 
 function replaceIn(region: Region, { block, at }: Entry, bridge: BridgeRecord): void {
-  if (region.isHandedOut) {
+  if (region.handedOut !== undefined) {
     region.blocks = region.blocks.slice();
-    region.isHandedOut = false;
+    region.handedOut = undefined;
   }
   const bridges = region.blocks[block]!.bridges.slice();
   bridges[at] = bridge;

@@ -64,6 +64,13 @@ export interface BridgeBlock {
   memo: unknown;
 }
 
+/** Bridges of a region, in blocks, ordered by id. Never changes either. */
+export interface RegionBridges {
+  readonly blocks: readonly BridgeBlock[];
+  /** As that of a block. */
+  memo: unknown;
+}
+
 /** Bridges by what placement asks for. Lists are ordered by id and do not change after they were handed out. */
 export interface BridgeIndex {
   /** All of them. */
@@ -72,7 +79,7 @@ export interface BridgeIndex {
   readonly regions: Iterable<string>;
   find(bridgeId: BridgeId): BridgeRecord | undefined;
   /** In blocks, so that what a change costs, and a search for the least loaded, does not grow with the region. */
-  inRegion(region: string): readonly BridgeBlock[];
+  inRegion(region: string): RegionBridges;
   /** Bridges that say they run on this machine. */
   onHost(host: string): readonly BridgeRecord[];
 }
