@@ -16,6 +16,8 @@ export interface FocusMetrics {
   readonly placements: Counter<'policy' | 'rule'>;
   /** Stress of the chosen bridge, as placement reckoned it. */
   readonly placedStress: Histogram<'policy'>;
+  /** Placements by an external service (`placement.kind: http`), by what came of asking it. */
+  readonly placementAdvice: Counter<'outcome'>;
   /** Joins refused, by error code (focus/errors.ts). */
   readonly joinsRefused: Counter<'reason'>;
   /** Refusals by limit, as its configuration key. */
@@ -75,6 +77,9 @@ export function createFocusMetrics(defaultLabels: Readonly<Record<string, string
       buckets: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1],
       registers: [registry],
     }),
+    placementAdvice: counter('placement_advice_total', 'Placements that an external service was to decide', [
+      'outcome',
+    ]),
     joinsRefused: counter('joins_refused_total', 'Joins refused', ['reason']),
     limitsHit: counter('limits_hit_total', 'Refusals because of a limit, by its configuration key', ['limit']),
     joinSeconds: new Histogram({

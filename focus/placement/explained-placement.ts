@@ -1,12 +1,14 @@
 /** A placement with its reasons, which are put into words only when somebody asks: most placements are never asked about. */
 import type { BridgeId } from '../../protocol/ids.ts';
 import type { BridgeRecord } from '../store/store.ts';
+import type { AdviceOutcome } from './advice.ts';
+import type { ServingPlace } from './between-people.ts';
 import { expectedStress } from './bridge-load.ts';
 import { describeCandidates } from './candidates.ts';
 import type { PlacementSettings } from './choose-bridge.ts';
 import { type Relaxed, rejectionBy } from './fitness.ts';
 import type { Candidate, Placement } from './placement.ts';
-import type { Policy } from './policy.ts';
+import type { Policy, PolicySource } from './policy.ts';
 import type { RuleContext } from './rule-sets.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -15,6 +17,9 @@ export interface Decided {
   readonly rule: string;
   readonly placedFor: string;
 }
+
+/** Places of an explanation: the best, and what was nearly as good. */
+const PLACES_MAX = 5;
 
 /** A class for its speed: an object with getters of its own costs as much as a decision. */
 export class ExplainedPlacement implements Placement {
@@ -25,6 +30,8 @@ export class ExplainedPlacement implements Placement {
   readonly region: string;
   readonly placedFor: string;
   readonly at: number;
+  readonly policyFrom: PolicySource;
+  readonly service: AdviceOutcome | undefined;
   readonly #settings: PlacementSettings;
   readonly #around: Surroundings;
   readonly #context: RuleContext;
@@ -38,6 +45,8 @@ export class ExplainedPlacement implements Placement {
     around: Surroundings,
     context: RuleContext,
     relaxed: Relaxed,
+    service: AdviceOutcome | undefined,
+    policyFrom: PolicySource = 'configuration',
   ) {
     this.bridgeId = bridge?.bridgeId ?? null;
     this.bridgeRegion = bridge?.report.peer.region ?? null;
@@ -46,6 +55,8 @@ export class ExplainedPlacement implements Placement {
     this.region = region;
     this.placedFor = placedFor;
     this.at = context.atMs;
+    this.policyFrom = policyFrom;
+    this.service = service;
     this.#settings = settings;
     this.#around = around;
     this.#context = context;
@@ -75,8 +86,28 @@ export class ExplainedPlacement implements Placement {
     return this.#candidates;
   }
 
+  get roundTrips(): readonly ServingPlace[] | undefined {
+    const { places } = this.#around;
+    return places.length === 0 ? undefined : places.slice(0, PLACES_MAX);
+  }
+
   toJSON(): Placement {
-    const { bridgeId, bridgeRegion, stress, rule, policy, region, placedFor, considered, candidates, at } = this;
-    return { bridgeId, bridgeRegion, stress, rule, policy, region, placedFor, considered, candidates, at };
+    const { bridgeId, bridgeRegion, stress, rule, policy, policyFrom, region, placedFor, considered, at } = this;
+    const { candidates, service, roundTrips } = this;
+    return {
+      bridgeId,
+      bridgeRegion,
+      stress,
+      rule,
+      policy,
+      policyFrom,
+      ...(service === undefined ? {} : { service }),
+      region,
+      placedFor,
+      ...(roundTrips === undefined ? {} : { roundTrips }),
+      considered,
+      candidates,
+      at,
+    };
   }
 }

@@ -2,8 +2,9 @@
 import type { BridgeId } from '../../protocol/ids.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import type { Store } from '../store/store.ts';
-import { chooseBridge, type PlacementSettings } from './choose-bridge.ts';
+import { type Asking, chooseBridge, type PlacementSettings } from './choose-bridge.ts';
 import { EXPLANATIONS_MAX, type Placement, type PlacementExplanation, type Placements } from './placement.ts';
+import type { PlacementService } from './placement-service.ts';
 import { PlacementTally, type TalliedMetrics } from './placement-tally.ts';
 import type { RegionDistances } from './region-distance.ts';
 
@@ -13,14 +14,16 @@ export interface PlacementsOptions {
   readonly distances: RegionDistances;
   /** This focus: the owner of what it places. */
   readonly focusId: string;
-  readonly metrics: TalliedMetrics & Pick<FocusMetrics, 'placedStress'>;
+  readonly metrics: TalliedMetrics & Pick<FocusMetrics, 'placedStress' | 'placementAdvice'>;
+  /** The external service of `placement.http`; absent: none is configured. */
+  readonly service?: PlacementService | undefined;
   /** A random uint32: one for each placement. */
   readonly uint32: () => number;
 }
 
 /** Placements of one focus. `join` rejects only when the store does; refusals are counted by who answers them. */
 export function createPlacements(options: PlacementsOptions): Placements {
-  const { store, settings, distances, focusId, metrics, uint32 } = options;
+  const { store, settings, distances, focusId, metrics, service, uint32 } = options;
   const tally = new PlacementTally(metrics);
   // The newest overwrites the oldest. A ring alone: it is written at every join, and searched only when somebody asks.
   const ring: PlacementExplanation[] = [];
@@ -40,16 +43,23 @@ export function createPlacements(options: PlacementsOptions): Placements {
 
   return {
     async join(request) {
-      const { override, ...wanted } = request;
+      const { override, overrideFrom = 'override by metadata', present, ...wanted } = request;
       const rules = override == null ? settings : { ...settings, ...override };
+      const asking: Asking = {
+        peopleOf: present?.peopleOf,
+        // Asked before the store is: what takes the place in the store is pure, and may be called again.
+        advice: rules.kind === 'http' ? await service?.advise(request) : undefined,
+        policyFrom: override == null ? undefined : overrideFrom,
+      };
       // Drawn once: a store that asks again, on a newer view, is answered by the same chance.
       const draw = uint32();
       const assigned = await store.assign({ ...wanted, owner: focusId }, view =>
-        chooseBridge(view, request.region, rules, distances, draw),
+        chooseBridge(view, request.region, rules, distances, draw, asking),
       );
       if (assigned.kind === 'unknown-room' || assigned.kind === 'room-full') return assigned;
       const { choice } = assigned;
       remember({ sid: request.sid, identity: request.identity, room: request.room, placement: choice });
+      if (choice.service !== undefined) metrics.placementAdvice.inc({ outcome: choice.service });
       tally.note(rules.kind, choice.rule, assigned.kind === 'placed' ? choice.bridgeRegion : null);
       if (assigned.kind === 'no-bridge') return { kind: 'no-bridge', placement: choice };
       const { conference, participant, replaced } = assigned;

@@ -21,6 +21,8 @@ export const SETTINGS: PlacementSettings = {
   sort_by: 'stress',
   algorithm: 'lowest',
   region_groups: [['us-east', 'us-west']],
+  hop_ms: 2,
+  http: { fallback: 'region' },
 };
 const DISTANCES = createRegionDistances([
   { name: 'eu', lat: 50.1, lon: 8.7 },
