@@ -13,6 +13,7 @@ import type { Store } from '../store/store.ts';
 import { registerAdminRoutes } from './admin-routes.ts';
 import { type AskBridge, registerBridgeControlRoutes } from './bridge-control-routes.ts';
 import { registerHealthRoutes } from './health-routes.ts';
+import { registerRoomPlacementRoutes } from './room-placement-routes.ts';
 import type { TokenKeys } from './token-keys.ts';
 import { registerTwirpRoutes } from './twirp-routes.ts';
 
@@ -47,6 +48,7 @@ export async function registerApi(app: FastifyInstance, options: ApiOptions): Pr
     });
     registerBridgeRoutes(scope, { controlSecret: options.config.control.secret, bridges: options.bridges });
     registerAdminRoutes(scope, options);
+    registerRoomPlacementRoutes(scope, options);
     registerBridgeControlRoutes(scope, options);
     registerHealthRoutes(scope, options);
     scope.get('/v1/openapi.json', async () => app.swagger());
