@@ -67,7 +67,7 @@ async function start(first: Answer, flags: Record<string, unknown>) {
   });
   let round = 0;
   const nowMs = () => state.nowMs;
-  const memory = createMemoryStore(nowMs, () => 0.5);
+  const memory = createMemoryStore(nowMs, () => (++round % 9973) / 9973);
   const reports = [sampleReport('b1'), sampleReport('b2'), sampleReport('b3', { state: 'draining' })];
   for (const report of reports) await memory.putBridge(report);
   const trips: string[] = [];
