@@ -1,7 +1,7 @@
 /** `npm run simulate -- --help`. Exit code 0: done; 2: bad arguments. */
 import { writeFileSync } from 'node:fs';
 import { type Command, readCommandLine, USAGE, UsageError } from './command-line.ts';
-import { DEPLOYMENTS } from './deployments.ts';
+import { deployments } from './deployments.ts';
 import { placementDefaults } from './placement-defaults.ts';
 import { plotResults } from './plot.ts';
 import { GROUPS } from './regions.ts';
@@ -27,7 +27,7 @@ async function main(args: readonly string[]): Promise<number> {
   const options = optionsOf(command);
   const roundTrips = loadRoundTrips();
   const results: Result[] = [];
-  for (const deployment of DEPLOYMENTS) {
+  for (const deployment of deployments(command.policy.kind)) {
     process.stderr.write(`${deployment.name}: ${deployment.about}\n`);
     results.push(await simulate(options, deployment, roundTrips, line => process.stderr.write(`${line}\n`)));
   }
