@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
 import { ALGORITHMS, POLICY_KINDS, type Policy, SORT_KEYS } from '../../focus/placement/policy.ts';
+import { wholeNumber as number, parseOptions, UsageError } from '../command-line.ts';
 import { WORLD } from './regions.ts';
 
 export interface Command {
@@ -16,9 +16,6 @@ export interface Command {
   readonly svg: string | null;
   readonly isJson: boolean;
 }
-
-/** Arguments that cannot be: the message is one sentence for whoever typed them. */
-export class UsageError extends Error {}
 
 /** Nobody is there to be asked by http. */
 const KINDS = POLICY_KINDS.filter(kind => kind !== 'http');
@@ -74,35 +71,22 @@ export function readCommandLine(args: readonly string[]): Command | undefined {
 function parse(args: readonly string[]) {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        participants: text,
-        bridges: text,
-        hours: text,
-        start: text,
-        kind: text,
-        'sort-by': text,
-        algorithm: text,
-        'flash-crowd': text,
-        lose: text,
-        drain: text,
-        seed: text,
-        svg: text,
-        json: flag,
-        help: flag,
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
-
-function number(name: string, value: string, min: number, max: number): number {
-  const parsed = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-  if (parsed >= min && parsed <= max) return parsed;
-  throw new UsageError(`${name} is ${value}; allowed: a whole number from ${min} to ${max}`);
+  return parseOptions(args, {
+    participants: text,
+    bridges: text,
+    hours: text,
+    start: text,
+    kind: text,
+    'sort-by': text,
+    algorithm: text,
+    'flash-crowd': text,
+    lose: text,
+    drain: text,
+    seed: text,
+    svg: text,
+    json: flag,
+    help: flag,
+  });
 }
 
 function oneOf<const V extends string>(name: string, value: string, allowed: readonly V[]): V {
