@@ -1,6 +1,7 @@
 /** Every key of a focus's configuration, with its limits, default, unit and reason. LiveKit's server's names where it has the setting. */
 import { type TSchema, Type } from 'typebox';
 import { ALGORITHMS, POLICY_KINDS, SORT_KEYS } from './placement/policy.ts';
+import { PlacementServiceSchema } from './placement/service-config.ts';
 import { RedisConfigSchema } from './store/redis/redis-config.ts';
 
 const group = <P extends Record<string, TSchema>>(properties: P) =>
@@ -278,7 +279,8 @@ export const FocusConfigSchema = Type.Object(
       kind: oneOf(
         POLICY_KINDS,
         'rule set, as focus/placement/README.md has them: region keeps people near their bridge, single keeps a room on one bridge, ' +
-          'least-loaded takes any region, last-used fills one bridge before the next, split spreads each room (for testing)',
+          'least-loaded takes any region, last-used fills one bridge before the next, split spreads each room (for testing), ' +
+          'latency makes the round trip between people least, http asks placement.http.url',
       ),
       sort_by: oneOf(
         SORT_KEYS,
@@ -312,6 +314,16 @@ export const FocusConfigSchema = Type.Object(
         description:
           'regions near enough to each other to stand in before any other does, e.g. [[us-east, us-central]]',
       }),
+      hop_ms: Type.Number({
+        minimum: 0,
+        maximum: 1_000,
+        default: 2,
+        unit: 'ms',
+        description:
+          'kind latency: what one more bridge on the way adds to the round trip between two people (queues and pacing of a busy bridge, there and ' +
+          'back), and so what an extra bridge in a conference must save; more keeps conferences on fewer bridges',
+      }),
+      http: PlacementServiceSchema,
     }),
     webhook: group({
       urls: Type.Array(Type.String({ pattern: '^https?://', maxLength: 2048 }), {

@@ -4,6 +4,7 @@ import { ConfigurationError, type ConfigurationSources, readConfiguration } from
 import { DEVELOPMENT_CONTROL_SECRET } from '../protocol/control/development-secret.ts';
 import { SECRET_LENGTH_MIN } from './api/key-file.ts';
 import { FocusConfigSchema } from './config-schema.ts';
+import { placementServiceProblems } from './placement/service-config.ts';
 import { redisProblems } from './store/redis/redis-config.ts';
 
 export type FocusConfig = Static<typeof FocusConfigSchema>;
@@ -25,6 +26,7 @@ export function readFocusConfig(sources: ConfigurationSources): FocusConfig {
     ...redisProblems(config.redis),
     ...issuerProblems(config),
     ...webhookProblems(config),
+    ...placementServiceProblems(config.placement.kind, config.placement.http),
   ];
   if (problems.length > 0) throw new ConfigurationError(problems);
   if (!config.development) return config;

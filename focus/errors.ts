@@ -37,7 +37,7 @@ const table = {
   'identity-too-long': row(400, 'invalid_argument', 'participant identity length exceeds limits'),
   'name-too-long': row(400, 'invalid_argument', 'name length exceeds limits'),
   'metadata-too-large': row(400, 'invalid_argument', 'metadata size exceeds limits'),
-  'placement-invalid': row(400, 'invalid_argument', 'placement in the metadata of the room is not valid'),
+  'placement-invalid': row(400, 'invalid_argument', 'what is said of the placement of the room is not valid'),
   'attributes-too-large': row(400, 'invalid_argument', 'attribute size exceeds limits'),
   'message-too-large': row(400, 'invalid_argument', 'data message exceeds limits'),
   'destination-missing': row(400, 'invalid_argument', 'no destination room'),

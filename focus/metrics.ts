@@ -6,6 +6,8 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 export interface FocusMetrics {
   readonly registry: Registry;
+  /** Whoever counts in numbers of its own hands them over when the metrics are read. */
+  readonly beforeReading: (handOver: () => void) => void;
   /** Participants placed, by rule and the bridge's region. */
   readonly joins: Counter<'rule' | 'region'>;
   /** The same by signalling path: `/rtc` are clients with two PeerConnections. */
@@ -14,6 +16,8 @@ export interface FocusMetrics {
   readonly placements: Counter<'policy' | 'rule'>;
   /** Stress of the chosen bridge, as placement reckoned it. */
   readonly placedStress: Histogram<'policy'>;
+  /** Placements by an external service (`placement.kind: http`), by what came of asking it. */
+  readonly placementAdvice: Counter<'outcome'>;
   /** Joins refused, by error code (focus/errors.ts). */
   readonly joinsRefused: Counter<'reason'>;
   /** Refusals by limit, as its configuration key. */
@@ -53,12 +57,19 @@ export interface FocusMetrics {
 export function createFocusMetrics(defaultLabels: Readonly<Record<string, string>> = {}): FocusMetrics {
   const registry = new Registry();
   registry.setDefaultLabels(defaultLabels);
+  const handOvers: (() => void)[] = [];
+  const collect = () => {
+    for (const handOver of handOvers) handOver();
+  };
   const counter = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
-    new Counter<L>({ name: `causeway_focus_${name}`, help, labelNames, registers: [registry] });
+    new Counter<L>({ name: `causeway_focus_${name}`, help, labelNames, collect, registers: [registry] });
   const gauge = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
     new Gauge<L>({ name: `causeway_focus_${name}`, help, labelNames, registers: [registry] });
   return {
     registry,
+    beforeReading: handOver => {
+      handOvers.push(handOver);
+    },
     joins: counter('joins_total', 'Participants placed on a bridge', ['rule', 'region']),
     sessions: counter('sessions_total', 'Sessions begun, by signalling path', ['path']),
     placements: counter('placements_total', 'Decisions of placement', ['policy', 'rule']),
@@ -70,6 +81,9 @@ export function createFocusMetrics(defaultLabels: Readonly<Record<string, string
       buckets: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1],
       registers: [registry],
     }),
+    placementAdvice: counter('placement_advice_total', 'Placements that an external service was to decide', [
+      'outcome',
+    ]),
     joinsRefused: counter('joins_refused_total', 'Joins refused', ['reason']),
     limitsHit: counter('limits_hit_total', 'Refusals because of a limit, by its configuration key', ['limit']),
     joinSeconds: new Histogram({

@@ -17,6 +17,7 @@ import { BridgeLinks } from './io/bridge-links.ts';
 import { watchBridges } from './io/bridge-watch.ts';
 import { createAddressFinder } from './io/client-address.ts';
 import { ConferenceHost } from './io/conference-host.ts';
+import { createHttpPlacement } from './io/http-placement-service.ts';
 import { listenOn } from './io/listeners.ts';
 import { openStore } from './io/open-store.ts';
 import { registerPathsRoute } from './io/paths-route.ts';
@@ -82,6 +83,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     focusId: config.focus_id,
     metrics,
     isSuspected: bridgeId => links.health.isSuspected(bridgeId),
+    service: createHttpPlacement({ settings: config.placement, bridges: () => bridges.bridges(), log, nowMs }),
     uint32: random.uint32,
   });
   const regions = await createRegionFinder(config, metrics);

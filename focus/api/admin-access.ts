@@ -45,6 +45,21 @@ export async function operatorAccess(
   return apiKey.slice(0, NAME_LENGTH_MAX);
 }
 
+/** Throws FocusError unless the caller may change that room: a service, its administrator, or an operator of the network. */
+export async function roomWriteAccess(
+  { config, keys }: AdminAccess,
+  request: FastifyRequest,
+  room: string,
+  nowMs: number,
+): Promise<void> {
+  const { authorization } = request.headers;
+  if ((await verifyServiceToken(config.control.secret, authorization)) !== undefined) return;
+  const { video } = await verifyAccessToken(keys, tokenOf(authorization, undefined), nowMs);
+  const isAdministrator = video?.roomAdmin === true && video.room === room;
+  const isOperator = video?.roomCreate === true && video.roomList === true;
+  if (!isAdministrator && !isOperator) throw new FocusError('permission-denied');
+}
+
 /** True when a caller of that scope may see `room`. */
 export function includesRoom(scope: AdminScope, room: string): boolean {
   return scope.kind === 'all' || scope.room === room;

@@ -125,6 +125,7 @@ describe('the admin API', () => {
           stress: 0,
           rule: 'in-region',
           policy: { kind: 'region', sort_by: 'stress', algorithm: 'lowest' },
+          policyFrom: 'configuration',
           region: 'eu',
           placedFor: 'eu',
           considered: 1,
@@ -246,6 +247,7 @@ describe('the OpenAPI document', () => {
       '/v1/placements',
       '/v1/placements/{participant}',
       '/v1/rooms',
+      '/v1/rooms/{room}/placement',
     ]);
     assert.deepEqual(body.paths['/v1/rooms']!['get']!.security, [{ bearer: [] }]);
   });

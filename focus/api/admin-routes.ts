@@ -74,8 +74,15 @@ const PlacementSchema = Type.Object({
     bridgeRegion: Type.Union([Type.String(), Type.Null()]),
     stress: Type.Union([Type.Number(), Type.Null()], { description: 'of that bridge, as reckoned before this one' }),
     policy: Type.Object({ kind: Type.String(), sort_by: Type.String(), algorithm: Type.String() }),
+    policyFrom: Type.String({ description: 'configuration, override by metadata, or override by API' }),
+    service: Type.Optional(Type.String({ description: 'what came of asking the external service of kind http' })),
     region: Type.String({ description: "the client's" }),
     placedFor: Type.String({ description: 'the region placed for: its own, or the nearest with a usable bridge' }),
+    roundTrips: Type.Optional(
+      Type.Array(Type.Object({ region: Type.String(), isExtraBridge: Type.Boolean(), rttMs: Type.Number() }), {
+        description: 'kind latency: the best places by their estimated mean round trip between people',
+      }),
+    ),
     considered: Type.Integer({ description: 'bridges that the rules looked at; candidates has at most 100 of them' }),
     candidates: Type.Array(
       Type.Object({

@@ -17,6 +17,7 @@ import { type DrainOptions, registerDrainRoutes } from './drain-routes.ts';
 import { type FocusNetwork, registerFocusRoutes } from './focus-routes.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { type MoveOptions, registerMoveRoutes } from './move-routes.ts';
+import { registerRoomPlacementRoutes } from './room-placement-routes.ts';
 import type { TokenKeys } from './token-keys.ts';
 import { registerTwirpRoutes } from './twirp-routes.ts';
 
@@ -55,6 +56,7 @@ export async function registerApi(app: FastifyInstance, options: ApiOptions): Pr
     });
     registerBridgeRoutes(scope, { controlSecret: options.config.control.secret, bridges: options.bridges });
     registerAdminRoutes(scope, options);
+    registerRoomPlacementRoutes(scope, options);
     registerBridgeControlRoutes(scope, options);
     registerDrainRoutes(scope, options);
     registerMoveRoutes(scope, options);

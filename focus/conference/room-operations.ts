@@ -18,6 +18,7 @@ import { fromPermission } from './permissions.ts';
 import { changePermissions, changeProfile, changeRoomMetadata, profileProblem } from './profile.ts';
 import { muteByServer } from './publishing.ts';
 import type { Room, RoomProperties, RoomSettings } from './room.ts';
+import { roomPolicy } from './room-placement.ts';
 import { type Answer, REFUSAL_MESSAGES, type Refusal, type RoomSummary, type Rooms } from './rooms.ts';
 import { updateSubscriptions } from './subscribing.ts';
 
@@ -163,6 +164,13 @@ export function createRooms(host: RoomHost): Rooms {
         if (!placement.ok) return { ...refuse('placement-invalid'), detail: placement.problem };
         changeRoomMetadata(room, metadata);
         return done(room.info());
+      }),
+    policy: name => inRoom(name, room => done(roomPolicy(room.properties))),
+    setPolicy: (name, placement) =>
+      inRoom(name, room => {
+        if (placement === null) delete room.properties.placement;
+        else room.properties.placement = placement;
+        return done(roomPolicy(room.properties));
       }),
     summaries: () => host.rooms().map(summary),
   };

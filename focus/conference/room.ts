@@ -1,6 +1,7 @@
 /** One room: who is in it and what they see of each other. Data and its queue of outputs; what happens is in the files around it. */
 import { Room as RoomInfo } from '@livekit/protocol';
 import type { BridgeId, EndpointId } from '../../protocol/ids.ts';
+import type { Policy } from '../placement/policy.ts';
 import { ENABLED_CODECS } from './codecs.ts';
 import { type ConferenceDocument, conferenceDocument } from './conference-spec.ts';
 import { endpointDocument, type RemoteTrack } from './endpoint-spec.ts';
@@ -33,6 +34,8 @@ export interface RoomProperties {
   /** 0: no limit. */
   participantsMax: number;
   metadata: string;
+  /** What an operator said of its placement (`/v1/rooms/:room/placement`); absent: nothing. */
+  placement?: Partial<Policy>;
 }
 
 export class Room {

@@ -11,6 +11,8 @@ import type {
   UpdateParticipantRequest,
   UpdateSubscriptionsRequest,
 } from '@livekit/protocol';
+import type { Policy } from '../placement/policy.ts';
+import type { RoomPolicy } from './room-placement.ts';
 
 /** Why an operation was not done. Expected outcomes: none of them throws. */
 export type Refusal =
@@ -39,7 +41,7 @@ export const REFUSAL_MESSAGES: Readonly<Record<Refusal, string>> = {
   'room-name-too-long': 'room name length exceeds limits',
   'name-too-long': 'participant name length exceeds limits',
   'metadata-too-large': 'metadata size exceeds limits',
-  'placement-invalid': 'placement in the metadata of the room is not valid',
+  'placement-invalid': 'what is said of the placement of the room is not valid',
   'attributes-too-large': 'attributes size exceeds limits',
   'remote-unmute-disabled': 'remote unmute not enabled',
   'message-too-large': 'data message exceeds limits',
@@ -106,6 +108,10 @@ export interface Rooms {
   /** Resolves when the message is on its way to each bridge of the room. */
   sendData(request: SendDataRequest): Promise<Answer<null>>;
   updateRoomMetadata(room: string, metadata: string): Answer<RoomInfo>;
+  /** What is said of the room's placement, beside the configuration. */
+  policy(room: string): Answer<RoomPolicy>;
+  /** An operator's word on it, null takes it back. Ends with the room. */
+  setPolicy(room: string, placement: Partial<Policy> | null): Answer<RoomPolicy>;
   /** For the admin API, ordered by name. */
   summaries(): RoomSummary[];
 }

@@ -1,4 +1,5 @@
 /** Moves participants to other bridges: finds each a place in the store, begins the move in its room, and knows how it ends. */
+
 import { DisconnectReason, LeaveRequest_Action } from '@livekit/protocol';
 import type { Logger } from 'pino';
 import type { BridgeId } from '../../protocol/ids.ts';
@@ -8,9 +9,9 @@ import { leave } from '../conference/joining.ts';
 import type { Participant } from '../conference/participant.ts';
 import type { Room } from '../conference/room.ts';
 import type { RoomOutput } from '../conference/room-output.ts';
+import { placementOf } from '../conference/room-placement.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import type { MovePlacement, Placements } from '../placement/placement.ts';
-import { readOverride } from '../placement/policy.ts';
 
 export interface BridgeMoverOptions {
   readonly placements: Pick<Placements, 'move'>;
@@ -128,8 +129,6 @@ export class BridgeMover implements EndpointMover {
   #place(room: Room, participant: Participant, cause: MoveCause, isAllowed: MovePlacement['isAllowed']) {
     const { endpointId, sid, identity, region, bridgeId: from } = participant;
     const { conferenceId, name } = room.identity;
-    const read = readOverride(room.properties.metadata);
-    const override = read.ok ? read.override : null;
     const { placements } = this.#options;
     return placements.move({
       conferenceId,
@@ -141,7 +140,7 @@ export class BridgeMover implements EndpointMover {
       from,
       cause,
       isAllowed,
-      override,
+      ...placementOf(room),
     });
   }
 

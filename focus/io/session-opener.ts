@@ -8,12 +8,12 @@ import type { Participant, ParticipantInit } from '../conference/participant.ts'
 import { permissionClaims, permissionsOf } from '../conference/permissions.ts';
 import { newSid, type Random } from '../conference/random.ts';
 import type { Room } from '../conference/room.ts';
+import { placementOf } from '../conference/room-placement.ts';
 import { asFocusError } from '../errors.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import type { TakenPlace } from '../peers/opening.ts';
 import type { Placed, Placement, Placements } from '../placement/placement.ts';
-import { type Policy, readOverride } from '../placement/policy.ts';
 import type { ClientRegion } from '../region.ts';
 import type { Admission } from '../signal/admission.ts';
 import { handleRequest } from '../signal/requests.ts';
@@ -108,7 +108,7 @@ export async function takePlace(
       sid: newSid('PA_', random),
       region: region.region,
       participantsMax: (known?.properties ?? host.properties).participantsMax,
-      override: known === undefined ? null : overrideOf(known),
+      ...(known === undefined ? {} : placementOf(known)),
     });
     if (answer.kind === 'placed' && host.isHomeOf(answer.conference)) host.roomOf(answer.conference);
     return answer;
@@ -154,6 +154,9 @@ async function enterRoom(
       rule: placement.rule,
       connections: admission.hasTwoConnections ? 2 : 1,
       policy: placement.policy.kind,
+      policyFrom: placement.policyFrom,
+      service: placement.service,
+      roundTrips: placement.roundTrips,
       placedFor: placement.placedFor,
       stress: placement.stress,
       considered: placement.considered,
@@ -231,11 +234,6 @@ function participantOf(admission: Admission, placed: TakenPlace): ParticipantIni
 }
 
 /** Metadata is checked where it is set; a part of it that is no override says nothing. */
-function overrideOf({ properties }: Room): Partial<Policy> | null {
-  const read = readOverride(properties.metadata);
-  return read.ok ? read.override : null;
-}
-
 /** Why no bridge could be used: how many each filter took out. */
 function rejections({ candidates }: Placement): Record<string, number> {
   const counts: Record<string, number> = {};

@@ -43,6 +43,8 @@ const REQUESTS: Readonly<Record<RoomMethod, readonly unknown[]>> = {
   updateSubscriptions: [new UpdateSubscriptionsRequest({ room: 'talk', identity: 'alice', subscribe: true })],
   sendData: [new SendDataRequest({ room: 'talk', data: Uint8Array.of(0, 255) })],
   updateRoomMetadata: ['talk', ''],
+  policy: ['talk'],
+  setPolicy: ['talk', { kind: 'single' }],
 };
 
 const VALUES: Partial<Record<RoomMethod, unknown>> = {
@@ -52,6 +54,8 @@ const VALUES: Partial<Record<RoomMethod, unknown>> = {
   mutePublishedTrack: new TrackInfo({ sid: 'TR_1' }),
   updateParticipant: new ParticipantInfo({ identity: 'a' }),
   updateRoomMetadata: new Room({ name: 'talk' }),
+  policy: { byMetadata: null, byApi: null },
+  setPolicy: { byMetadata: { sort_by: 'cpu' }, byApi: { kind: 'single' } },
 };
 
 test('every operation of the server API is carried with its arguments and its answer', () => {
@@ -118,6 +122,7 @@ const place: TakenPlace = {
     stress: 0.1,
     rule: 'least-loaded',
     policy: { kind: 'region', sort_by: 'stress', algorithm: 'lowest' },
+    policyFrom: 'configuration',
     region: 'eu',
     placedFor: 'eu',
     considered: 1,

@@ -25,9 +25,9 @@ interface MessageType<T extends WireMessage = WireMessage> {
 }
 
 interface Shape {
-  /** Of the only argument, where it is a message; null: arguments are texts, numbers and booleans, the room's name first. */
+  /** Of the only argument, where it is a message; null: arguments are plain, the room's name first. */
   readonly request: MessageType | null;
-  readonly value: MessageType | readonly [MessageType] | null;
+  readonly value: MessageType | readonly [MessageType] | 'policy' | null;
 }
 
 const SHAPES: Readonly<Record<RoomMethod, Shape>> = {
@@ -42,6 +42,8 @@ const SHAPES: Readonly<Record<RoomMethod, Shape>> = {
   updateSubscriptions: { request: UpdateSubscriptionsRequest, value: null },
   sendData: { request: SendDataRequest, value: null },
   updateRoomMetadata: { request: null, value: RoomInfo },
+  policy: { request: null, value: 'policy' },
+  setPolicy: { request: null, value: 'policy' },
 };
 
 export const ROOM_METHODS = Object.keys(SHAPES) as RoomMethod[];
@@ -60,7 +62,16 @@ export function writeArguments(method: RoomMethod, args: readonly unknown[]): un
   return SHAPES[method].request === null ? args : [base64(args[0] as WireMessage)];
 }
 
-const PlainSchema = Type.Array(Type.Union([Type.String(), Type.Number(), Type.Boolean()]), {
+const PlacementSchema = Type.Union([
+  Type.Object({
+    kind: Type.Optional(Type.String()),
+    sort_by: Type.Optional(Type.String()),
+    algorithm: Type.Optional(Type.String()),
+  }),
+  Type.Null(),
+]);
+const PolicySchema = Type.Object({ byMetadata: PlacementSchema, byApi: PlacementSchema });
+const PlainSchema = Type.Array(Type.Union([Type.String(), Type.Number(), Type.Boolean(), PlacementSchema]), {
   minItems: 1,
   maxItems: 8,
 });
@@ -87,6 +98,7 @@ export function writeRoomAnswer(method: RoomMethod, answer: Answer<unknown>): un
   if (!answer.ok) return { ok: false, refusal: answer.refusal, detail: answer.detail };
   const { value } = SHAPES[method];
   if (value === null) return { ok: true, value: null };
+  if (value === 'policy') return { ok: true, value: answer.value };
   const isList = Array.isArray(value);
   return {
     ok: true,
@@ -106,6 +118,10 @@ export function readRoomAnswer(method: RoomMethod, body: unknown): Answer<unknow
   if (!Value.Check(DoneSchema, body)) throw new DecodeError('room-call-answer');
   const { value: type } = SHAPES[method];
   if (type === null) return { ok: true, value: null };
+  if (type === 'policy') {
+    if (!Value.Check(PolicySchema, body.value)) throw new DecodeError('room-call-answer');
+    return { ok: true, value: body.value };
+  }
   if (!isListType(type)) return { ok: true, value: messageOf(type, body.value) };
   if (!Array.isArray(body.value)) throw new DecodeError('room-call-answer');
   return { ok: true, value: body.value.map(one => messageOf(type[0], one)) };
@@ -120,7 +136,7 @@ export function readInfos(body: unknown): RoomInfo[] {
   return body.map(one => messageOf(RoomInfo, one) as RoomInfo);
 }
 
-function isListType(type: NonNullable<Shape['value']>): type is readonly [MessageType] {
+function isListType(type: Exclude<Shape['value'], 'policy' | null>): type is readonly [MessageType] {
   return Array.isArray(type);
 }
 

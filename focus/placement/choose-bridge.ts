@@ -5,25 +5,40 @@
 import type { BridgeId } from '../../protocol/ids.ts';
 import { BridgePool } from '../store/bridge-pool.ts';
 import type { BridgeRecord, PlacementView } from '../store/store.ts';
+import type { Advice, AdviceOutcome } from './advice.ts';
 import type { LoadSettings } from './bridge-load.ts';
 import { type Decided, ExplainedPlacement } from './explained-placement.ts';
 import { isFit, NOTHING_RELAXED, type Relaxed, relaxedFor } from './fitness.ts';
 import { pickFrom } from './pick.ts';
 import type { Placement } from './placement.ts';
-import type { Policy } from './policy.ts';
+import type { Policy, PolicyKind, PolicySource } from './policy.ts';
 import type { RegionDistances } from './region-distance.ts';
-import { RULE_SETS, type Rule, type RuleContext } from './rule-sets.ts';
+import { NAMED_BY_SERVICE, RULE_SETS, type Rule, type RuleContext } from './rule-sets.ts';
 import { Surroundings } from './surroundings.ts';
 
 /** Settings of `placement.*`; see focus/config-schema.ts for units and reasons. */
 export interface PlacementSettings extends Policy, LoadSettings {
   readonly report_age_ms_max: number;
   readonly region_groups: readonly (readonly string[])[];
+  readonly hop_ms: number;
+  readonly http: { readonly fallback: Exclude<PolicyKind, 'http'> };
+}
+
+/** What is known of one join beside the client's region. */
+export interface Asking {
+  /** Participants of the conference who are of a region; absent: taken to be where they are served. */
+  readonly peopleOf?: ((region: string) => number) | undefined;
+  /** What an external service said, for `kind` http. */
+  readonly advice?: Advice | undefined;
+  /** What this focus thinks of a bridge's life, beyond its report; absent: of nobody's. */
+  readonly isSuspected?: ((bridgeId: BridgeId) => boolean) | undefined;
+  /** Where the policy is from; absent: the configuration. */
+  readonly policyFrom?: PolicySource | undefined;
 }
 
 /**
  * Where a client of `region` goes. `bridgeId` is null, and `rule` `no-bridge`, only when every bridge is unfit. `draw` is a random uint32,
- * the only chance in it: the same view and draw always have the same answer. `isSuspected`: what this focus thinks of a bridge's life, beyond its report.
+ * the only chance in it: the same view and draw always have the same answer. `asking`: what else is known of whom, and why.
  */
 export function chooseBridge(
   view: PlacementView,
@@ -31,11 +46,17 @@ export function chooseBridge(
   settings: PlacementSettings,
   distances: RegionDistances,
   draw = 0,
-  isSuspected: (bridgeId: BridgeId) => boolean = nobodyIs,
+  asking: Asking = NOTHING_MORE,
 ): Placement {
   const index = view.index ?? new BridgePool(view.bridges);
-  const around = new Surroundings(index, view.inConference, groupsOf(settings), distances);
-  const context = contextOf(view, around, settings, isSuspected);
+  const { advice, peopleOf } = asking;
+  const named = advice?.kind === 'named' ? advice.bridgeId : null;
+  const around = new Surroundings(index, view.inConference, groupsOf(settings), distances, {
+    hopMs: settings.hop_ms,
+    peopleOf,
+    named,
+  });
+  const context = contextOf(view, around, settings, asking.isSuspected ?? nobodyIs);
   let relaxed: Relaxed = NOTHING_RELAXED;
   let decided = decide(around, region, context, settings, relaxed, draw);
   if (decided.bridge === undefined) {
@@ -44,8 +65,29 @@ export function chooseBridge(
     if (relaxed !== NOTHING_RELAXED) decided = decide(around, region, context, settings, relaxed, draw);
     around.noteAll();
   }
-  return new ExplainedPlacement(decided, region, settings, around, context, relaxed);
+  const outcome =
+    settings.kind === 'http'
+      ? outcomeOf(advice, decided, named !== null && index.find(named) !== undefined)
+      : undefined;
+  return new ExplainedPlacement(decided, region, settings, around, context, relaxed, outcome, asking.policyFrom);
 }
+
+const NOTHING_MORE: Asking = {};
+
+function outcomeOf(advice: Advice | undefined, { rule }: Decided, isKnown: boolean): AdviceOutcome {
+  if (advice === undefined) return 'not-configured';
+  if (advice.kind === 'none') return advice.reason;
+  if (!isKnown) return 'unknown-bridge';
+  return rule === NAMED_BY_SERVICE.name ? 'followed' : 'unfit-bridge';
+}
+
+function rulesOf({ kind, http }: PlacementSettings): readonly Rule[] {
+  return kind === 'http' ? NAMED_FIRST[http.fallback] : RULE_SETS[kind];
+}
+
+const NAMED_FIRST = Object.fromEntries(
+  Object.entries(RULE_SETS).map(([kind, rules]) => [kind, [NAMED_BY_SERVICE, ...rules]]),
+) as unknown as typeof RULE_SETS;
 
 function decide(
   around: Surroundings,
@@ -57,7 +99,7 @@ function decide(
 ): Decided {
   const fits = (bridge: BridgeRecord) => isFit(bridge, context, relaxed);
   const placedFor = around.regionToServe(region, fits);
-  for (const rule of RULE_SETS[settings.kind]) {
+  for (const rule of rulesOf(settings)) {
     const bridge = firstOf(rule, around, { client: region, placedFor }, context, settings, relaxed, draw);
     if (bridge !== undefined) return { bridge, rule: rule.name, placedFor };
   }

@@ -1,12 +1,14 @@
 /** A placement with its reasons, which are put into words only when somebody asks: most placements are never asked about. */
 import type { BridgeId } from '../../protocol/ids.ts';
 import type { BridgeRecord } from '../store/store.ts';
+import type { AdviceOutcome } from './advice.ts';
+import type { ServingPlace } from './between-people.ts';
 import { expectedStress } from './bridge-load.ts';
 import { describeCandidates } from './candidates.ts';
 import type { PlacementSettings } from './choose-bridge.ts';
 import { type Relaxed, rejectionBy } from './fitness.ts';
 import type { Candidate, Placement } from './placement.ts';
-import type { Policy } from './policy.ts';
+import type { Policy, PolicySource } from './policy.ts';
 import type { RuleContext } from './rule-sets.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -16,16 +18,21 @@ export interface Decided {
   readonly placedFor: string;
 }
 
+/** Places of an explanation: the best, and what was nearly as good. */
+const PLACES_MAX = 5;
+
 /** A class for its speed: an object with getters of its own costs as much as a decision. */
 export class ExplainedPlacement implements Placement {
   readonly bridgeId: BridgeId | null;
   readonly bridgeRegion: string | null;
   readonly stress: number | null;
   readonly rule: string;
-  readonly policy: Policy;
   readonly region: string;
   readonly placedFor: string;
   readonly at: number;
+  readonly policyFrom: PolicySource;
+  readonly service: AdviceOutcome | undefined;
+  readonly #settings: PlacementSettings;
   readonly #around: Surroundings;
   readonly #context: RuleContext;
   readonly #relaxed: Relaxed;
@@ -38,18 +45,27 @@ export class ExplainedPlacement implements Placement {
     around: Surroundings,
     context: RuleContext,
     relaxed: Relaxed,
+    service: AdviceOutcome | undefined,
+    policyFrom: PolicySource = 'configuration',
   ) {
     this.bridgeId = bridge?.bridgeId ?? null;
     this.bridgeRegion = bridge?.report.peer.region ?? null;
     this.stress = bridge === undefined ? null : expectedStress(bridge, settings);
     this.rule = rule;
-    this.policy = { kind: settings.kind, sort_by: settings.sort_by, algorithm: settings.algorithm };
     this.region = region;
     this.placedFor = placedFor;
     this.at = context.atMs;
+    this.policyFrom = policyFrom;
+    this.service = service;
+    this.#settings = settings;
     this.#around = around;
     this.#context = context;
     this.#relaxed = relaxed;
+  }
+
+  get policy(): Policy {
+    const { kind, sort_by, algorithm } = this.#settings;
+    return { kind, sort_by, algorithm };
   }
 
   get considered(): number {
@@ -59,7 +75,7 @@ export class ExplainedPlacement implements Placement {
   /** From the lists of the moment of the placement: they do not change. */
   get candidates(): readonly Candidate[] {
     const rejection = (bridge: BridgeRecord) => rejectionBy(bridge, this.#context, this.#relaxed);
-    const { sort_by } = this.policy;
+    const { sort_by } = this.#settings;
     this.#candidates ??= describeCandidates(
       this.#around.considered(),
       this.bridgeId,
@@ -70,8 +86,28 @@ export class ExplainedPlacement implements Placement {
     return this.#candidates;
   }
 
+  get roundTrips(): readonly ServingPlace[] | undefined {
+    const { places } = this.#around;
+    return places.length === 0 ? undefined : places.slice(0, PLACES_MAX);
+  }
+
   toJSON(): Placement {
-    const { bridgeId, bridgeRegion, stress, rule, policy, region, placedFor, considered, candidates, at } = this;
-    return { bridgeId, bridgeRegion, stress, rule, policy, region, placedFor, considered, candidates, at };
+    const { bridgeId, bridgeRegion, stress, rule, policy, policyFrom, region, placedFor, considered, at } = this;
+    const { candidates, service, roundTrips } = this;
+    return {
+      bridgeId,
+      bridgeRegion,
+      stress,
+      rule,
+      policy,
+      policyFrom,
+      ...(service === undefined ? {} : { service }),
+      region,
+      placedFor,
+      ...(roundTrips === undefined ? {} : { roundTrips }),
+      considered,
+      candidates,
+      at,
+    };
   }
 }

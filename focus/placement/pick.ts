@@ -1,13 +1,14 @@
 /** Which of the bridges that a rule matches gets the participant. */
-import type { BridgeRecord } from '../store/store.ts';
-import { measured, measureOf } from './bridge-load.ts';
+import type { BridgeBlock, BridgeRecord, RegionBridges } from '../store/store.ts';
+import { creditOf, type Measure } from './bridge-load.ts';
 import { spreadDraw } from './chance.ts';
 import type { PlacementSettings } from './choose-bridge.ts';
 import { isFit, type Relaxed } from './fitness.ts';
+import { isBefore, type LoadOrder, loadOrderOf, regionOrderOf } from './load-order.ts';
 import type { Rule, RuleContext } from './rule-sets.ts';
 
-/** Bridges in parts: lists that are ordered by id. */
-export type Tier = readonly (readonly BridgeRecord[])[];
+/** Bridges that a rule holds equal, region by region. */
+export type Tier = readonly RegionBridges[];
 
 /** Draws for two-choice before all are looked at: with half of the bridges matching, one in a thousand gets that far. */
 const TRIES_MAX = 10;
@@ -22,7 +23,7 @@ export function pickFrom(
 ): BridgeRecord | undefined {
   const picking: Picking = { rule, context, settings, relaxed, draw };
   // The order of the others is the point of their rules; drawing would break it.
-  const isDrawn = settings.algorithm === 'two-choice' && (rule.first === 'least' || rule.first === 'nearest');
+  const isDrawn = settings.algorithm === 'two-choice' && rule.first !== 'fullest' && rule.first !== 'fewest';
   return (isDrawn ? lowerOfTwo(tier, picking) : undefined) ?? lowest(tier, picking);
 }
 
@@ -35,73 +36,132 @@ interface Picking {
 }
 
 function lowest(tier: Tier, picking: Picking): BridgeRecord | undefined {
-  let best: BridgeRecord | undefined;
-  let bestRank = 0;
+  const { settings } = picking;
+  const search: Search = { best: undefined, rank: 0 };
   let position = 0;
-  for (const list of tier) {
-    const ranks = ranksOf(list, picking, position);
-    position += list.length;
-    for (let index = 0; index < list.length; index++) {
-      const rank = ranks[index]!;
-      // Whether it matches is asked last: few come before all that were seen, and the question costs more than the comparison.
-      if (best !== undefined && !(rank < bestRank || (rank === bestRank && isBefore(list[index]!, best)))) continue;
-      if (!matches(list[index]!, picking)) continue;
-      best = list[index]!;
-      bestRank = rank;
+  for (const region of tier) {
+    if (settings.sort_by !== 'random') {
+      searchRegion(search, region, picking);
+      continue;
+    }
+    for (const { bridges } of region.blocks) {
+      searchByChance(search, bridges, picking, position);
+      position += bridges.length;
     }
   }
-  return best;
+  return search.best;
+}
+
+interface Search {
+  best: BridgeRecord | undefined;
+  rank: number;
+}
+
+/** A region is passed over as its blocks are: of all bridges everywhere, those of a few blocks are looked at. */
+function searchRegion(search: Search, region: RegionBridges, picking: Picking): void {
+  const { rule, settings } = picking;
+  const key = settings.sort_by as Measure;
+  if (region.blocks.length > 1 && search.best !== undefined) {
+    const order = regionOrderOf(region, key, settings);
+    const { bridge, measure } = rule.first === 'fullest' ? order.most : order.least;
+    if (!isBetter(search, foremostRank(measure, rule), bridge)) return;
+  }
+  for (const block of region.blocks) searchByLoad(search, block.bridges, loadOrderOf(block, key, settings), picking);
+}
+
+/** A block is passed over by a look at its first bridge when not even that would come before the best of those before. */
+function searchByLoad(search: Search, bridges: readonly BridgeRecord[], order: LoadOrder, picking: Picking): void {
+  const { rule, context, settings } = picking;
+  const foremost = rule.first === 'fullest' ? order.most : order.least;
+  const isRanked = isBetter(search, foremostRank(order.measures[foremost]!, rule), bridges[foremost]!);
+  if (!isRanked) return;
+  const isRampedUp = context.atMs >= order.rampedUpAtMs;
+  // Mostly it is the one: the others need not be looked at.
+  const isByMeasure = rule.first === 'fullest' || (isRampedUp && rule.first !== 'fewest');
+  if (isByMeasure && matches(bridges[foremost]!, picking)) {
+    search.best = bridges[foremost]!;
+    search.rank = foremostRank(order.measures[foremost]!, rule);
+    return;
+  }
+  for (let index = 0; index < bridges.length; index++) {
+    const measure = order.measures[index]!;
+    // No rank is below the one that its measure would have by itself.
+    if (search.best !== undefined && foremostRank(measure, rule) > search.rank) continue;
+    const bridge = bridges[index]!;
+    const rank = rankOf(bridge, measure, isRampedUp, rule, context, settings);
+    // Whether it matches is asked last: few come before all that were seen, and the question costs more than the comparison.
+    if (!isBetter(search, rank, bridge) || !matches(bridge, picking)) continue;
+    search.best = bridge;
+    search.rank = rank;
+  }
+}
+
+/** `position` is that of the first bridge in its tier: it tells bridges apart where chance alone decides. */
+function searchByChance(search: Search, bridges: readonly BridgeRecord[], picking: Picking, position: number): void {
+  const { rule, context, draw } = picking;
+  for (let index = 0; index < bridges.length; index++) {
+    const bridge = bridges[index]!;
+    const chance = spreadDraw(draw, position + index);
+    const rank = rule.first === 'fewest' ? context.inConference(bridge) + belowOne(chance) : chance;
+    if (!isBetter(search, rank, bridge) || !matches(bridge, picking)) continue;
+    search.best = bridge;
+    search.rank = rank;
+  }
+}
+
+function isBetter({ best, rank: bestRank }: Search, rank: number, bridge: BridgeRecord): boolean {
+  return best === undefined || rank < bestRank || (rank === bestRank && isBefore(bridge, best));
 }
 
 /** Undefined when two that match were not met within a few draws. */
 function lowerOfTwo(tier: Tier, picking: Picking): BridgeRecord | undefined {
   let total = 0;
-  for (const list of tier) total += list.length;
+  for (const { blocks } of tier) for (const { bridges } of blocks) total += bridges.length;
   if (total < 2) return undefined;
-  let first: BridgeRecord | undefined;
-  let firstRank = 0;
+  const search: Search = { best: undefined, rank: 0 };
   for (let index = 0; index < TRIES_MAX; index++) {
     const position = spreadDraw(picking.draw, index) % total;
-    const bridge = at(tier, position);
-    if (bridge === first || !matches(bridge, picking)) continue;
-    const rank = ranksOf([bridge], picking, position)[0]!;
-    if (first !== undefined) {
-      return rank < firstRank || (rank === firstRank && isBefore(bridge, first)) ? bridge : first;
-    }
-    first = bridge;
-    firstRank = rank;
+    const { block, at } = found(tier, position);
+    const bridge = block.bridges[at]!;
+    if (bridge === search.best || !matches(bridge, picking)) continue;
+    const rank = rankAt(block, at, picking, position);
+    if (search.best !== undefined) return isBetter(search, rank, bridge) ? bridge : search.best;
+    search.best = bridge;
+    search.rank = rank;
   }
   return undefined;
+}
+
+function rankAt(block: BridgeBlock, at: number, picking: Picking, position: number): number {
+  const { rule, context, settings, draw } = picking;
+  if (settings.sort_by === 'random') return spreadDraw(draw, position);
+  const order = loadOrderOf(block, settings.sort_by, settings);
+  const isRampedUp = context.atMs >= order.rampedUpAtMs;
+  return rankOf(block.bridges[at]!, order.measures[at]!, isRampedUp, rule, context, settings);
 }
 
 function matches(bridge: BridgeRecord, { rule, context, relaxed }: Picking): boolean {
   return isFit(bridge, context, relaxed) && rule.needs(bridge, context);
 }
 
-/** Used again and again: ranks are read before the next list is ranked. Grows to the largest list there ever was. */
-let scratch = new Float64Array(256);
+/** Less goes first. */
+function rankOf(
+  bridge: BridgeRecord,
+  measure: number,
+  isRampedUp: boolean,
+  rule: Rule,
+  context: RuleContext,
+  settings: PlacementSettings,
+): number {
+  if (rule.first === 'fullest') return -measure;
+  const credited = isRampedUp ? measure : measure / creditOf(bridge, context.atMs, settings.ramp_up_ms);
+  return rule.first === 'fewest' ? context.inConference(bridge) + belowOne(credited) : credited;
+}
 
-/**
- * Less goes first. `position` is that of the first bridge in its tier: it tells bridges apart where chance alone decides. All of a list at
- * once, each way in a loop of its own: this is what a placement spends its time with.
- */
-function ranksOf(list: readonly BridgeRecord[], picking: Picking, position: number): Float64Array {
-  const { rule, context, settings, draw } = picking;
-  const { sort_by: key } = settings;
-  const { atMs } = context;
-  if (scratch.length < list.length) scratch = new Float64Array(list.length * 2);
-  const ranks = scratch;
-  const count = list.length;
-  if (key === 'random') for (let index = 0; index < count; index++) ranks[index] = spreadDraw(draw, position + index);
-  else if (rule.first === 'fullest') {
-    for (let index = 0; index < count; index++) ranks[index] = -measured(list[index]!, key, settings);
-  } else for (let index = 0; index < count; index++) ranks[index] = measureOf(list[index]!, key, atMs, settings);
-  if (rule.first === 'fewest') {
-    for (let index = 0; index < count; index++) {
-      ranks[index] = context.inConference(list[index]!) + belowOne(ranks[index]!);
-    }
-  }
-  return ranks;
+/** The rank of a bridge of that measure with all of its capacity, and nobody of the conference: the least it can be. */
+function foremostRank(measure: number, rule: Rule): number {
+  if (rule.first === 'fullest') return -measure;
+  return rule.first === 'fewest' ? belowOne(measure) : measure;
 }
 
 /** In the same order, from 0 to less than 1: it decides only between equals. */
@@ -109,17 +169,13 @@ function belowOne(measure: number): number {
   return measure / (1 + measure);
 }
 
-/** Equal ones by what they were given since their reports, then by name: the same view always has the same answer. */
-function isBefore(a: BridgeRecord, b: BridgeRecord): boolean {
-  if (a.placedSinceReport !== b.placedSinceReport) return a.placedSinceReport < b.placedSinceReport;
-  return a.bridgeId < b.bridgeId;
-}
-
-function at(tier: Tier, position: number): BridgeRecord {
+function found(tier: Tier, position: number): { readonly block: BridgeBlock; readonly at: number } {
   let left = position;
-  for (const list of tier) {
-    if (left < list.length) return list[left]!;
-    left -= list.length;
+  for (const { blocks } of tier) {
+    for (const block of blocks) {
+      if (left < block.bridges.length) return { block, at: left };
+      left -= block.bridges.length;
+    }
   }
   throw new RangeError(`position ${position} is past the end`);
 }

@@ -2,8 +2,10 @@
 import type { BridgeId, ConferenceId, EndpointId } from '../../protocol/ids.ts';
 import type { MoveCause } from '../conference/endpoint-mover.ts';
 import type { ConferenceRecord, ParticipantRecord } from '../store/store.ts';
+import type { AdviceOutcome } from './advice.ts';
+import type { ServingPlace } from './between-people.ts';
 import type { Lack } from './bridge-load.ts';
-import type { Policy } from './policy.ts';
+import type { Policy, PolicySource } from './policy.ts';
 
 /** One bridge as it looked when a participant was placed. */
 export interface Candidate {
@@ -40,10 +42,16 @@ export interface Placement {
   readonly rule: string;
   /** By which the rule was chosen: the configuration's, with what the room says of its own. */
   readonly policy: Policy;
+  /** Who says so. */
+  readonly policyFrom: PolicySource;
+  /** What came of asking the external service; absent for every `kind` but http. */
+  readonly service?: AdviceOutcome | undefined;
   /** The client's region. */
   readonly region: string;
   /** The region placed for: the client's own, or the nearest one with a usable bridge. */
   readonly placedFor: string;
+  /** What `kind` latency compared: the best places by their estimated mean round trip between people; absent for the others. */
+  readonly roundTrips?: readonly ServingPlace[] | undefined;
   /** Bridges that the rules looked at: those of regions nearer than the chosen one, of the conference, of its machines. */
   readonly considered: number;
   /** Them, by id; of more than a hundred the chosen one and the least loaded. Made when it is read, from the moment of the placement. */
@@ -52,7 +60,17 @@ export interface Placement {
   readonly at: number;
 }
 
-export interface JoinPlacement {
+/** What a room has to say about who is placed in it. */
+export interface RoomPlacement {
+  /** What the room says of its own placement; null or absent: nothing. */
+  readonly override?: Partial<Policy> | null;
+  /** Where it says so; absent: in its metadata. */
+  readonly overrideFrom?: Exclude<PolicySource, 'configuration'>;
+  /** Who is in the room, when this focus knows: only rules that ask count them. */
+  readonly present?: Present | undefined;
+}
+
+export interface JoinPlacement extends RoomPlacement {
   readonly room: string;
   /** SID for the conference if this join is the one that opens it; null: an unknown room is refused. */
   readonly createAs: { readonly roomSid: string } | null;
@@ -63,8 +81,14 @@ export interface JoinPlacement {
   readonly region: string;
   /** 0 for no limit. */
   readonly participantsMax: number;
-  /** What the room says of its own placement; null or absent: nothing. */
-  readonly override?: Partial<Policy> | null;
+}
+
+/** Participants of a room, as the focus that serves it knows them. */
+export interface Present {
+  /** Of a region. */
+  peopleOf(region: string): number;
+  /** On a bridge. */
+  onBridge(bridgeId: BridgeId): number;
 }
 
 export type Placed =
@@ -81,7 +105,7 @@ export type Placed =
   | { readonly kind: 'no-bridge'; readonly placement: Placement };
 
 /** A participant that is to go to another bridge. */
-export interface MovePlacement {
+export interface MovePlacement extends RoomPlacement {
   readonly conferenceId: ConferenceId;
   readonly room: string;
   readonly endpointId: EndpointId;
@@ -94,8 +118,6 @@ export interface MovePlacement {
   readonly cause: MoveCause;
   /** Bridges that it may go to, as far as the rules let it. */
   readonly isAllowed: (bridgeId: BridgeId) => boolean;
-  /** What the room says of its own placement; null: nothing. */
-  readonly override: Partial<Policy> | null;
 }
 
 export type MovePlaced =

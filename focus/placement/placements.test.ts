@@ -114,6 +114,7 @@ test('why a participant is where it is can be asked by SID and by identity, newe
     stress: 0,
     rule: 'in-region',
     policy: { kind: 'region', sort_by: 'stress', algorithm: 'lowest' },
+    policyFrom: 'configuration',
     region: 'eu',
     placedFor: 'eu',
     considered: 1,

@@ -2,8 +2,10 @@
 import type { BridgeId } from '../../protocol/ids.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import type { BridgeRecord, Store } from '../store/store.ts';
-import { chooseBridge, type PlacementSettings } from './choose-bridge.ts';
+import { type Asking, chooseBridge, type PlacementSettings } from './choose-bridge.ts';
 import { EXPLANATIONS_MAX, type Placement, type PlacementExplanation, type Placements } from './placement.ts';
+import type { PlacementService } from './placement-service.ts';
+import { PlacementTally, type TalliedMetrics } from './placement-tally.ts';
 import type { RegionDistances } from './region-distance.ts';
 
 export interface PlacementsOptions {
@@ -12,77 +14,90 @@ export interface PlacementsOptions {
   readonly distances: RegionDistances;
   /** This focus: the owner of what it places. */
   readonly focusId: string;
-  readonly metrics: Pick<FocusMetrics, 'joins' | 'placements' | 'placedStress'>;
+  readonly metrics: TalliedMetrics & Pick<FocusMetrics, 'placedStress' | 'placementAdvice'>;
   /** Of whose life this focus doubts. Absent: of nobody's. */
   readonly isSuspected?: (bridgeId: BridgeId) => boolean;
+  /** The external service of `placement.http`; absent: none is configured. */
+  readonly service?: PlacementService | undefined;
   /** A random uint32: one for each placement. */
   readonly uint32: () => number;
 }
 
 /** Placements of one focus. `join` rejects only when the store does; refusals are counted by who answers them. */
 export function createPlacements(options: PlacementsOptions): Placements {
-  const { store, settings, distances, focusId, metrics, isSuspected, uint32 } = options;
-  const bySid = new Map<string, PlacementExplanation>();
-  // The newest overwrites the oldest. Not the map's own order: finding its first key costs more with each one that was deleted before it.
+  const { store, settings, distances, focusId, metrics, isSuspected, service, uint32 } = options;
+  const tally = new PlacementTally(metrics);
+  // The newest overwrites the oldest. A ring alone: it is written at every join, and searched only when somebody asks.
   const ring: PlacementExplanation[] = [];
   let next = 0;
 
   function remember(explanation: PlacementExplanation): void {
-    const oldest = ring[next];
-    if (oldest !== undefined && bySid.get(oldest.sid) === oldest) bySid.delete(oldest.sid);
     ring[next] = explanation;
     next = (next + 1) % EXPLANATIONS_MAX;
-    bySid.set(explanation.sid, explanation);
   }
 
   /** Newest first. Of a SID that was placed again only the newest. */
   function remembered(): PlacementExplanation[] {
-    const inOrder = [...ring.slice(next), ...ring.slice(0, next)];
-    return inOrder.filter(explanation => bySid.get(explanation.sid) === explanation).reverse();
+    const newestFirst = [...ring.slice(next), ...ring.slice(0, next)].reverse();
+    const seen = new Set<string>();
+    return newestFirst.filter(({ sid }) => !seen.has(sid) && seen.add(sid));
   }
 
   return {
     async join(request) {
-      const { override, ...wanted } = request;
+      const { override, overrideFrom = 'override by metadata', present, ...wanted } = request;
       const rules = override == null ? settings : { ...settings, ...override };
+      const asking: Asking = {
+        peopleOf: present?.peopleOf,
+        isSuspected,
+        // Asked before the store is: what takes the place in the store is pure, and may be called again.
+        advice: rules.kind === 'http' ? await service?.advise(request) : undefined,
+        policyFrom: override == null ? undefined : overrideFrom,
+      };
       // Drawn once: a store that asks again, on a newer view, is answered by the same chance.
       const draw = uint32();
       const assigned = await store.assign({ ...wanted, owner: focusId }, view =>
-        chooseBridge(view, request.region, rules, distances, draw, isSuspected),
+        chooseBridge(view, request.region, rules, distances, draw, asking),
       );
       if (assigned.kind === 'unknown-room' || assigned.kind === 'room-full') return assigned;
       const { choice } = assigned;
       remember({ sid: request.sid, identity: request.identity, room: request.room, placement: choice });
-      metrics.placements.inc({ policy: choice.policy.kind, rule: choice.rule });
+      if (choice.service !== undefined) metrics.placementAdvice.inc({ outcome: choice.service });
+      tally.note(rules.kind, choice.rule, assigned.kind === 'placed' ? choice.bridgeRegion : null);
       if (assigned.kind === 'no-bridge') return { kind: 'no-bridge', placement: choice };
       const { conference, participant, replaced } = assigned;
-      metrics.joins.inc({ rule: choice.rule, region: choice.bridgeRegion! });
-      metrics.placedStress.observe({ policy: choice.policy.kind }, choice.stress!);
+      metrics.placedStress.observe({ policy: rules.kind }, choice.stress!);
       return { kind: 'placed', conference, participant, replaced, placement: placed(choice) };
     },
     async move(request) {
-      const { conferenceId, endpointId, sid, identity, room, region, from, cause, isAllowed, override } = request;
-      const rules = override === null ? settings : { ...settings, ...override };
+      const { conferenceId, endpointId, sid, identity, room, region, from, cause, isAllowed } = request;
+      const { override, overrideFrom = 'override by metadata', present } = request;
+      const rules = override == null ? settings : { ...settings, ...override };
+      // The service is asked about joins alone: a move is not to wait for it.
+      const policyFrom = override == null ? undefined : overrideFrom;
+      const asking: Asking = { peopleOf: present?.peopleOf, isSuspected, policyFrom };
       const draw = uint32();
       const moved = await store.move({ conferenceId, endpointId, sid }, ({ atMs, bridges, inConference }) => {
         // Without the store's index, which has all bridges: moves are few.
         // A draining bridge refuses: who is moved had better stay where it is.
         const isOpen = ({ bridgeId, report }: BridgeRecord) => report.state !== 'draining' && isAllowed(bridgeId);
         const view = { atMs, inConference, bridges: bridges.filter(isOpen) };
-        return chooseBridge(view, region, rules, distances, draw, isSuspected);
+        return chooseBridge(view, region, rules, distances, draw, asking);
       });
       if (moved.kind === 'unknown') return moved;
       const { choice } = moved;
       remember({ sid, identity, room, move: { from, cause }, placement: choice });
-      metrics.placements.inc({ policy: choice.policy.kind, rule: choice.rule });
+      tally.note(rules.kind, choice.rule, null);
       if (moved.kind === 'no-bridge') return { kind: 'no-bridge', placement: choice };
       metrics.placedStress.observe({ policy: choice.policy.kind }, choice.stress!);
       return { kind: 'moved', placement: placed(choice) };
     },
     explain(participant) {
-      const named = bySid.get(participant);
-      if (named !== undefined) return named;
-      return remembered().find(explanation => explanation.identity === participant);
+      const newestFirst = remembered();
+      return (
+        newestFirst.find(({ sid }) => sid === participant) ??
+        newestFirst.find(({ identity }) => identity === participant)
+      );
     },
     explanations: remembered,
   };

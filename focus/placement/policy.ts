@@ -1,7 +1,7 @@
 /** How participants are placed, by configuration (`placement.*`) or for one room: which rule set, which measure, how it is compared. */
 
 /** Rule sets by name; `rule-sets.ts` has them. */
-export const POLICY_KINDS = ['region', 'single', 'least-loaded', 'last-used', 'split'] as const;
+export const POLICY_KINDS = ['region', 'single', 'least-loaded', 'last-used', 'split', 'latency', 'http'] as const;
 export type PolicyKind = (typeof POLICY_KINDS)[number];
 
 /** What "least loaded" compares. */
@@ -17,6 +17,9 @@ export interface Policy {
   readonly sort_by: SortKey;
   readonly algorithm: Algorithm;
 }
+
+/** Where a policy is from, in the words of an explanation. */
+export type PolicySource = 'configuration' | 'override by metadata' | 'override by API';
 
 /** What a room says of its own placement: nothing (`null`), a part of a policy, or what is wrong with it, as a sentence. */
 export type PolicyOverride =
@@ -40,14 +43,33 @@ export function readOverride(metadata: string): PolicyOverride {
   const placement = field(field(parse(metadata), 'causeway'), 'placement');
   if (placement === undefined) return NO_OVERRIDE;
   if (!isObject(placement)) return refuse('is not an object');
+  const problem = problemOf(placement);
+  return problem === undefined
+    ? { ok: true, override: placement as Partial<Policy> }
+    : refuse(problem.what, problem.path);
+}
+
+/** A part of a policy as the API is given it: a problem is a sentence that says what is allowed. At least one key. */
+export function checkOverride(value: unknown): PolicyOverride {
+  const allowed = `allowed: an object with one or more of ${Object.keys(ALLOWED).join(', ')}`;
+  if (!isObject(value)) return { ok: false, problem: `the body is not an object; ${allowed}` };
+  if (Object.keys(value).length === 0) return { ok: false, problem: `the body says nothing; ${allowed}` };
+  const problem = problemOf(value);
+  if (problem === undefined) return { ok: true, override: value as Partial<Policy> };
+  return { ok: false, problem: `${problem.path === '' ? 'the body' : problem.path.slice(1)} ${problem.what}` };
+}
+
+function problemOf(placement: Record<string, unknown>): { readonly what: string; readonly path: string } | undefined {
   for (const [key, value] of Object.entries(placement)) {
-    if (!Object.hasOwn(ALLOWED, key)) return refuse(`has "${key}"; allowed: ${Object.keys(ALLOWED).join(', ')}`);
+    if (!Object.hasOwn(ALLOWED, key)) {
+      return { what: `has "${key}"; allowed: ${Object.keys(ALLOWED).join(', ')}`, path: '' };
+    }
     const allowed = ALLOWED[key as keyof Policy];
     if (!allowed.includes(value as string)) {
-      return refuse(`is ${JSON.stringify(value)}; allowed: ${allowed.join(', ')}`, `.${key}`);
+      return { what: `is ${JSON.stringify(value)}; allowed: ${allowed.join(', ')}`, path: `.${key}` };
     }
   }
-  return { ok: true, override: placement as Partial<Policy> };
+  return undefined;
 }
 
 function refuse(what: string, path = ''): PolicyOverride {

@@ -22,30 +22,43 @@ export interface RegionDistances {
 
 /** Distances between `regions` (those with coordinates can be estimated) and whatever regions measurements come from. */
 export function createRegionDistances(regions: readonly Region[]): RegionDistances {
-  const points = new Map(
-    regions.flatMap(region => (pointOf(region) === undefined ? [] : [[region.name, pointOf(region)!]])),
-  );
-  const measuredMs = new Map<string, number>();
+  const estimated = estimates(regions);
+  // Both ways round: asked for many times in each placement, so that nothing is put together to look it up.
+  const measured: Table = new Map();
+  let pairs = 0;
   return {
     noteRtt(a, b, rttMs) {
       if (a === b || !(rttMs >= 0)) return;
-      const pair = pairOf(a, b);
-      const before = measuredMs.get(pair);
-      if (before === undefined && measuredMs.size >= PAIRS_MAX) return;
-      measuredMs.set(pair, before === undefined ? rttMs : before + (rttMs - before) * SMOOTHING);
+      const before = measured.get(a)?.get(b);
+      if (before === undefined && pairs >= PAIRS_MAX) return;
+      if (before === undefined) pairs++;
+      const after = before === undefined ? rttMs : before + (rttMs - before) * SMOOTHING;
+      put(measured, a, b, after);
+      put(measured, b, a, after);
     },
     rttMs(a, b) {
       if (a === b) return 0;
-      const measured = measuredMs.get(pairOf(a, b));
-      if (measured !== undefined) return measured;
-      const [here, there] = [points.get(a), points.get(b)];
-      return here === undefined || there === undefined
-        ? Number.POSITIVE_INFINITY
-        : distanceKm(here, there) / KM_PER_RTT_MS;
+      return measured.get(a)?.get(b) ?? estimated.get(a)?.get(b) ?? Number.POSITIVE_INFINITY;
     },
   };
 }
 
-function pairOf(a: string, b: string): string {
-  return a < b ? `${a} ${b}` : `${b} ${a}`;
+type Table = Map<string, Map<string, number>>;
+
+function estimates(regions: readonly Region[]): Table {
+  const table: Table = new Map();
+  const points = regions.flatMap(region => {
+    const point = pointOf(region);
+    return point === undefined ? [] : [{ name: region.name, point }];
+  });
+  for (const here of points) {
+    for (const there of points) put(table, here.name, there.name, distanceKm(here.point, there.point) / KM_PER_RTT_MS);
+  }
+  return table;
+}
+
+function put(table: Table, a: string, b: string, rttMs: number): void {
+  const row = table.get(a);
+  if (row === undefined) table.set(a, new Map([[b, rttMs]]));
+  else row.set(b, rttMs);
 }

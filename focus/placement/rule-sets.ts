@@ -35,13 +35,16 @@ export interface Filter {
 
 export interface Rule {
   readonly name: string;
-  /** Bridges that have the conference, bridges on the machines of those, or all. */
-  readonly of: 'conference' | 'its-hosts' | 'all';
+  /** Bridges that have the conference, bridges on the machines of those, the one that an external service named, or all. */
+  readonly of: 'conference' | 'its-hosts' | 'named' | 'all';
   /** Where they are: in the region placed for, in its group, or anywhere. */
   readonly where: 'region' | 'group' | 'anywhere';
   readonly needs: Condition;
-  /** Least load, most load, fewest participants of the conference; or nearest to the client's region, and of those the least load. */
-  readonly first: 'least' | 'fullest' | 'fewest' | 'nearest';
+  /**
+   * Least load, most load, fewest participants of the conference; or nearest to the client's region, or with the shortest round trip between it
+   * and the others, and of those the least load.
+   */
+  readonly first: 'least' | 'fullest' | 'fewest' | 'nearest' | 'shortest';
 }
 
 /** Bridges that may not be used, or rather not. In this order; each sees what the ones before it left. */
@@ -122,11 +125,26 @@ const SPLIT_RULES: readonly Rule[] = [
   LEAST_LOADED,
 ];
 
+const LATENCY_RULES: readonly Rule[] = [
+  { name: 'shortest-between-people', of: 'all', where: 'anywhere', needs: hasRoom, first: 'shortest' },
+  LEAST_LOADED,
+];
+
+/** Before the rules of `placement.http.fallback`. A bridge without room is no answer, however it was meant. */
+export const NAMED_BY_SERVICE: Rule = {
+  name: 'named-by-service',
+  of: 'named',
+  where: 'anywhere',
+  needs: hasRoom,
+  first: 'least',
+};
+
 /** Every set ends with a rule that any fit bridge matches. */
-export const RULE_SETS: Readonly<Record<PolicyKind, readonly Rule[]>> = {
+export const RULE_SETS: Readonly<Record<Exclude<PolicyKind, 'http'>, readonly Rule[]>> = {
   region: REGION_RULES,
   single: SINGLE_RULES,
   'least-loaded': LEAST_LOADED_RULES,
   'last-used': LAST_USED_RULES,
   split: SPLIT_RULES,
+  latency: LATENCY_RULES,
 };

@@ -21,6 +21,8 @@ export const SETTINGS: PlacementSettings = {
   sort_by: 'stress',
   algorithm: 'lowest',
   region_groups: [['us-east', 'us-west']],
+  hop_ms: 2,
+  http: { fallback: 'region' },
 };
 const DISTANCES = createRegionDistances([
   { name: 'eu', lat: 50.1, lon: 8.7 },
@@ -78,5 +80,6 @@ export function view(sketches: readonly Sketch[]): PlacementView {
 /** The decision for a client of `region`, between regions eu, us-east and us-west (a group), ap, and af, which are on the map. */
 export function choose(region: string, sketches: readonly Sketch[], settings = SETTINGS, draw = 0): Placement {
   const suspected = new Set<string>(sketches.filter(sketch => sketch.suspected === true).map(({ id }) => id));
-  return chooseBridge(view(sketches), region, settings, DISTANCES, draw, bridgeId => suspected.has(bridgeId));
+  const isSuspected = (bridgeId: BridgeId) => suspected.has(bridgeId);
+  return chooseBridge(view(sketches), region, settings, DISTANCES, draw, { isSuspected });
 }

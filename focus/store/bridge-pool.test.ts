@@ -12,6 +12,10 @@ function bridge(id: string, region: string, host?: string, placedSinceReport = 0
   return { bridgeId: id as BridgeId, report, reportedAtMs: 0, placedSinceReport };
 }
 
+function recordsIn(pool: BridgePool, region: string): BridgeRecord[] {
+  return pool.inRegion(region).blocks.flatMap(({ bridges }) => bridges);
+}
+
 const someBridge = fc
   .record({
     id: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
@@ -42,7 +46,7 @@ test('whatever comes, moves and goes, each list is what a filter over all bridge
           [...pool.regions].sort(),
           ['eu', 'us'].filter(region => inRegion(region).length > 0),
         );
-        for (const region of ['eu', 'us']) assert.deepEqual(pool.inRegion(region), inRegion(region));
+        for (const region of ['eu', 'us']) assert.deepEqual(recordsIn(pool, region), inRegion(region));
         for (const host of ['h1', 'h2']) {
           assert.deepEqual(
             pool.onHost(host),
@@ -63,4 +67,16 @@ test('a list that was handed out stays as it was', () => {
   pool.put(bridge('c', 'eu', 'h'));
   pool.delete('b' as BridgeId);
   assert.deepEqual(before, copies);
+});
+
+test('of a large region a report changes one block, and what was worked out about the others stays', () => {
+  const name = (index: number) => `b${String(index).padStart(3, '0')}`;
+  const pool = new BridgePool(Array.from({ length: 200 }, (_, index) => bridge(name(index), 'eu')));
+  const before = pool.inRegion('eu').blocks;
+  for (const block of before) block.memo = 'known';
+  pool.put(bridge(name(100), 'eu', undefined, 7));
+  const after = pool.inRegion('eu').blocks;
+  assert.equal(after.filter(({ memo }) => memo === 'known').length, before.length - 1);
+  assert.equal(recordsIn(pool, 'eu')[100]!.placedSinceReport, 7);
+  assert.ok(before.every(({ bridges }) => bridges.every(({ placedSinceReport }) => placedSinceReport === 0)));
 });

@@ -1,28 +1,36 @@
 /** The bridges of a store, found by region and by machine, so that a placement looks at those of one region and not at all of them. */
 import type { BridgeId } from '../../protocol/ids.ts';
-import type { BridgeIndex, BridgeRecord } from './store.ts';
+import type { BridgeBlock, BridgeIndex, BridgeRecord, RegionBridges } from './store.ts';
 
 const NONE: readonly BridgeRecord[] = [];
+const NOWHERE: RegionBridges = { blocks: [], memo: undefined };
+
+/** A change costs a copy of one block, and what was worked out about it is lost: small. Whoever looks for the least loaded looks at each block: not too small. */
+const BLOCK_SIZE = 16;
 
 /**
- * Bridges by id, region and host. Lists are ordered by id and never change: a change makes a new list, so whoever holds one (an
- * explanation of a placement) goes on seeing the moment it was taken. A change costs a copy of one region's list.
+ * Bridges by id, region and host. Blocks and lists are ordered by id and never change: a change makes new ones, so whoever holds them (an
+ * explanation of a placement) goes on seeing the moment they were taken. A report costs a copy of one block, a bridge that comes or goes
+ * one of its region.
  */
 export class BridgePool implements BridgeIndex {
-  readonly #byId = new Map<BridgeId, BridgeRecord>();
-  readonly #byRegion = new Map<string, readonly BridgeRecord[]>();
+  readonly #entries = new Map<BridgeId, Entry>();
+  readonly #byRegion = new Map<string, Region>();
   readonly #byHost = new Map<string, readonly BridgeRecord[]>();
   #all: readonly BridgeRecord[] | undefined;
 
   constructor(bridges: Iterable<BridgeRecord> = []) {
-    const sorted = [...bridges].sort((a, b) => (a.bridgeId < b.bridgeId ? -1 : 1));
-    for (const bridge of sorted) this.#byId.set(bridge.bridgeId, bridge);
-    for (const [region, list] of groupBy(sorted, regionOf)) this.#byRegion.set(region, list);
+    const sorted = [...bridges].sort(byId);
+    for (const [region, list] of groupBy(sorted, regionOf)) this.#fill(region, list);
     for (const [host, list] of groupBy(sorted, hostOf)) this.#byHost.set(host, list);
   }
 
   get all(): readonly BridgeRecord[] {
-    this.#all ??= [...this.#byRegion.values()].flat().sort((a, b) => (a.bridgeId < b.bridgeId ? -1 : 1));
+    this.#all ??= this.#entries
+      .values()
+      .map(({ record }) => record)
+      .toArray()
+      .sort(byId);
     return this.#all;
   }
 
@@ -31,11 +39,14 @@ export class BridgePool implements BridgeIndex {
   }
 
   find(bridgeId: BridgeId): BridgeRecord | undefined {
-    return this.#byId.get(bridgeId);
+    return this.#entries.get(bridgeId)?.record;
   }
 
-  inRegion(region: string): readonly BridgeRecord[] {
-    return this.#byRegion.get(region) ?? NONE;
+  inRegion(name: string): RegionBridges {
+    const region = this.#byRegion.get(name);
+    if (region === undefined) return NOWHERE;
+    region.handedOut ??= { blocks: region.blocks, memo: undefined };
+    return region.handedOut;
   }
 
   onHost(host: string): readonly BridgeRecord[] {
@@ -44,34 +55,98 @@ export class BridgePool implements BridgeIndex {
 
   /** Adds a bridge, or replaces what was known of it. */
   put(bridge: BridgeRecord): void {
-    const before = this.#byId.get(bridge.bridgeId);
-    const isMoved =
-      before !== undefined && (regionOf(before) !== regionOf(bridge) || hostOf(before) !== hostOf(bridge));
-    if (isMoved) this.delete(bridge.bridgeId);
-    this.#byId.set(bridge.bridgeId, bridge);
-    putInto(this.#byRegion, regionOf(bridge), bridge);
-    const host = hostOf(bridge);
-    if (host !== undefined) putInto(this.#byHost, host, bridge);
+    const entry = this.#entries.get(bridge.bridgeId);
     this.#all = undefined;
+    if (entry === undefined) return this.#add(bridge);
+    const { record: before } = entry;
+    if (regionOf(before) !== regionOf(bridge) || hostOf(before) !== hostOf(bridge)) {
+      this.delete(bridge.bridgeId);
+      return this.#add(bridge);
+    }
+    entry.record = bridge;
+    replaceIn(entry.region, entry, bridge);
+    const host = hostOf(bridge);
+    if (host === undefined) return;
+    const neighbours = this.#byHost.get(host)!;
+    this.#byHost.set(host, neighbours.with(neighbours.indexOf(before), bridge));
   }
 
   /** Answers whether there was such a bridge. */
   delete(bridgeId: BridgeId): boolean {
-    const bridge = this.#byId.get(bridgeId);
-    if (bridge === undefined) return false;
-    this.#byId.delete(bridgeId);
-    deleteFrom(this.#byRegion, regionOf(bridge), bridgeId);
-    const host = hostOf(bridge);
-    if (host !== undefined) deleteFrom(this.#byHost, host, bridgeId);
+    const entry = this.#entries.get(bridgeId);
+    if (entry === undefined) return false;
+    const { record } = entry;
+    this.#entries.delete(bridgeId);
     this.#all = undefined;
+    const left = bridgesOf(entry.region).filter(bridge => bridge !== record);
+    if (left.length === 0) this.#byRegion.delete(regionOf(record));
+    else this.#fill(regionOf(record), left);
+    const host = hostOf(record);
+    if (host === undefined) return true;
+    const neighbours = this.onHost(host).filter(bridge => bridge !== record);
+    if (neighbours.length === 0) this.#byHost.delete(host);
+    else this.#byHost.set(host, neighbours);
     return true;
   }
+
+  #add(bridge: BridgeRecord): void {
+    const region = this.#byRegion.get(regionOf(bridge));
+    this.#fill(regionOf(bridge), [...(region === undefined ? [] : bridgesOf(region)), bridge].sort(byId));
+    const host = hostOf(bridge);
+    if (host !== undefined) this.#byHost.set(host, [...this.onHost(host), bridge].sort(byId));
+  }
+
+  /** Divides the bridges of a region into blocks. They are ordered by id. */
+  #fill(name: string, bridges: readonly BridgeRecord[]): void {
+    const blocks: BridgeBlock[] = [];
+    const region: Region = { blocks, handedOut: undefined };
+    for (let from = 0; from < bridges.length; from += BLOCK_SIZE) {
+      const block = blockOf(bridges.slice(from, from + BLOCK_SIZE));
+      for (const [at, record] of block.bridges.entries()) {
+        this.#entries.set(record.bridgeId, { record, region, block: blocks.length, at });
+      }
+      blocks.push(block);
+    }
+    this.#byRegion.set(name, region);
+  }
+}
+
+interface Region {
+  blocks: BridgeBlock[];
+  /** `blocks`, if somebody holds them: the next change is made in a copy. */
+  handedOut: RegionBridges | undefined;
+}
+
+interface Entry {
+  record: BridgeRecord;
+  readonly region: Region;
+  /** Where it is: the number of its block, and its place there. */
+  readonly block: number;
+  readonly at: number;
+}
+
+/** A block of these bridges, about which nothing is worked out yet. */
+export function blockOf(bridges: readonly BridgeRecord[]): BridgeBlock {
+  return { bridges, memo: undefined };
 }
 
 const regionOf = ({ report }: BridgeRecord): string => report.peer.region;
 const hostOf = ({ report }: BridgeRecord): string | undefined => report.host;
+const byId = (a: BridgeRecord, b: BridgeRecord): number => (a.bridgeId < b.bridgeId ? -1 : 1);
 
-type Lists = Map<string, readonly BridgeRecord[]>;
+function bridgesOf({ blocks }: Region): readonly BridgeRecord[] {
+  return blocks.flatMap(({ bridges }) => bridges);
+}
+
+function replaceIn(region: Region, { block, at }: Entry, bridge: BridgeRecord): void {
+  if (region.handedOut !== undefined) {
+    region.blocks = region.blocks.slice();
+    region.handedOut = undefined;
+  }
+  const bridges = region.blocks[block]!.bridges.slice();
+  bridges[at] = bridge;
+  region.blocks[block] = blockOf(bridges);
+}
 
 function groupBy(
   bridges: readonly BridgeRecord[],
@@ -86,31 +161,4 @@ function groupBy(
     else list.push(bridge);
   }
   return lists;
-}
-
-function putInto(lists: Lists, key: string, bridge: BridgeRecord): void {
-  const list = lists.get(key) ?? NONE;
-  const index = lowerBound(list, bridge.bridgeId);
-  const isKnown = list[index]?.bridgeId === bridge.bridgeId;
-  const changed = list.slice();
-  if (isKnown) changed[index] = bridge;
-  else changed.splice(index, 0, bridge);
-  lists.set(key, changed);
-}
-
-function deleteFrom(lists: Lists, key: string, bridgeId: BridgeId): void {
-  const left = lists.get(key)!.filter(bridge => bridge.bridgeId !== bridgeId);
-  if (left.length === 0) lists.delete(key);
-  else lists.set(key, left);
-}
-
-/** Index of the first bridge whose id is not less. */
-function lowerBound(list: readonly BridgeRecord[], bridgeId: BridgeId): number {
-  let [low, high] = [0, list.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (list[middle]!.bridgeId < bridgeId) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

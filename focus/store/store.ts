@@ -75,6 +75,20 @@ export interface PlacementView {
   readonly index?: BridgeIndex;
 }
 
+/** Some bridges of one region, ordered by id. Never changes: a change of one of them makes a new block. */
+export interface BridgeBlock {
+  readonly bridges: readonly BridgeRecord[];
+  /** What whoever looks at them has worked out about them (focus/placement keeps their order of load here). It ends with the block. */
+  memo: unknown;
+}
+
+/** Bridges of a region, in blocks, ordered by id. Never changes either. */
+export interface RegionBridges {
+  readonly blocks: readonly BridgeBlock[];
+  /** As that of a block. */
+  memo: unknown;
+}
+
 /** Bridges by what placement asks for. Lists are ordered by id and do not change after they were handed out. */
 export interface BridgeIndex {
   /** All of them. */
@@ -82,7 +96,8 @@ export interface BridgeIndex {
   /** Names of the regions that have any. */
   readonly regions: Iterable<string>;
   find(bridgeId: BridgeId): BridgeRecord | undefined;
-  inRegion(region: string): readonly BridgeRecord[];
+  /** In blocks, so that what a change costs, and a search for the least loaded, does not grow with the region. */
+  inRegion(region: string): RegionBridges;
   /** Bridges that say they run on this machine. */
   onHost(host: string): readonly BridgeRecord[];
 }

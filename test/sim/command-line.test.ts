@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { JOBS, readCommandLine, UsageError, WORLDS } from './command-line.ts';
+import { UsageError } from '../command-line.ts';
+import { JOBS, readCommandLine, WORLDS } from './command-line.ts';
 
 test('without arguments it is what `npm test` lives through', () => {
   assert.deepEqual(readCommandLine([]), { from: 1, worlds: WORLDS, jobs: JOBS, isTraced: false });

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parseOptions, UsageError, wholeNumber } from '../command-line.ts';
 
 export interface Command {
   /** First seed, and how many from there on. */
@@ -8,9 +8,6 @@ export interface Command {
   /** Print every step of a world, failed or not; only for one. */
   readonly isTraced: boolean;
 }
-
-/** Arguments that cannot be: the message is one sentence for whoever typed them. */
-export class UsageError extends Error {}
 
 /** What `npm test` lives through. */
 export const WORLDS = 2_000;
@@ -55,18 +52,9 @@ export function readCommandLine(args: readonly string[]): Command | undefined {
 function parse(args: readonly string[]) {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
-  try {
-    return parseArgs({
-      args: [...args],
-      options: { seed: text, trace: flag, from: text, worlds: text, jobs: text, help: flag },
-    }).values;
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  return parseOptions(args, { seed: text, trace: flag, from: text, worlds: text, jobs: text, help: flag });
 }
 
 function number(name: string, value: string, max: number): number {
-  const parsed = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-  if (parsed >= 1 && parsed <= max) return parsed;
-  throw new UsageError(`${name} is ${value}; allowed: a whole number from 1 to ${max}`);
+  return wholeNumber(name, value, 1, max);
 }

@@ -1,25 +1,19 @@
 /** `npm run worlds -- --help`. Exit code 0: every invariant held; 1: one did not; 2: bad arguments. */
-import { type Command, readCommandLine, USAGE, UsageError } from './command-line.ts';
+import { runCommand } from '../command-line.ts';
+import { type Command, readCommandLine, USAGE } from './command-line.ts';
 import { renderFailure, renderFailures, renderTotals } from './render.ts';
 import { runWorld } from './run-world.ts';
 import { runWorlds } from './run-worlds.ts';
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await runCommand(process.argv.slice(2), {
+  name: 'npm run worlds',
+  usage: USAGE,
+  read: readCommandLine,
+  run,
+});
 
-async function main(args: readonly string[]): Promise<number> {
-  let command: Command | undefined;
-  try {
-    command = readCommandLine(args);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`${error.message}\nnpm run worlds -- --help tells all options.\n`);
-    return 2;
-  }
-  if (command === undefined) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
-  return command.worlds === 1 ? one(command) : await many(command);
+function run(command: Command): number | Promise<number> {
+  return command.worlds === 1 ? one(command) : many(command);
 }
 
 function one({ from, isTraced }: Command): number {

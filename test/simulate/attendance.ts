@@ -1,23 +1,20 @@
 /** Who is where in one simulated deployment: joins, moves and leaves by the production placement, on its memory store. */
-import type { Placements } from '../../focus/placement/placement.ts';
+import type { Placements, Present } from '../../focus/placement/placement.ts';
 import type { Store } from '../../focus/store/store.ts';
 import type { ConferenceId } from '../../protocol/ids.ts';
 import type { Meeting } from './demand.ts';
 import type { Deployment } from './deployments.ts';
 import type { Fleet, SimulatedBridge } from './fleet.ts';
-import type { Served } from './quality.ts';
+import type { Seating } from './quality.ts';
+import { WORLD } from './regions.ts';
 
-/** A person in a meeting. */
-interface Seat {
-  readonly meeting: Attended;
-  readonly index: number;
-  bridge: SimulatedBridge;
-}
-
+/** A meeting and the bridge of each of its people: nothing else is kept for each of a million. */
 interface Attended {
   readonly meeting: Meeting;
-  readonly seats: Map<number, Seat>;
+  /** By person; undefined: not there yet, or refused. */
+  readonly bridges: (SimulatedBridge | undefined)[];
   conferenceId: ConferenceId | null;
+  people: number;
 }
 
 export interface AttendanceTotals {
@@ -38,7 +35,8 @@ export class Attendance {
   readonly #fleet: Fleet;
   readonly #deployment: Deployment;
   readonly #meetings = new Map<number, Attended>();
-  readonly #onBridge = new Map<SimulatedBridge, Set<Seat>>();
+  /** Meetings with anybody on a bridge, and how many. */
+  readonly #onBridge = new Map<SimulatedBridge, Map<Attended, number>>();
   #people = 0;
 
   constructor(placements: Placements, store: Store, fleet: Fleet, deployment: Deployment) {
@@ -56,26 +54,33 @@ export class Attendance {
   async join(meeting: Meeting, index: number, nowMs: number): Promise<void> {
     let attended = this.#meetings.get(meeting.id);
     if (attended === undefined) {
-      attended = { meeting, seats: new Map(), conferenceId: null };
+      attended = { meeting, bridges: [], conferenceId: null, people: 0 };
       this.#meetings.set(meeting.id, attended);
     }
     const bridge = await this.#place(attended, index, nowMs);
     if (bridge === undefined) return;
-    const seat: Seat = { meeting: attended, index, bridge };
-    attended.seats.set(index, seat);
+    while (attended.bridges.length < index) attended.bridges.push(undefined);
+    attended.bridges[index] = bridge;
+    attended.people++;
     this.#people++;
-    this.#sit(seat);
+    this.#count(attended, bridge, 1);
   }
 
   /** Up to `count` of a bridge's people are placed again. */
   async move(bridge: SimulatedBridge, count: number, nowMs: number): Promise<void> {
-    for (const seat of [...(this.#onBridge.get(bridge) ?? [])].slice(0, count)) {
-      const next = await this.#place(seat.meeting, seat.index, nowMs);
-      if (next === undefined) continue;
-      this.totals.moves++;
-      this.#rise(seat);
-      seat.bridge = next;
-      this.#sit(seat);
+    let left = count;
+    for (const attended of [...(this.#onBridge.get(bridge)?.keys() ?? [])]) {
+      for (let index = 0; index < attended.bridges.length && left > 0; index++) {
+        if (attended.bridges[index] !== bridge) continue;
+        left--;
+        const next = await this.#place(attended, index, nowMs);
+        if (next === undefined) continue;
+        this.totals.moves++;
+        this.#count(attended, bridge, -1);
+        attended.bridges[index] = next;
+        this.#count(attended, next, 1);
+      }
+      if (left === 0) return;
     }
   }
 
@@ -83,14 +88,17 @@ export class Attendance {
     const attended = this.#meetings.get(meeting.id);
     if (attended === undefined) return;
     this.#meetings.delete(meeting.id);
-    this.#people -= attended.seats.size;
-    for (const seat of attended.seats.values()) this.#rise(seat);
+    this.#people -= attended.people;
+    for (const bridge of attended.bridges) if (bridge !== undefined) this.#count(attended, bridge, -1);
     if (attended.conferenceId !== null) await this.#store.closeConference(roomOf(meeting), attended.conferenceId);
   }
 
-  served(meeting: Meeting): readonly Served[] {
-    const seats = this.#meetings.get(meeting.id)?.seats.values().toArray() ?? [];
-    return seats.map(({ index, bridge }) => ({ person: meeting.people[index]!, bridge }));
+  /** Undefined when nobody is there. */
+  seating(meeting: Meeting): Seating | undefined {
+    const attended = this.#meetings.get(meeting.id);
+    return attended === undefined || attended.people === 0
+      ? undefined
+      : { people: meeting.people, bridges: attended.bridges };
   }
 
   async #place(attended: Attended, index: number, nowMs: number): Promise<SimulatedBridge | undefined> {
@@ -99,12 +107,13 @@ export class Attendance {
     const startedAt = performance.now();
     const placed = await this.#placements.join({
       room: roomOf(meeting),
-      createAs: { roomSid: 'RM_simulated' },
-      identity: `p${index}`,
+      createAs: CREATE_AS,
+      identity: identityOf(index),
       sid: `PA_${meeting.id}_${index}`,
       region,
       participantsMax: 0,
       override: this.#deployment.override,
+      present: presentIn(attended, index),
     });
     this.totals.placementMs += performance.now() - startedAt;
     this.totals.placements++;
@@ -118,17 +127,37 @@ export class Attendance {
     return bridge;
   }
 
-  #sit(seat: Seat): void {
-    seat.bridge.endpoints++;
-    const seats = this.#onBridge.get(seat.bridge);
-    if (seats === undefined) this.#onBridge.set(seat.bridge, new Set([seat]));
-    else seats.add(seat);
+  #count(attended: Attended, bridge: SimulatedBridge, change: 1 | -1): void {
+    bridge.endpoints += change;
+    let meetings = this.#onBridge.get(bridge);
+    if (meetings === undefined) {
+      meetings = new Map();
+      this.#onBridge.set(bridge, meetings);
+    }
+    const people = (meetings.get(attended) ?? 0) + change;
+    if (people === 0) meetings.delete(attended);
+    else meetings.set(attended, people);
   }
+}
 
-  #rise(seat: Seat): void {
-    seat.bridge.endpoints--;
-    this.#onBridge.get(seat.bridge)!.delete(seat);
-  }
+const CREATE_AS = { roomSid: 'RM_simulated' };
+
+/** As the focus of the room knows them; the one who is placed again is not counted. */
+function presentIn({ meeting, bridges }: Attended, placed: number): Present {
+  const count = (isMeant: (index: number) => boolean) =>
+    bridges.reduce((sum, bridge, index) => sum + Number(bridge !== undefined && index !== placed && isMeant(index)), 0);
+  return {
+    peopleOf: region => count(index => WORLD[meeting.people[index]!.region]!.name === region),
+    onBridge: bridgeId => count(index => bridges[index]!.id === bridgeId),
+  };
+}
+
+/** The same text for the same place in every meeting: it is kept once. */
+const IDENTITIES: string[] = [];
+
+function identityOf(index: number): string {
+  while (IDENTITIES.length <= index) IDENTITIES.push(`p${IDENTITIES.length}`);
+  return IDENTITIES[index]!;
 }
 
 function roomOf({ id }: Meeting): string {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readCommandLine, UsageError } from './command-line.ts';
+import { UsageError } from '../command-line.ts';
+import { readCommandLine } from './command-line.ts';
 
 test('without options it is a day of 20,000 people on 100 bridges, with every incident', () => {
   const { participants, bridges, hours, policy, flashCrowd, lostRegion, drainShare } = readCommandLine([])!;

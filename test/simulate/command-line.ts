@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
 import { ALGORITHMS, POLICY_KINDS, type Policy, SORT_KEYS } from '../../focus/placement/policy.ts';
+import { wholeNumber as number, parseOptions, UsageError } from '../command-line.ts';
 import { WORLD } from './regions.ts';
 
 export interface Command {
@@ -17,21 +17,21 @@ export interface Command {
   readonly isJson: boolean;
 }
 
-/** Arguments that cannot be: the message is one sentence for whoever typed them. */
-export class UsageError extends Error {}
-
+/** Nobody is there to be asked by http. */
+const KINDS = POLICY_KINDS.filter(kind => kind !== 'http');
 const REGIONS = WORLD.map(({ name }) => name);
 
 export const USAGE = `npm run simulate -- [options]
 
 A day of meetings around the world, placed by the focus's own code on bridges that report every 2 s, in virtual time and from one seed.
-The same people meet in three deployments: the cascade, one bridge for each meeting, and the first joiner's region for each meeting.
+The same people meet in four deployments: the cascade by the policy under test and by kind latency (else region), one bridge for each meeting, and
+the first joiner's region for each meeting.
 
   --participants <n>   in meetings at the world's busiest hour, to 1000000 (default: 20000)
   --bridges <n>        in ${WORLD.length} regions, by their people, to 2000 (default: 100)
   --hours <n>          simulated time, to 48 (default: 24)
   --start <hour>       of the first day, UTC (default: 0)
-  --kind <name>        rule set of the cascade: ${POLICY_KINDS.join(', ')}
+  --kind <name>        rule set of the cascade: ${KINDS.join(', ')}
   --sort-by <name>     ${SORT_KEYS.join(', ')}
   --algorithm <name>   ${ALGORITHMS.join(', ')}
   --flash-crowd <n>    people of one region who join one meeting within a minute, 0: none (default: a 20th of the participants)
@@ -56,7 +56,7 @@ export function readCommandLine(args: readonly string[]): Command | undefined {
     hours: number('--hours', values.hours ?? '24', 1, 48),
     startHour: number('--start', values.start ?? '0', 0, 23),
     policy: {
-      kind: oneOf('--kind', values.kind ?? 'region', POLICY_KINDS),
+      kind: oneOf('--kind', values.kind ?? 'region', KINDS),
       sort_by: oneOf('--sort-by', values['sort-by'] ?? 'stress', SORT_KEYS),
       algorithm: oneOf('--algorithm', values.algorithm ?? 'lowest', ALGORITHMS),
     },
@@ -71,35 +71,22 @@ export function readCommandLine(args: readonly string[]): Command | undefined {
 function parse(args: readonly string[]) {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        participants: text,
-        bridges: text,
-        hours: text,
-        start: text,
-        kind: text,
-        'sort-by': text,
-        algorithm: text,
-        'flash-crowd': text,
-        lose: text,
-        drain: text,
-        seed: text,
-        svg: text,
-        json: flag,
-        help: flag,
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
-
-function number(name: string, value: string, min: number, max: number): number {
-  const parsed = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-  if (parsed >= min && parsed <= max) return parsed;
-  throw new UsageError(`${name} is ${value}; allowed: a whole number from ${min} to ${max}`);
+  return parseOptions(args, {
+    participants: text,
+    bridges: text,
+    hours: text,
+    start: text,
+    kind: text,
+    'sort-by': text,
+    algorithm: text,
+    'flash-crowd': text,
+    lose: text,
+    drain: text,
+    seed: text,
+    svg: text,
+    json: flag,
+    help: flag,
+  });
 }
 
 function oneOf<const V extends string>(name: string, value: string, allowed: readonly V[]): V {

@@ -1,5 +1,5 @@
 /** The ways of deploying bridges that are compared. All are placed by the production code: only what it is asked differs. */
-import type { Policy } from '../../focus/placement/policy.ts';
+import type { Policy, PolicyKind } from '../../focus/placement/policy.ts';
 import { WORLD } from './regions.ts';
 
 export interface Deployment {
@@ -13,6 +13,19 @@ export interface Deployment {
 
 /** On no map: every region is as far from it, so load alone decides. */
 const ANYWHERE = 'anywhere';
+
+/** The policy under test, beside it the rule set by round trips (or, where that is under test, the default), and deployments without a cascade. */
+export function deployments(underTest: PolicyKind): readonly Deployment[] {
+  const [cascade, ...others] = DEPLOYMENTS;
+  const kind = underTest === 'latency' ? 'region' : 'latency';
+  const compared: Deployment = {
+    name: `cascade, ${kind}`,
+    about: `the same by rule set ${kind}`,
+    regionFor: client => WORLD[client]!.name,
+    override: { kind },
+  };
+  return [cascade!, compared, ...others];
+}
 
 export const DEPLOYMENTS: readonly Deployment[] = [
   {

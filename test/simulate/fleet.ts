@@ -22,6 +22,8 @@ export interface SimulatedBridge {
   /** Index into {@link WORLD}. */
   readonly region: number;
   readonly joins: RecentJoins;
+  /** What never changes in its reports. */
+  readonly peer: BridgeReport['peer'];
   endpoints: number;
   cpu: number;
   isDraining: boolean;
@@ -31,8 +33,8 @@ export interface SimulatedBridge {
 
 export interface Fleet {
   readonly bridges: ReadonlyMap<BridgeId, SimulatedBridge>;
-  /** Every bridge whose turn it is reports; called once a second, and each has its turn every other. */
-  report(store: Store, nowMs: number): Promise<void>;
+  /** Every bridge whose turn it is reports; called once a second, and each has its turn every other. The store is a memory store: it has them at once. */
+  report(store: Store, nowMs: number): void;
 }
 
 /** `count` bridges, by how many people each region has at its own busiest hour: at least one each while there are enough. */
@@ -45,6 +47,7 @@ export function createFleet(count: number, chance: Chance): Fleet {
         id,
         region,
         joins: new RecentJoins(),
+        peer: peerOf(id, region),
         endpoints: 0,
         cpu: 0,
         isDraining: false,
@@ -57,13 +60,22 @@ export function createFleet(count: number, chance: Chance): Fleet {
   let turn = 0;
   return {
     bridges,
-    async report(store, nowMs) {
+    report(store, nowMs) {
       turn = 1 - turn;
       for (let index = turn; index < list.length; index += 2) {
         const bridge = list[index]!;
-        if (!bridge.isDead) await store.putBridge(reportOf(bridge, nowMs, chance));
+        if (!bridge.isDead) void store.putBridge(reportOf(bridge, nowMs, chance));
       }
     },
+  };
+}
+
+function peerOf(bridgeId: BridgeId, region: number): BridgeReport['peer'] {
+  return {
+    bridgeId,
+    region: WORLD[region]!.name,
+    octo: { address: '192.0.2.1', port: 4096 },
+    fingerprint: { algorithm: 'sha-256', value: 'AB:CD' },
   };
 }
 
@@ -83,18 +95,13 @@ function sizes(count: number): number[] {
 
 /** What the bridge would report now. Takes a sample of its CPU. */
 export function reportOf(bridge: SimulatedBridge, nowMs: number, chance: Chance): BridgeReport {
-  const { id, region, endpoints, joins } = bridge;
+  const { id, peer, endpoints, joins } = bridge;
   const used = Math.max(0, (endpoints / BRIDGE_ENDPOINTS) * 0.9 + normal(chance, 0, NOISE));
   bridge.cpu += SMOOTHING * (used - bridge.cpu);
   const cpuStress = bridge.cpu / 0.9;
   const endpointStress = endpoints / 1_000;
   return {
-    peer: {
-      bridgeId: id,
-      region: WORLD[region]!.name,
-      octo: { address: '192.0.2.1', port: 4096 },
-      fingerprint: { algorithm: 'sha-256', value: 'AB:CD' },
-    },
+    peer,
     bootId: id,
     version: '1',
     controlUrl: 'http://192.0.2.1:9090',

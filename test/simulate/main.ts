@@ -1,7 +1,8 @@
 /** `npm run simulate -- --help`. Exit code 0: done; 2: bad arguments. */
 import { writeFileSync } from 'node:fs';
-import { type Command, readCommandLine, USAGE, UsageError } from './command-line.ts';
-import { DEPLOYMENTS } from './deployments.ts';
+import { runCommand } from '../command-line.ts';
+import { type Command, readCommandLine, USAGE } from './command-line.ts';
+import { deployments } from './deployments.ts';
 import { placementDefaults } from './placement-defaults.ts';
 import { plotResults } from './plot.ts';
 import { GROUPS } from './regions.ts';
@@ -9,25 +10,18 @@ import { renderTable } from './report.ts';
 import { loadRoundTrips } from './round-trips.ts';
 import { type Result, type SimulationOptions, simulate } from './simulate.ts';
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await runCommand(process.argv.slice(2), {
+  name: 'npm run simulate',
+  usage: USAGE,
+  read: readCommandLine,
+  run,
+});
 
-async function main(args: readonly string[]): Promise<number> {
-  let command: Command | undefined;
-  try {
-    command = readCommandLine(args);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`${error.message}\nnpm run simulate -- --help tells all options.\n`);
-    return 2;
-  }
-  if (command === undefined) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
+async function run(command: Command): Promise<number> {
   const options = optionsOf(command);
   const roundTrips = loadRoundTrips();
   const results: Result[] = [];
-  for (const deployment of DEPLOYMENTS) {
+  for (const deployment of deployments(command.policy.kind)) {
     process.stderr.write(`${deployment.name}: ${deployment.about}\n`);
     results.push(await simulate(options, deployment, roundTrips, line => process.stderr.write(`${line}\n`)));
   }

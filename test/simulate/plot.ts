@@ -7,7 +7,7 @@ const RIGHT = 20;
 const PANEL = 130;
 const GAP = 46;
 const TOP = 70;
-const COLOURS = ['#2f6f9f', '#c0392b', '#7f8c3a'];
+const COLOURS = ['#2f6f9f', '#8e44ad', '#c0392b', '#7f8c3a'];
 const INK = '#333333';
 const GRID = '#dddddd';
 
@@ -70,7 +70,7 @@ function drawPanel(panel: Panel, results: readonly Result[], top: number): strin
 }
 
 function legend(index: number, name: string): string {
-  const x = LEFT + index * 150;
+  const x = LEFT + index * 170;
   const colour = COLOURS[index % COLOURS.length];
   return `<line x1="${x}" y1="38" x2="${x + 20}" y2="38" stroke="${colour}" stroke-width="3"/>${text(x + 26, 42, name, 12)}`;
 }

@@ -1,13 +1,14 @@
 /** How good placements are, for people: where they are served, how far they are from each other, what crosses between regions. */
-import { percentile } from '../bench/statistics.ts';
 import type { Chance } from '../soak/chance.ts';
 import type { Person } from './demand.ts';
 import { BRIDGE_ENDPOINTS, type SimulatedBridge } from './fleet.ts';
+import { Histogram } from './histogram.ts';
 import { HOP_MS, WITHIN_REGION_MS } from './round-trips.ts';
 
-export interface Served {
-  readonly person: Person;
-  readonly bridge: SimulatedBridge;
+/** The people of a meeting, and the bridge of each; undefined: not there. */
+export interface Seating {
+  readonly people: readonly Person[];
+  readonly bridges: readonly (SimulatedBridge | undefined)[];
 }
 
 export interface Figures {
@@ -16,9 +17,10 @@ export interface Figures {
   readonly inRegionShare: number;
   readonly bridgeRttMsMean: number;
   readonly bridgeRttMsP95: number;
+  /** Of a person to the others of its meeting: every person counts the same, in a meeting of two or of hundreds. */
   readonly peopleRttMsMean: number;
   readonly peopleRttMsP95: number;
-  /** Pairs of people whose media passes two bridges rather than one. */
+  /** Share of those others who are reached by two bridges rather than one. */
   readonly extraHopShare: number;
   /** Between bridges, and between bridges and people of other regions. */
   readonly relayedInterRegionBytes: number;
@@ -30,20 +32,24 @@ const RELAYED_BPS = 640_000;
 const WATCHED_BPS = 250_000;
 /** Cameras of a meeting that anybody watches. */
 const CAMERAS_MAX = 16;
-/** Pairs looked at for each meeting: large ones would drown all others. */
+/** Pairs of each meeting that stand for all of them in the percentile. Means are of all pairs. */
 const PAIRS = 8;
-/** Samples kept for percentiles: reservoirs of this size. */
-const SAMPLES_MAX = 200_000;
+
+/** What a meeting's people on one bridge come to. */
+interface OnBridge {
+  readonly bridge: SimulatedBridge;
+  people: number;
+}
 
 export class Quality {
   readonly #rtt: readonly (readonly number[])[];
   readonly #chance: Chance;
-  readonly #bridgeRtts = new Samples();
-  readonly #peopleRtts = new Samples();
+  readonly #bridgeRtts = new Histogram();
+  readonly #peopleRtts = new Histogram();
   #participants = 0;
   #inRegion = 0;
-  #pairs = 0;
-  #pairsApart = 0;
+  #inCompany = 0;
+  #apart = 0;
   #relayedBytes = 0;
   #accessBytes = 0;
 
@@ -53,18 +59,33 @@ export class Quality {
   }
 
   /** A meeting as it is at some moment, that stands for `seconds` of it. */
-  look(served: readonly Served[], seconds: number): void {
-    for (const { person, bridge } of served) {
-      this.#participants++;
+  look({ people, bridges }: Seating, seconds: number): void {
+    const present: number[] = [];
+    const groups: OnBridge[] = [];
+    let [accessMs, afar] = [0, 0];
+    for (const [index, bridge] of bridges.entries()) {
+      if (bridge === undefined) continue;
+      const person = people[index]!;
+      const ms = this.#bridgeRttMs(person, bridge);
+      present.push(index);
+      accessMs += ms;
       if (person.region === bridge.region) this.#inRegion++;
-      this.#bridgeRtts.add(this.#bridgeRttMs({ person, bridge }), this.#chance);
+      else afar++;
+      this.#bridgeRtts.add(ms);
+      const group = groups.find(each => each.bridge === bridge);
+      if (group === undefined) groups.push({ bridge, people: 1 });
+      else group.people++;
     }
-    this.#countBytes(served, seconds);
-    if (served.length < 2) return;
-    for (let index = 0; index < PAIRS; index++) {
-      const a = this.#chance.below(served.length);
-      const b = (a + 1 + this.#chance.below(served.length - 1)) % served.length;
-      this.#lookAtPair(served[a]!, served[b]!);
+    const count = present.length;
+    this.#participants += count;
+    this.#countBytes(groups, count, afar, seconds);
+    if (count < 2) return;
+    this.#countPairs(groups, count, accessMs);
+    for (let pair = 0; pair < PAIRS; pair++) {
+      const a = this.#chance.below(count);
+      const b = (a + 1 + this.#chance.below(count - 1)) % count;
+      const ms = this.#pairRttMs({ people, bridges }, present[a]!, present[b]!);
+      this.#peopleRtts.addToPercentiles(ms, count / PAIRS);
     }
   }
 
@@ -76,36 +97,49 @@ export class Quality {
       bridgeRttMsP95: this.#bridgeRtts.percentile(0.95),
       peopleRttMsMean: this.#peopleRtts.mean,
       peopleRttMsP95: this.#peopleRtts.percentile(0.95),
-      extraHopShare: this.#pairsApart / Math.max(1, this.#pairs),
+      extraHopShare: this.#apart / Math.max(1, this.#inCompany),
       relayedInterRegionBytes: this.#relayedBytes,
       accessInterRegionBytes: this.#accessBytes,
     };
   }
 
-  #bridgeRttMs({ person, bridge }: Served): number {
-    return person.accessMs + WITHIN_REGION_MS + this.#rtt[person.region]![bridge.region]!;
+  #bridgeRttMs({ accessMs, region }: Person, bridge: SimulatedBridge): number {
+    return accessMs + WITHIN_REGION_MS + this.#rtt[region]![bridge.region]!;
   }
 
-  #lookAtPair(a: Served, b: Served): void {
-    this.#pairs++;
-    let ms = this.#bridgeRttMs(a) + HOP_MS + this.#bridgeRttMs(b);
-    if (a.bridge !== b.bridge) {
-      this.#pairsApart++;
-      ms += HOP_MS + this.#rtt[a.bridge.region]![b.bridge.region]!;
-    }
-    this.#peopleRtts.add(ms, this.#chance);
+  #pairRttMs({ people, bridges }: Seating, a: number, b: number): number {
+    const [here, there] = [bridges[a]!, bridges[b]!];
+    const between = here === there ? 0 : HOP_MS + this.#rtt[here.region]![there.region]!;
+    return this.#bridgeRttMs(people[a]!, here) + HOP_MS + between + this.#bridgeRttMs(people[b]!, there);
   }
 
-  #countBytes(served: readonly Served[], seconds: number): void {
-    const cameras = Math.min(CAMERAS_MAX, served.length);
-    const cameraShare = cameras / Math.max(1, served.length);
-    const onBridge = new Map<SimulatedBridge, number>();
-    for (const { bridge } of served) onBridge.set(bridge, (onBridge.get(bridge) ?? 0) + 1);
-    for (const [from, count] of onBridge) {
-      const others = onBridge.keys().filter(to => to.region !== from.region);
-      this.#relayedBytes += (([...others].length * count * cameraShare * RELAYED_BPS) / 8) * seconds;
+  /** All pairs at once, bridge by bridge: the ways to the bridges add up, and what is between two bridges is the same for all on them. */
+  #countPairs(groups: readonly OnBridge[], count: number, accessMs: number): void {
+    const others = count - 1;
+    // Of a person to another: its own way, that of the other on average, the bridge.
+    let betweenMs = 0;
+    let apart = 0;
+    for (const a of groups) {
+      for (const b of groups) {
+        if (a === b) continue;
+        const pairs = a.people * b.people;
+        apart += pairs;
+        betweenMs += pairs * (HOP_MS + this.#rtt[a.bridge.region]![b.bridge.region]!);
+      }
     }
-    const afar = served.filter(({ person, bridge }) => person.region !== bridge.region).length;
+    const mean = (2 * accessMs) / count + HOP_MS + betweenMs / (count * others);
+    this.#peopleRtts.addToMean(mean, count);
+    this.#inCompany += count;
+    this.#apart += apart / others;
+  }
+
+  #countBytes(groups: readonly OnBridge[], count: number, afar: number, seconds: number): void {
+    const cameras = Math.min(CAMERAS_MAX, count);
+    const cameraShare = cameras / Math.max(1, count);
+    for (const from of groups) {
+      const others = groups.filter(({ bridge }) => bridge.region !== from.bridge.region).length;
+      this.#relayedBytes += ((others * from.people * cameraShare * RELAYED_BPS) / 8) * seconds;
+    }
     const perPersonBps = cameraShare * RELAYED_BPS + (cameras - cameraShare) * WATCHED_BPS;
     this.#accessBytes += ((afar * perPersonBps) / 8) * seconds;
   }
@@ -136,29 +170,4 @@ export function overloadedShare(bridges: Iterable<SimulatedBridge>): number {
     if (endpoints > BRIDGE_ENDPOINTS) over += endpoints;
   }
   return all === 0 ? 0 : over / all;
-}
-
-/** A mean of all, and a fair sample for the percentile. */
-class Samples {
-  readonly #kept: number[] = [];
-  #count = 0;
-  #sum = 0;
-
-  get mean(): number {
-    return this.#sum / Math.max(1, this.#count);
-  }
-
-  add(value: number, chance: Chance): void {
-    this.#count++;
-    this.#sum += value;
-    if (this.#kept.length < SAMPLES_MAX) this.#kept.push(value);
-    else {
-      const index = chance.below(this.#count);
-      if (index < SAMPLES_MAX) this.#kept[index] = value;
-    }
-  }
-
-  percentile(share: number): number {
-    return this.#kept.length === 0 ? 0 : percentile(this.#kept, share);
-  }
 }

@@ -23,6 +23,7 @@ const LINES: readonly Line[] = [
   ['refused', ({ totals }) => whole(totals.refused)],
   ['placements', ({ totals }) => whole(totals.placements)],
   ['placements per second of wall time', ({ totals }) => whole(placementsPerSecond(totals))],
+  ['memory of the process', ({ memoryBytes }) => `${whole(memoryBytes / 1e6)} MB`],
 ];
 
 export function placementsPerSecond(totals: Result['totals']): number {

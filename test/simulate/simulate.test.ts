@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DEPLOYMENTS } from './deployments.ts';
+import { DEPLOYMENTS, deployments } from './deployments.ts';
 import { placementDefaults } from './placement-defaults.ts';
 import { plotResults } from './plot.ts';
 import { GROUPS } from './regions.ts';
@@ -37,7 +37,7 @@ function compare(): Promise<Result[]> {
 test('the same seed is the same day, whatever the machine is doing; another seed is another', async () => {
   const withoutTimes = async (seed: number) => {
     const { totals, ...result } = await run({ seed, participants: 200 });
-    return { ...result, totals: { ...totals, placementMs: 0 } };
+    return { ...result, memoryBytes: 0, totals: { ...totals, placementMs: 0 } };
   };
   const once = await withoutTimes(7);
   assert.deepEqual(await withoutTimes(7), once);
@@ -60,6 +60,24 @@ test('what it pays with is a second bridge on the way of people of different reg
   assert.ok(cascade!.relayedInterRegionBytes > 0);
   const all = (figures: Result['figures']) => figures.relayedInterRegionBytes + figures.accessInterRegionBytes;
   assert.ok(all(cascade!) < all(single!));
+});
+
+test('placed by round trips people are nearer to each other than by region, by one bridge, and by the first joiner', async () => {
+  const [region, single, first] = await compare();
+  const [, latency] = deployments('region');
+  const { figures } = await run({}, latency);
+  const { peopleRttMsMean: mean } = figures;
+  for (const { deployment, figures: other } of [region!, single!, first!]) {
+    assert.ok(mean <= other.peopleRttMsMean, `${mean} ms, ${deployment} ${other.peopleRttMsMean} ms`);
+  }
+});
+
+test('the rule set by round trips, and under it the default, stands beside the policy under test', () => {
+  assert.deepEqual(
+    deployments('split').map(({ name }) => name),
+    ['cascade', 'cascade, latency', 'single-bridge', 'first-joiner'],
+  );
+  assert.equal(deployments('latency')[1]!.name, 'cascade, region');
 });
 
 test('everybody meets on, whatever is lost, drained or rushed: nobody is refused, and who was there is placed again', async () => {

@@ -45,6 +45,8 @@ export interface Result {
   readonly imbalanceMean: number;
   readonly overloadedShareMax: number;
   readonly peopleMax: number;
+  /** Of the whole process, at the end. */
+  readonly memoryBytes: number;
   readonly moments: readonly Moment[];
 }
 
@@ -95,9 +97,10 @@ export async function simulate(
     const middle = Math.max(FILL_SECONDS, Math.floor((held.startSecond + held.endSecond) / 2));
     if (middle < held.endSecond) {
       at(middle, () => {
-        const served = attendance.served(held);
-        total.look(served, held.endSecond - held.startSecond);
-        lately.look(served, held.endSecond - held.startSecond);
+        const seating = attendance.seating(held);
+        if (seating === undefined) return;
+        total.look(seating, held.endSecond - held.startSecond);
+        lately.look(seating, held.endSecond - held.startSecond);
       });
     }
     at(held.endSecond, () => attendance.end(held));
@@ -106,11 +109,11 @@ export async function simulate(
   let nextId = 0;
   const moments: Moment[] = [];
   // Twice: a bridge has its turn every other second, and nobody joins before all are known.
-  await fleet.report(store, nowMs);
-  await fleet.report(store, nowMs);
+  fleet.report(store, nowMs);
+  fleet.report(store, nowMs);
   for (let second = 0; second < FILL_SECONDS + seconds; second++) {
     nowMs = second * 1000;
-    await fleet.report(store, nowMs);
+    fleet.report(store, nowMs);
     await runner.step(second);
     const isFilling = second < FILL_SECONDS;
     const utcHours = options.startHour + Math.max(0, second - FILL_SECONDS) / 3600;
@@ -140,6 +143,7 @@ export async function simulate(
     imbalanceMean: moments.reduce((sum, moment) => sum + moment.imbalance, 0) / Math.max(1, moments.length),
     overloadedShareMax: Math.max(0, ...moments.map(moment => moment.overloadedShare)),
     peopleMax: Math.max(0, ...moments.map(moment => moment.people)),
+    memoryBytes: process.memoryUsage.rss(),
     moments,
   };
 }
