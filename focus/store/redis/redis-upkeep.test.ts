@@ -126,6 +126,32 @@ test('a focus that starts again under its name is told what its dead process had
   });
 });
 
+test('what an earlier process of the same name has left is not taken for its own before it is taken over', async () => {
+  await inWorld(server, async ({ join }) => {
+    const dead = await join('focus-1', 'first');
+    const ann = await place(dead, 'focus-1', 'ann');
+    dead.close();
+    const again = await join('focus-1', 'second');
+    const bob = await place(again, 'focus-1', 'bob');
+    await beatFor([again], 3_000);
+    const taken = await again.store.takeConference('talk', ann.conference.conferenceId, 'focus-1', 'focus-1');
+    assert.deepEqual(taken!.participants, [ann.participant, bob.participant]);
+    await beatFor([again], ORPHAN_MS);
+    assert.deepEqual(await again.store.participants(ann.conference.conferenceId), taken!.participants);
+  });
+});
+
+test('a store that was emptied is answered for by the homes of what it has lost', async () => {
+  await inWorld(server, async ({ prefix, join }) => {
+    const [one, other] = [await join('focus-1'), await join('focus-2')];
+    const { conference } = await place(one, 'focus-1', 'ann');
+    await emptyStore(prefix);
+    assert.deepEqual(await one.store.conference('talk'), conference);
+    assert.deepEqual(await one.store.conferences(), [conference]);
+    assert.deepEqual(await other.store.conferences(), []);
+  });
+});
+
 test('two focuses under one name notice', async () => {
   await inWorld(server, async ({ join }) => {
     const first = await join('focus-1', 'first');
