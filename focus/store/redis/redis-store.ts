@@ -18,7 +18,7 @@ import type { Patience, RedisCommands, Reply, StoreCounts } from './redis-comman
 import { createRelocation } from './relocation.ts';
 import { type CountedConference, listOf, readBridgeChanges, readConference, readParticipants } from './replies.ts';
 import { createSnapshots } from './snapshots.ts';
-import { createUpkeep } from './upkeep.ts';
+import { createUpkeep, type Upkeep } from './upkeep.ts';
 import { CONFERENCES_PER_SCRIPT_MAX } from './upkeep-scripts.ts';
 
 export interface RedisStoreOptions {
@@ -39,8 +39,7 @@ export interface RedisStoreOptions {
 }
 
 export interface RedisStore extends Store {
-  /** One turn of upkeep: see `upkeep.ts`. Turns must not overlap. */
-  upkeep(): Promise<void>;
+  readonly upkeep: Upkeep;
 }
 
 /** Conference IDs are drawn anew when they are taken; so many times in a row they are not. */
