@@ -18,7 +18,7 @@ test('each focus knows the others from its own beats, and asks nobody; one that 
     const [one, other] = [await join('focus-1'), await join('focus-2')];
     await one.store.putFocus(sampleFocus('focus-1'));
     await other.store.putFocus(sampleFocus('focus-2', { region: 'us' }));
-    await one.store.upkeep();
+    await one.turn();
     const sentBefore = one.sent.length;
     assert.deepEqual(await one.store.focuses(), [sampleFocus('focus-1'), sampleFocus('focus-2', { region: 'us' })]);
     assert.equal(one.sent.length, sentBefore);
@@ -40,7 +40,7 @@ test('focuses that were known are known while the store is away, and known again
     assert.deepEqual(await focus.store.focuses(), [sampleFocus('focus-1')]);
     focus.fail(undefined);
     for (const key of (await server.command('KEYS', `{${prefix}}*`)) as string[]) await server.command('DEL', key);
-    await focus.store.upkeep();
+    await focus.turn();
     const late = await join('focus-2');
     assert.deepEqual(await late.store.focuses(), [sampleFocus('focus-1')]);
   });
@@ -114,7 +114,7 @@ test('who was handed over and whom the store has lost since is put back', async 
     await place(home, 'focus-1', 'ann');
     const bob = await place(entry, 'focus-2', 'bob');
     for (const key of (await server.command('KEYS', `{${prefix}}*`)) as string[]) await server.command('DEL', key);
-    await home.store.upkeep();
+    await home.turn();
     home.store.adopt(bob.conference, bob.participant);
     await beatFor([home, entry], ADOPTION_MS + 1_000);
     assert.deepEqual(identities(await home.store.participants(bob.conference.conferenceId)), ['ann', 'bob']);
@@ -152,7 +152,7 @@ test('a snapshot written to a store that has lost the conference is there, whole
     await focus.store.saveRoom(conferenceId, new Map([['room', Uint8Array.of(1)]]));
     for (const key of (await server.command('KEYS', `{${prefix}}*`)) as string[]) await server.command('DEL', key);
     assert.equal(await focus.store.saveRoom(conferenceId, new Map([['p:ann', Uint8Array.of(2)]])), true);
-    await focus.store.upkeep();
+    await focus.turn();
     assert.deepEqual([...(await focus.store.loadRoom(conferenceId)).keys()].toSorted(), ['p:ann', 'room']);
   });
 });

@@ -22,7 +22,7 @@ async function withFocuses(number: number, work: (focuses: TestFocus[]) => Promi
   try {
     for (let index = 1; index <= number; index++) focuses.push(await connectFocus(target, `focus-${index}`));
     for (let index = 0; index < BRIDGES; index++) await focuses[0]!.store.putBridge(sampleReport(`b${index}`));
-    for (const focus of focuses) await focus.store.upkeep();
+    for (const focus of focuses) await focus.turn();
     await work(focuses);
   } finally {
     for (const focus of focuses) focus.close();
@@ -111,8 +111,8 @@ test('a join takes one round trip: the first of a room, the next ones, one that 
     await one!.store.assign(request(2, 'focus-1', { room: 'talk' }), leastLoaded);
     await one!.store.assign(request(1, 'focus-1', { room: 'talk', sid: 'PA_again' }), leastLoaded);
     await other!.store.assign(request(4, 'focus-2'), leastLoaded);
-    await other!.store.upkeep();
-    await one!.store.upkeep();
+    await other!.turn();
+    await one!.turn();
     await one!.store.assign(request(5, 'focus-1'), leastLoaded);
     assert.deepEqual(one!.counted.roundTrips, [1, 1, 1, 1]);
     assert.equal(one!.sent.filter(command => command === 'assign').length, 4);

@@ -34,6 +34,8 @@ export interface TestFocus {
   /** Commands by name, as they were sent. */
   readonly sent: string[];
   advanceMs(ms: number): void;
+  /** One turn of upkeep. */
+  turn(): Promise<void>;
   /** What goes wrong from now on between this focus and the store, `undefined` for nothing: requests never get there, or their answers are lost. */
   fail(how: 'requests' | 'answers' | undefined): void;
   /** Lets the time that a join waits for the store run out, for all that wait now. */
@@ -135,6 +137,10 @@ export async function connectFocus(target: RedisTarget, focusId: string, boot = 
   const fail = (how: typeof failing) => {
     failing = how;
   };
+  const turn = async () => {
+    await store.upkeep.beat();
+    await store.upkeep.mend();
+  };
   const close = () => client.close();
-  return { store, client, counted, orphans, lost, sent, advanceMs, fail, runOutOfPatience, close };
+  return { store, client, counted, orphans, lost, sent, advanceMs, turn, fail, runOutOfPatience, close };
 }

@@ -68,7 +68,7 @@ class World {
     this.focuses.set(name, focus);
     focus.advanceMs(this.#shiftMs);
     await this.report(focus);
-    await focus.store.upkeep();
+    await focus.turn();
   }
 
   async report({ store }: TestFocus): Promise<void> {
@@ -98,7 +98,7 @@ class World {
       return 'a move';
     }
     if (event < 0.85) {
-      await focus.store.upkeep();
+      await focus.turn();
       return 'upkeep';
     }
     if (event < 0.92) {
@@ -178,7 +178,7 @@ class World {
       for (const alive of this.focuses.values()) alive.advanceMs(1_000);
       for (const alive of this.focuses.values()) {
         await this.report(alive);
-        await alive.store.upkeep();
+        await alive.turn();
       }
     }
   }
@@ -200,9 +200,9 @@ class World {
 
   /** The focuses notice one after the other. */
   async #empty(): Promise<void> {
-    for (const focus of this.focuses.values()) await focus.store.upkeep();
+    for (const focus of this.focuses.values()) await focus.turn();
     for (const key of (await server.command('KEYS', `{${this.prefix}}*`)) as string[]) await server.command('DEL', key);
-    for (const focus of this.focuses.values()) await focus.store.upkeep();
+    for (const focus of this.focuses.values()) await focus.turn();
     for (const focus of this.focuses.values()) await this.report(focus);
   }
 

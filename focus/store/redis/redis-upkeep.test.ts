@@ -21,7 +21,7 @@ async function emptyStore(prefix: string): Promise<void> {
 }
 const ids = (...placed: { readonly conference: ConferenceRecord }[]) =>
   placed.map(({ conference }) => conference.conferenceId).toSorted();
-test('what a focus that died had is told to one other once its lease is over, and not before; untaken it ends', async () => {
+test('what a focus that died had is told to one other once its lease is over, and not before; untaken it is told once more, and ends', async () => {
   await inWorld(server, async ({ join }) => {
     const [dead, alive, third] = [await join('focus-1'), await join('focus-2'), await join('focus-3')];
     const talk = await place(dead, 'focus-1', 'ann');
@@ -40,7 +40,9 @@ test('what a focus that died had is told to one other once its lease is over, an
     assert.deepEqual(identities(await third.store.participants(talk.conference.conferenceId)), ['ann']);
     assert.equal(await third.store.conference('other'), undefined);
     assert.equal((await third.store.conference('own'))!.owner, 'focus-2');
-    assert.equal(alive.counted.orphaned + third.counted.orphaned, 2);
+    const again = [...alive.orphans, ...third.orphans].map(({ conferenceId }) => conferenceId).toSorted();
+    assert.deepEqual(again, [...ids(talk, other), other.conference.conferenceId].toSorted());
+    assert.equal(alive.counted.orphaned + third.counted.orphaned, 3);
     assert.equal(alive.counted.swept + third.counted.swept, 1);
   });
 });
@@ -70,7 +72,7 @@ test('a focus that keeps its lease loses nothing, however long it lives', async 
     const { conference } = await place(one, 'focus-1', 'ann');
     for (let seconds = 0; seconds < 30; seconds++) {
       advance([one, other], 1_000);
-      for (const focus of [one, other]) await focus.store.upkeep();
+      for (const focus of [one, other]) await focus.turn();
     }
     assert.deepEqual(identities(await other.store.participants(conference.conferenceId)), ['ann']);
     assert.equal(other.counted.swept, 0);
@@ -85,13 +87,26 @@ test('every key expires within ten seconds unless it is renewed: the last focus 
     await focus.store.openConference('empty', 'RM_2', 'focus-1');
     await focus.store.closeConference('empty', (await focus.store.conference('empty'))!.conferenceId);
     await focus.store.release(participant.conferenceId, participant.endpointId, participant.sid);
-    await focus.store.upkeep();
+    await focus.turn();
     const keys = await keysOf(prefix);
     assert.ok(keys.length >= 9, `${keys}`);
     for (const key of keys) {
       const leftMs = Number(await server.command('PTTL', key));
       assert.ok(leftMs > 0 && leftMs <= 10_000, `${key}: ${leftMs}`);
     }
+  });
+});
+
+test('a lease is renewed also while much is put right', async () => {
+  await inWorld(server, async ({ prefix, join }) => {
+    const focus = await join('focus-1');
+    await place(focus, 'focus-1', 'ann');
+    await emptyStore(prefix);
+    await focus.store.upkeep.beat();
+    const sentBefore = focus.sent.length;
+    await Promise.all([focus.store.upkeep.mend(), focus.store.upkeep.beat()]);
+    assert.deepEqual(focus.sent.slice(sentBefore).toSorted(), ['beat', 'restore']);
+    assert.equal(focus.counted.restored, 1);
   });
 });
 
@@ -103,7 +118,7 @@ test('upkeep renews the expiry of every conference of the focus and of its snaps
     const keys = ['conf', 'snap'].map(kind => `{${prefix}}:${kind}:${conference.conferenceId}`);
     for (const key of keys) await server.command('PEXPIRE', key, 5_000);
     advance([focus], 3_000);
-    await focus.store.upkeep();
+    await focus.turn();
     for (const key of keys) assert.ok(Number(await server.command('PTTL', key)) > 5_000, key);
   });
 });
@@ -126,11 +141,37 @@ test('a focus that starts again under its name is told what its dead process had
   });
 });
 
+test('what an earlier process of the same name has left is not taken for its own before it is taken over', async () => {
+  await inWorld(server, async ({ join }) => {
+    const dead = await join('focus-1', 'first');
+    const ann = await place(dead, 'focus-1', 'ann');
+    dead.close();
+    const again = await join('focus-1', 'second');
+    const bob = await place(again, 'focus-1', 'bob');
+    await beatFor([again], 3_000);
+    const taken = await again.store.takeConference('talk', ann.conference.conferenceId, 'focus-1', 'focus-1');
+    assert.deepEqual(taken!.participants, [ann.participant, bob.participant]);
+    await beatFor([again], ORPHAN_MS);
+    assert.deepEqual(await again.store.participants(ann.conference.conferenceId), taken!.participants);
+  });
+});
+
+test('a store that was emptied is answered for by the homes of what it has lost', async () => {
+  await inWorld(server, async ({ prefix, join }) => {
+    const [one, other] = [await join('focus-1'), await join('focus-2')];
+    const { conference } = await place(one, 'focus-1', 'ann');
+    await emptyStore(prefix);
+    assert.deepEqual(await one.store.conference('talk'), conference);
+    assert.deepEqual(await one.store.conferences(), [conference]);
+    assert.deepEqual(await other.store.conferences(), []);
+  });
+});
+
 test('two focuses under one name notice', async () => {
   await inWorld(server, async ({ join }) => {
     const first = await join('focus-1', 'first');
     await join('focus-1', 'second');
-    await first.store.upkeep();
+    await first.turn();
     assert.equal(first.counted.usurped, 1);
   });
 });
@@ -145,7 +186,7 @@ test('a store that was emptied is whole again after one turn of each focus: same
     const snapshot = new Map([['room', Uint8Array.of(0, 255)]]);
     await one.store.saveRoom(ann.conference.conferenceId, snapshot);
     await emptyStore(prefix);
-    for (const focus of [other, one]) await focus.store.upkeep();
+    for (const focus of [other, one]) await focus.turn();
     const { conferenceId } = ann.conference;
     assert.deepEqual(await one.store.participants(conferenceId), [ann.participant, bob.participant]);
     const restored = (await one.store.conference('talk'))!;
@@ -169,7 +210,7 @@ test('a store that lost one conference only gets that one back', async () => {
     await place(focus, 'focus-1', 'bob', { room: 'other' });
     await server.command('DEL', `{${prefix}}:conf:${ann.conference.conferenceId}`);
     advance([focus], 3_000);
-    await focus.store.upkeep();
+    await focus.turn();
     assert.deepEqual(await focus.store.participants(ann.conference.conferenceId), [ann.participant]);
     assert.equal(focus.counted.restored, 1);
   });
@@ -185,7 +226,7 @@ test("a focus that was taken for dead goes on with what nobody took over, and dr
     assert.equal(other.orphans.length, 2);
     const { conferenceId } = ann.conference;
     const taken = await other.store.takeConference('talk', conferenceId, 'focus-1', 'focus-2');
-    await away.store.upkeep();
+    await away.turn();
     assert.deepEqual(away.lost, [{ ...ann.conference }]);
     assert.deepEqual(await other.store.conference('talk'), taken!.conference);
     assert.deepEqual(await other.store.participants(conferenceId), taken!.participants);
@@ -204,7 +245,7 @@ test("of two that think a conference theirs in an emptied store it is the one's 
       await emptyStore(prefix);
       for (const focus of isFirst ? [before, taker, before] : [taker, before]) {
         advance([before, taker], 2_000);
-        await focus.store.upkeep();
+        await focus.turn();
       }
       assert.equal((await taker.store.conference('talk'))!.owner, 'focus-2');
       assert.deepEqual(taker.lost, []);
@@ -221,12 +262,12 @@ test('a conference that another focus closed is not put back, and one whose room
     const old = await place(one, 'focus-1', 'bob');
     await other.store.closeConference('closed', closed.conference.conferenceId);
     advance([one], 3_000);
-    await one.store.upkeep();
+    await one.turn();
     assert.equal(await one.store.conference('closed'), undefined);
     await emptyStore(prefix);
     await other.store.putBridge(sampleReport('b1'));
     const anew = await place(other, 'focus-2', 'cat');
-    await one.store.upkeep();
+    await one.turn();
     assert.notEqual(anew.conference.conferenceId, old.conference.conferenceId);
     assert.deepEqual(identities(await one.store.participants(anew.conference.conferenceId)), ['cat']);
     assert.deepEqual(one.counted.lost, ['closed', 'talk']);
@@ -244,7 +285,7 @@ test('who left while the store was away is not put back', async () => {
     await place(focus, 'focus-1', 'bob');
     await emptyStore(prefix);
     await focus.store.release(participant.conferenceId, participant.endpointId, participant.sid);
-    await focus.store.upkeep();
+    await focus.turn();
     assert.deepEqual(identities(await focus.store.participants(participant.conferenceId)), ['bob']);
   });
 });
@@ -262,7 +303,7 @@ test('a store that fell back to an older state, as at a failover, has again who 
     await server.command('DEL', key);
     await server.command('HSET', key, ...older);
     advance([one, other], 3_000);
-    for (const focus of [one, other]) await focus.store.upkeep();
+    for (const focus of [one, other]) await focus.turn();
     assert.deepEqual(await one.store.participants(ann.conference.conferenceId), [bob.participant, cat.participant]);
     assert.ok((await one.store.conference('talk'))!.version > cat.conference.version);
   });
@@ -274,7 +315,7 @@ test('a join that is on its way while the store is put right is not taken for a 
     const ann = await place(focus, 'focus-1', 'ann');
     await server.command('HSET', `{${prefix}}:conf:${ann.conference.conferenceId}`, 'version', '1');
     advance([focus], 3_000);
-    const [bob] = await Promise.all([place(focus, 'focus-1', 'bob'), focus.store.upkeep()]);
+    const [bob] = await Promise.all([place(focus, 'focus-1', 'bob'), focus.turn()]);
     assert.deepEqual(identities(await focus.store.participants(ann.conference.conferenceId)), ['ann', 'bob']);
     assert.equal(bob.conference.conferenceId, ann.conference.conferenceId);
   });

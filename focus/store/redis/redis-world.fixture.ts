@@ -22,7 +22,7 @@ export async function inWorld(server: RedisServer, work: (world: World) => Promi
         const focus = await connectFocus(target, focusId, boot);
         focuses.push(focus);
         for (const bridgeId of ['b1', 'b2']) await focus.store.putBridge(sampleReport(bridgeId));
-        await focus.store.upkeep();
+        await focus.turn();
         return focus;
       },
     });
@@ -56,9 +56,9 @@ export function advance(focuses: readonly TestFocus[], ms: number): void {
 export async function beatFor(focuses: readonly TestFocus[], ms: number): Promise<void> {
   for (let passedMs = 0; passedMs < ms; passedMs += 1_000) {
     advance(focuses, 1_000);
-    for (const { store } of focuses) {
+    for (const { store, turn } of focuses) {
       for (const bridgeId of ['b1', 'b2']) await store.putBridge(sampleReport(bridgeId));
-      await store.upkeep();
+      await turn();
     }
   }
 }

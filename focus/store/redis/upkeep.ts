@@ -28,8 +28,18 @@ export interface UpkeepOptions extends StoreContext {
   readonly onOrphans: (conferences: readonly ConferenceRecord[]) => void;
 }
 
-/** A function that does one turn. Rejects when the store is away; the next turn goes on where this one was. */
-export function createUpkeep(options: UpkeepOptions): () => Promise<void> {
+/**
+ * A turn in its two halves. They reject when the store is away, and the next turn goes on where this one was. A half must not overlap with itself; the
+ * other it may, so that a lease is renewed in time also when much is to be put right, or each answer takes a second.
+ */
+export interface Upkeep {
+  /** Renews the lease, and hears what there is to hear. */
+  beat(): Promise<void>;
+  /** Renews, puts back and takes back what there is. */
+  mend(): Promise<void>;
+}
+
+export function createUpkeep(options: UpkeepOptions): Upkeep {
   const { commands, bridges, conferences, holdings, arrivals, amends, counts, focuses } = options;
   const { focusId, boot, nowMs, shiftMs, snapshots, self, onOrphans } = options;
   let renewedAtMs = Number.NEGATIVE_INFINITY;
@@ -37,7 +47,7 @@ export function createUpkeep(options: UpkeepOptions): () => Promise<void> {
   let hasHadLease = false;
   let owesAll = false;
 
-  async function beat(): Promise<string> {
+  async function beatOnce(): Promise<string> {
     const record = self();
     const said = record === undefined ? '' : JSON.stringify(record);
     const args = [shiftMs(), focusId, boot, bridges.known, heard, hasHadLease ? 0 : 1, said];
@@ -129,20 +139,29 @@ export function createUpkeep(options: UpkeepOptions): () => Promise<void> {
     }
   }
 
-  return async () => {
-    let status = await beat();
-    while (status === 'sweeping') status = await beat();
-    if (status === 'usurped' && hasHadLease) counts.usurped();
-    if (status !== 'held') owesAll = true;
-    hasHadLease = true;
-    settleArrivals();
-    await amends.settle(nowMs());
-    await restoreAll(owesAll ? holdings.conferenceIds() : holdings.ahead());
-    owesAll = false;
-    if (nowMs() - renewedAtMs >= RENEW_INTERVAL_MS) {
+  return {
+    async beat() {
+      let status = await beatOnce();
+      while (status === 'sweeping') status = await beatOnce();
+      if (status === 'usurped' && hasHadLease) counts.usurped();
+      if (status !== 'held') owesAll = true;
+      hasHadLease = true;
+    },
+    async mend() {
+      settleArrivals();
+      await amends.settle(nowMs());
+      const owedAll = owesAll;
+      owesAll = false;
+      try {
+        await restoreAll(owedAll ? holdings.conferenceIds() : holdings.ahead());
+      } catch (error) {
+        owesAll ||= owedAll;
+        throw error;
+      }
+      if (nowMs() - renewedAtMs < RENEW_INTERVAL_MS) return;
       const startedAtMs = nowMs();
       await renew();
       renewedAtMs = startedAtMs;
-    }
+    },
   };
 }

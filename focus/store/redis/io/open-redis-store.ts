@@ -60,13 +60,22 @@ export async function openRedisStore(options: OpenRedisStoreOptions): Promise<Op
   const store = createRedisStore({ commands: client, focusId, boot, counts, nowMs, random, patience });
 
   let isClosed = false;
-  let turn = Promise.resolve();
+  let beating = Promise.resolve();
+  let mending: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
-  function keepUp(): void {
-    turn = store
-      .upkeep()
-      // Counted where it failed; the next turn goes on.
+  // Trouble is counted where it is; the next turn goes on.
+  function mend(): void {
+    mending ??= store.upkeep
+      .mend()
       .catch(() => undefined)
+      .finally(() => {
+        mending = undefined;
+      });
+  }
+  function keepUp(): void {
+    beating = store.upkeep
+      .beat()
+      .then(mend, () => undefined)
       .then(() => {
         if (isClosed) return;
         timer = setTimeout(keepUp, UPKEEP_INTERVAL_MS);
@@ -75,13 +84,14 @@ export async function openRedisStore(options: OpenRedisStoreOptions): Promise<Op
   }
   await client.whenConnected(target.dialTimeoutMs);
   keepUp();
-  await turn;
+  await beating;
   return {
     store,
     async close() {
       isClosed = true;
       clearTimeout(timer);
-      await turn;
+      await beating;
+      await mending;
       client.close();
     },
   };

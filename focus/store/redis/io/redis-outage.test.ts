@@ -6,6 +6,7 @@ import { Registry } from 'prom-client';
 import { FocusError } from '../../../errors.ts';
 import type { AssignRequest } from '../../store.ts';
 import { sampleReport } from '../../store-contract.ts';
+import { startDelayingProxy } from '../delaying-proxy.fixture.ts';
 import {
   freePort,
   type RedisServers,
@@ -156,6 +157,45 @@ test('a server that is there but does not answer: what needs it rejects after re
   }
 });
 
+test('a store that takes a second for each answer: nobody is taken for dead, nothing is lost, and joins at home do not wait for it', async t => {
+  const server = await startRedis();
+  const proxy = await startDelayingProxy(server.port, 500);
+  const keys = { address: proxy.address, read_timeout: 10_000, dial_timeout: 10_000 };
+  const focuses = await Promise.all([open(keys, 'focus-1'), open(keys, 'focus-2')]);
+  const [one, other] = focuses;
+  try {
+    await one.store.putBridge(sampleReport('b1'));
+    const ann = await place(one, 'ann');
+    let told = 0;
+    for (const { store } of focuses) {
+      store.onOrphans(() => told++);
+      store.onLost(() => told++);
+    }
+    const waits = [];
+    for (const name of ['bob', 'cat', 'dan']) {
+      const startedAtMs = performance.now();
+      await place(one, name);
+      waits.push(performance.now() - startedAtMs);
+      // Longer than a lease, all together.
+      for (let index = 0; index < 2; index++) await other.store.ping();
+    }
+    t.diagnostic(`joins took ${waits.map(ms => Math.round(ms))} ms`);
+    assert.equal(await one.value('local_operations_total', { operation: 'join', reason: 'slow' }), 3);
+    await eventually(async () =>
+      assert.deepEqual(
+        (await other.store.participants(ann.conference.conferenceId)).map(({ identity }) => identity),
+        ['ann', 'bob', 'cat', 'dan'],
+      ),
+    );
+    assert.equal(told, 0);
+  } finally {
+    proxy.delayMs = 0;
+    for (const focus of focuses) await focus.close();
+    proxy.close();
+    await server.stop();
+  }
+});
+
 test('a focus starts without its store and has it when it comes', async () => {
   const port = await freePort();
   const running = await open({ address: `127.0.0.1:${port}`, dial_timeout: 100 });
@@ -208,7 +248,8 @@ test('a master that dies behind Sentinels: the replica that takes over has every
 
 test('a slot that moves to another node of a cluster while people join: each join waits or fails, nothing is doubled or lost', async t => {
   const cluster = await startRedisCluster();
-  const running = await open({ cluster_addresses: cluster.addresses, key_prefix: 'moving', read_timeout: 5_000 });
+  const patient = { read_timeout: 5_000, assign_patience_ms: 10_000 };
+  const running = await open({ cluster_addresses: cluster.addresses, key_prefix: 'moving', ...patient });
   try {
     await running.store.putBridge(sampleReport('b1'));
     const placed = [(await place(running, 'p0')).conference.conferenceId];
