@@ -244,6 +244,7 @@ describe('the OpenAPI document', () => {
       '/v1/bridges/{bridgeId}/state',
       '/v1/focuses',
       '/v1/links',
+      '/v1/participants/{participant}/move',
       '/v1/placements',
       '/v1/placements/{participant}',
       '/v1/rooms',
