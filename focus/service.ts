@@ -12,6 +12,7 @@ import type { FocusConfig } from './config.ts';
 import { errorBody, FocusError } from './errors.ts';
 import { runBridgeDrains } from './io/bridge-drains.ts';
 import { BridgeLinks } from './io/bridge-links.ts';
+import { runBridgeRedistribution } from './io/bridge-redistribution.ts';
 import { watchBridges } from './io/bridge-watch.ts';
 import { createAddressFinder } from './io/client-address.ts';
 import { ConferenceHost } from './io/conference-host.ts';
@@ -120,6 +121,18 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     nowMs,
   });
 
+  const redistribution = runBridgeRedistribution({
+    settings: config.redistribution,
+    placement: config.placement,
+    store,
+    rooms: () => host.rooms(),
+    mover: host.mover,
+    isSuspected: bridgeId => links.health.isSuspected(bridgeId),
+    registry: metrics.registry,
+    log,
+    nowMs,
+  });
+
   let isClosing = false;
   const app = fastify({
     // Fastify's own chatter about requests and listening is for debugging.
@@ -149,6 +162,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     placements,
     bridges,
     health: links.health,
+    redistribution: () => redistribution.view(),
     drainProgress: bridgeId => drains.progress(bridgeId),
     askBridge: (bridgeId, method, path, body) => links.ask(bridgeId, method, path, body),
     moveParticipant: order => host.moveParticipant(order),
@@ -202,6 +216,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
   async function stop(): Promise<void> {
     isClosing = true;
     drains.close();
+    redistribution.close();
     bridges.close();
     try {
       await host.close();

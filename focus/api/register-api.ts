@@ -16,6 +16,7 @@ import { type AskBridge, registerBridgeControlRoutes } from './bridge-control-ro
 import { type DrainOptions, registerDrainRoutes } from './drain-routes.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { type MoveOptions, registerMoveRoutes } from './move-routes.ts';
+import { type RedistributionOptions, registerRedistributionRoutes } from './redistribution-routes.ts';
 import type { TokenKeys } from './token-keys.ts';
 import { registerTwirpRoutes } from './twirp-routes.ts';
 
@@ -29,6 +30,7 @@ export interface ApiOptions {
   readonly bridges: BridgeWatch;
   readonly health: BridgeHealthView;
   readonly drainProgress: DrainOptions['drainProgress'];
+  readonly redistribution: RedistributionOptions['redistribution'];
   readonly askBridge: AskBridge;
   readonly moveParticipant: MoveOptions['moveParticipant'];
   readonly metrics: FocusMetrics;
@@ -55,6 +57,7 @@ export async function registerApi(app: FastifyInstance, options: ApiOptions): Pr
     registerAdminRoutes(scope, options);
     registerBridgeControlRoutes(scope, options);
     registerDrainRoutes(scope, options);
+    registerRedistributionRoutes(scope, options);
     registerMoveRoutes(scope, options);
     registerHealthRoutes(scope, options);
     scope.get('/v1/openapi.json', async () => app.swagger());
