@@ -242,8 +242,11 @@ describe('the OpenAPI document', () => {
       '/v1/bridges/{bridgeId}',
       '/v1/bridges/{bridgeId}/state',
       '/v1/links',
+      '/v1/participants/{participant}/move',
       '/v1/placements',
       '/v1/placements/{participant}',
+      '/v1/redistribution',
+      '/v1/regions/{region}/state',
       '/v1/rooms',
     ]);
     assert.deepEqual(body.paths['/v1/rooms']!['get']!.security, [{ bearer: [] }]);

@@ -38,7 +38,19 @@ test('each command is read with its arguments', () => {
     order: { state: 'draining', mode: 'wait', deadlineSeconds: 3600, exit: true },
     isFollowed: false,
   });
-  assert.deepEqual(commandOf('move a ann b'), { kind: 'move', room: 'a', participant: 'ann', destination: 'b' });
+  assert.deepEqual(commandOf('move ann'), { kind: 'move', participant: 'ann' });
+  assert.deepEqual(commandOf('move ann --to eu-2 --room a'), {
+    kind: 'move',
+    participant: 'ann',
+    bridgeId: 'eu-2',
+    room: 'a',
+  });
+  assert.deepEqual(commandOf('move-room a ann b'), {
+    kind: 'move-room',
+    room: 'a',
+    participant: 'ann',
+    destination: 'b',
+  });
   const token = { kind: 'token', room: 'talk', identity: 'guest', name: '', lifetimeSeconds: 21_600 };
   assert.deepEqual(commandOf('token --room talk'), { ...token, isAdmin: false, isListener: false });
   const other = { identity: 'ann', name: 'Ann', lifetimeSeconds: 5400, isAdmin: true, isListener: true };
@@ -69,7 +81,8 @@ test('whatever else is refused with what is allowed', () => {
     ['stats', /^"stats" is no command: one of status, rooms, /],
     ['constructor', /is no command/],
     ['participants', /^participants takes ROOM, got none; see causeway --help$/],
-    ['move a b', /^move takes ROOM PARTICIPANT TO, got a b/],
+    ['move a b', /^move takes PARTICIPANT, got a b/],
+    ['move-room a b', /^move-room takes ROOM PARTICIPANT TO, got a b/],
     ['status now', /^status takes no argument, got now/],
     ['rooms --undo', /^rooms has no option --undo/],
     ['drain eu-1 --room talk', /^drain has no option --room/],
