@@ -249,6 +249,39 @@ export const FocusConfigSchema = Type.Object(
         'a silent bridge is asked on its control port; no answer for so long, and no other sign of life, and it is dead',
       ),
     }),
+    redistribution: group({
+      enabled: Type.Boolean({
+        default: false,
+        description:
+          'participants are moved off bridges that have too much, a few a minute; each move is a short freeze for one',
+      }),
+      high_stress: Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 10,
+        default: 0.9,
+        description:
+          'stress at which a bridge has too much, when it lasts for 10 s; above placement.overload_stress, which only keeps new ones off',
+      }),
+      low_stress: Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 10,
+        default: 0.75,
+        description:
+          'stress below which it has no longer too much, and up to which others may be filled; below high_stress',
+      }),
+      endpoints_per_minute: Type.Integer({
+        minimum: 1,
+        maximum: 1_000,
+        default: 10,
+        description: "endpoints moved off one bridge in a minute, by all focuses together; jicofo's",
+      }),
+      rest_seconds: Type.Integer({
+        minimum: 0,
+        maximum: 86_400,
+        default: 180,
+        description: "how long a bridge is left alone after that: its load needs time to show; jicofo's",
+      }),
+    }),
     placement: group({
       report_age_ms_max: milliseconds(
         5_000,

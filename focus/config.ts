@@ -23,6 +23,7 @@ export function readFocusConfig(sources: ConfigurationSources): FocusConfig {
     ...regionProblems(config),
     ...proxyProblems(config),
     ...timingProblems(config),
+    ...redistributionProblems(config),
     ...redisProblems(config.redis),
     ...issuerProblems(config),
     ...webhookProblems(config),
@@ -88,6 +89,12 @@ function timingProblems(config: FocusConfig): string[] {
   const { retry_delay_ms_min: minimum, retry_delay_ms_max: maximum } = config.bridges;
   if (minimum <= maximum) return [];
   return [`bridges.retry_delay_ms_min is ${minimum}; allowed: at most bridges.retry_delay_ms_max (${maximum})`];
+}
+
+function redistributionProblems({ redistribution }: FocusConfig): string[] {
+  const { low_stress: low, high_stress: high } = redistribution;
+  if (low < high) return [];
+  return [`redistribution.low_stress is ${low}; allowed: less than redistribution.high_stress (${high})`];
 }
 
 function issuerProblems(config: FocusConfig): string[] {

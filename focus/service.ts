@@ -14,6 +14,7 @@ import { errorBody, FocusError } from './errors.ts';
 import { advertisedUrl } from './io/advertised-url.ts';
 import { runBridgeDrains } from './io/bridge-drains.ts';
 import { BridgeLinks } from './io/bridge-links.ts';
+import { runBridgeRedistribution } from './io/bridge-redistribution.ts';
 import { watchBridges } from './io/bridge-watch.ts';
 import { createAddressFinder } from './io/client-address.ts';
 import { ConferenceHost } from './io/conference-host.ts';
@@ -159,6 +160,18 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     log,
     random,
   };
+  const redistribution = runBridgeRedistribution({
+    settings: config.redistribution,
+    placement: config.placement,
+    store,
+    rooms: () => host.rooms(),
+    mover: host.mover,
+    isSuspected: bridgeId => links.health.isSuspected(bridgeId),
+    registry: metrics.registry,
+    log,
+    nowMs,
+  });
+
   let isClosing = false;
   const bootId = randomBytes(8).toString('hex');
   const peers = new PeerNetwork({
@@ -206,6 +219,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     placements,
     bridges,
     health: links.health,
+    redistribution: () => redistribution.view(),
     drainProgress: bridgeId => drains.progress(bridgeId),
     askBridge: (bridgeId, method, path, body) => links.ask(bridgeId, method, path, body),
     moveParticipant: order => host.moveParticipant(order),
@@ -254,6 +268,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
   async function stop(): Promise<void> {
     isClosing = true;
     drains.close();
+    redistribution.close();
     bridges.close();
     try {
       await host.close();

@@ -247,6 +247,8 @@ describe('the OpenAPI document', () => {
       '/v1/participants/{participant}/move',
       '/v1/placements',
       '/v1/placements/{participant}',
+      '/v1/redistribution',
+      '/v1/regions/{region}/state',
       '/v1/rooms',
       '/v1/rooms/{room}/placement',
     ]);

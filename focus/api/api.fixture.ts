@@ -84,6 +84,7 @@ export async function startApi(
     limits,
     askBridge: async () => undefined,
     drainProgress: () => undefined,
+    redistribution: () => ({ isEnabled: false, states: [], decisions: [] }),
     health: { health: () => undefined, isSuspected: () => false, isVouchedFor: () => false, changes: () => [] },
     moveParticipant: async order => moves.answer(order),
     rooms,

@@ -18,6 +18,7 @@ import { type FocusNetwork, registerFocusRoutes } from './focus-routes.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { type MoveOptions, registerMoveRoutes } from './move-routes.ts';
 import { registerRoomPlacementRoutes } from './room-placement-routes.ts';
+import { type RedistributionOptions, registerRedistributionRoutes } from './redistribution-routes.ts';
 import type { TokenKeys } from './token-keys.ts';
 import { registerTwirpRoutes } from './twirp-routes.ts';
 
@@ -32,6 +33,7 @@ export interface ApiOptions {
   readonly bridges: BridgeWatch;
   readonly health: BridgeHealthView;
   readonly drainProgress: DrainOptions['drainProgress'];
+  readonly redistribution: RedistributionOptions['redistribution'];
   readonly askBridge: AskBridge;
   readonly moveParticipant: MoveOptions['moveParticipant'];
   readonly metrics: FocusMetrics;
@@ -59,6 +61,7 @@ export async function registerApi(app: FastifyInstance, options: ApiOptions): Pr
     registerRoomPlacementRoutes(scope, options);
     registerBridgeControlRoutes(scope, options);
     registerDrainRoutes(scope, options);
+    registerRedistributionRoutes(scope, options);
     registerMoveRoutes(scope, options);
     registerFocusRoutes(scope, options);
     registerHealthRoutes(scope, options);
