@@ -41,6 +41,8 @@ export interface RunningFocus {
   readonly url: string;
   /** For tests of what is left behind. */
   readonly host: ConferenceHost;
+  /** Gives its rooms and clients to other focuses, for `peers.drain_timeout_ms` at most, and closes. Where it is the only one it closes at once. */
+  leave(): Promise<void>;
   /** Tells every client to leave, and ends within two seconds. */
   close(): Promise<void>;
   /** Resolves when what its rooms have to say is in the store. */
@@ -147,6 +149,8 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     callTimeoutMs: config.peers.call_timeout_ms,
     sessions,
     local: createRooms(host),
+    snapshots,
+    drainTimeoutMs: config.peers.drain_timeout_ms,
     restore: createRestorer(host, random, log),
     metrics: peerMetrics,
     log,
@@ -218,7 +222,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
       addressOf: createAddressFinder(config.trusted_proxies),
       log,
       nowMs,
-      isClosing: () => isClosing,
+      isClosing: () => isClosing || peers.drain.isDraining,
     }),
   );
   await registerWeb(app, {
@@ -258,9 +262,19 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
       startedAtMs: nowMs(),
     });
     log.info({ url, region: config.region }, 'focus is up');
-    const close = async () => {
+    let closing: Promise<void> | undefined;
+    const closeOnce = async () => {
+      peers.drain.stop();
       await stop();
       await listeners.close(GOODBYE_MS);
+    };
+    const close = () => {
+      closing ??= closeOnce();
+      return closing;
+    };
+    const leave = async () => {
+      await peers.drain.drain(config.peers.drain_timeout_ms);
+      await close();
     };
     const kill = async () => {
       isClosing = true;
@@ -274,7 +288,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     const settled = async () => {
       for (const room of host.rooms()) await snapshots.flush(room);
     };
-    return { url, host, close, settled, kill };
+    return { url, host, leave, close, settled, kill };
   } catch (error) {
     await stop();
     await app.close();
