@@ -18,6 +18,8 @@ export class ConferenceView {
   readonly #pending = new Map<string, Map<BridgeId, number>>();
   /** Their SIDs, by room. */
   readonly #awaited = new Map<string, Set<string>>();
+  /** As `#pending`, of those who leave. What is sent later is carried out later, so a choice finds the store without them. */
+  readonly #leaving = new Map<string, Map<BridgeId, number>>();
 
   /** What the store says of a conference now. An older version of the same conference changes nothing. */
   note({ record: { room, conferenceId, version }, counts }: CountedConference): void {
@@ -42,23 +44,20 @@ export class ConferenceView {
 
   /** Counts a choice that is on its way; call what it returns when the answer is there, or is no longer waited for. */
   expect(room: string, bridgeId: BridgeId, sid: string): () => void {
-    const pending = this.#pending.get(room) ?? new Map<BridgeId, number>();
-    this.#pending.set(room, pending);
-    pending.set(bridgeId, (pending.get(bridgeId) ?? 0) + 1);
+    const settle = onTheWay(this.#pending, room, bridgeId);
     const awaited = this.#awaited.get(room) ?? new Set();
     this.#awaited.set(room, awaited);
     awaited.add(sid);
-    let isSettled = false;
     return () => {
-      if (isSettled) return;
-      isSettled = true;
+      settle();
       awaited.delete(sid);
-      if (awaited.size === 0) this.#awaited.delete(room);
-      const left = pending.get(bridgeId)! - 1;
-      if (left > 0) pending.set(bridgeId, left);
-      else pending.delete(bridgeId);
-      if (pending.size === 0) this.#pending.delete(room);
+      if (awaited.size === 0 && this.#awaited.get(room) === awaited) this.#awaited.delete(room);
     };
+  }
+
+  /** Counts somebody whose place is being given back, as `expect` does a choice. */
+  expectLeaving(room: string, bridgeId: BridgeId): () => void {
+    return onTheWay(this.#leaving, room, bridgeId);
   }
 
   /** SIDs of those who are on the way to that room. */
@@ -66,12 +65,35 @@ export class ConferenceView {
     return [...(this.#awaited.get(room) ?? [])];
   }
 
-  /** `counts` and what is on its way to that room. */
+  /** `counts` and what is on its way to that room, and from it. */
   withPending(room: string, counts: Counts): Counts {
-    const pending = this.#pending.get(room);
-    if (pending === undefined) return counts;
+    const [pending, leaving] = [this.#pending.get(room) ?? NOBODY, this.#leaving.get(room) ?? NOBODY];
+    if (pending.size === 0 && leaving.size === 0) return counts;
     const sum = new Map(counts);
     for (const [bridgeId, number] of pending) sum.set(bridgeId, (sum.get(bridgeId) ?? 0) + number);
+    for (const [bridgeId, number] of leaving) {
+      const left = (sum.get(bridgeId) ?? 0) - number;
+      if (left > 0) sum.set(bridgeId, left);
+      else sum.delete(bridgeId);
+    }
     return sum;
   }
+}
+
+const NOBODY: Counts = new Map();
+
+/** Counts one more of `room` and `bridgeId`; what it returns takes it back, once. */
+function onTheWay(rooms: Map<string, Map<BridgeId, number>>, room: string, bridgeId: BridgeId): () => void {
+  const bridges = rooms.get(room) ?? new Map<BridgeId, number>();
+  rooms.set(room, bridges);
+  bridges.set(bridgeId, (bridges.get(bridgeId) ?? 0) + 1);
+  let isSettled = false;
+  return () => {
+    if (isSettled) return;
+    isSettled = true;
+    const left = bridges.get(bridgeId)! - 1;
+    if (left > 0) bridges.set(bridgeId, left);
+    else bridges.delete(bridgeId);
+    if (bridges.size === 0 && rooms.get(room) === bridges) rooms.delete(room);
+  };
 }

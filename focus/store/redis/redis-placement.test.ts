@@ -119,6 +119,26 @@ test('a join takes one round trip: the first of a room, the next ones, one that 
   });
 });
 
+test('a join takes one round trip right after somebody has left, also when that empties a bridge', async () => {
+  await withFocuses(1, async ([one]) => {
+    const { store, counted } = one!;
+    const joined = [];
+    for (const index of [1, 2]) {
+      joined.push(await store.assign(request(index, 'focus-1', { room: 'talk' }), leastLoaded));
+    }
+    assert.ok(joined[1]?.kind === 'placed');
+    const { participant } = joined[1];
+    const released = store.release(participant.conferenceId, participant.endpointId, participant.sid);
+    // As the rules of regions do it: a bridge that is in the conference goes before one that is not.
+    const inConference = ({ inConference: counts }: PlacementView) => ({ bridgeId: [...counts.keys()].at(-1) ?? null });
+    const late = await store.assign(request(3, 'focus-1', { room: 'talk' }), inConference);
+    await released;
+    assert.ok(late.kind === 'placed' && joined[0]?.kind === 'placed');
+    assert.equal(late.participant.bridgeId, joined[0].participant.bridgeId);
+    assert.deepEqual(counted.roundTrips, [1, 1, 1]);
+  });
+});
+
 test('a join to a room that lives at another focus takes two round trips the first time and one from then on', async () => {
   await withFocuses(2, async ([one, other]) => {
     await one!.store.assign(request(1, 'focus-1', { room: 'talk' }), leastLoaded);

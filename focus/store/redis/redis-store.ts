@@ -2,7 +2,7 @@
  * The store of many focuses, in Redis. Each method is one script, so one round trip; `README.md` has the keys and the reasons.
  * Everything here decides only: the connection, its time-outs and the clock that calls `upkeep` are in `io/`.
  */
-import type { ConferenceId } from '../../../protocol/ids.ts';
+import type { ConferenceId, EndpointId } from '../../../protocol/ids.ts';
 import { FocusError } from '../../errors.ts';
 import type { ConferenceRecord, FocusRecord, Store } from '../store.ts';
 import { Amends } from './amends.ts';
@@ -89,6 +89,13 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
     }
   }
 
+  /** Whoever joins before the answer is chosen for as if it were there: with the store far away that is most who follow somebody. */
+  function expectLeaving(id: ConferenceId, endpointId: EndpointId, sid: string): (() => void) | undefined {
+    const held = holdings.conference(id);
+    const leaving = held?.participants.values().find(one => one.endpointId === endpointId && one.sid === sid);
+    return leaving && conferences.expectLeaving(held!.record.room, leaving.bridgeId);
+  }
+
   function noted(counted: CountedConference): ConferenceRecord {
     conferences.note(counted);
     return holdings.noteConference(counted);
@@ -132,18 +139,28 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
     },
     async openConference(room, roomSid, owner) {
       for (let draw = 0; draw < DRAWS_MAX; draw++) {
-        const reply = await run('openConference', [room, conferenceId(), roomSid, owner]);
-        if (reply !== 0) return noted(readConference(reply)!);
+        const drawn = conferenceId();
+        const reply = await run('openConference', [room, drawn, roomSid, owner]);
+        if (reply === 0) continue;
+        const counted = readConference(reply)!;
+        if (counted.record.conferenceId === drawn) holdings.open(counted);
+        return noted(counted);
       }
       throw new FocusError('store-unavailable', `${DRAWS_MAX} conference IDs in a row were taken`);
     },
     async conference(room) {
       const counted = readConference(await run('conference', [room]));
-      return counted && noted(counted);
+      // What the store has lost is put back by the next turn of upkeep.
+      return counted === undefined ? holdings.inRoom(room)?.record : noted(counted);
     },
     async conferences() {
       const replies = listOf(await run('conferences', []));
-      return replies.map(reply => readConference(reply)!.record).sort((a, b) => (a.room < b.room ? -1 : 1));
+      const byRoom = new Map(holdings.records().map(record => [record.room, record]));
+      for (const reply of replies) {
+        const { record } = readConference(reply)!;
+        byRoom.set(record.room, record);
+      }
+      return [...byRoom.values()].sort((a, b) => (a.room < b.room ? -1 : 1));
     },
     async closeConference(room, id) {
       holdings.dropConference(id);
@@ -160,8 +177,8 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       });
     },
     adopt(conference, participant) {
-      holdings.noteAdopted(conference, participant);
-      arrivals.adopted(nowMs(), participant);
+      if (holdings.noteAdopted(conference, participant)) arrivals.adopted(nowMs(), participant);
+      else arrivals.settled(participant.sid);
     },
     async move(request, choose) {
       const attempt = relocation(request, choose);
@@ -173,6 +190,7 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       });
     },
     async release(id, endpointId, sid) {
+      const settle = expectLeaving(id, endpointId, sid);
       const wasHere = holdings.dropParticipant(id, endpointId, sid);
       try {
         const counted = readConference(await insist('release', [id, endpointId, sid]));
@@ -180,6 +198,8 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       } catch (error) {
         if (!wasHere || !isUnavailable(error)) throw error;
         counts.local('release', 'away');
+      } finally {
+        settle?.();
       }
       return wasHere ? holdings.change(id) : undefined;
     },
