@@ -193,7 +193,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     nowMs,
     version: packageJson.version,
   });
-  await registerPathsRoute(app, { keys, room: name => host.room(name), nowMs });
+  await registerPathsRoute(app, { keys, paths: (room, identity) => peers.paths(room, identity), nowMs });
   await app.register(async scope => peers.register(scope));
   const isOpen = (room: string) => host.room(room) !== undefined || peers.isRelayed(room);
   await app.register(async scope =>

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { DecodeError } from '../../protocol/errors.ts';
 import type { FocusNetwork, FocusStatus } from '../api/focus-routes.ts';
+import type { Paths } from '../conference/paths.ts';
 import type { NetworkRooms, Rooms } from '../conference/rooms.ts';
 import { FocusError } from '../errors.ts';
 import { heirOf } from '../peers/heir.ts';
@@ -96,6 +97,11 @@ export class PeerNetwork {
     } catch (error) {
       this.#options.log.warn({ error: String(error) }, 'conferences of before are not taken back: the store is away');
     }
+  }
+
+  /** The ways of media of one participant, wherever its room is. Rejects with FocusError. */
+  paths(room: string, identity: string): Promise<Paths> {
+    return this.#roomNetwork.paths(room, identity);
   }
 
   /** Whether another focus serves the room, as far as is known without asking. */

@@ -122,3 +122,15 @@ test('with the store away a room goes on, and what happened is written when the 
     assert.equal((await again.next('roomUpdate')).room?.metadata, 'while it was away');
     again.close();
   }));
+
+test('a process that was held up asks whether its rooms are still its own before it does anything by itself', t =>
+  withNetwork(['one'], async (network, one) => {
+    const alice = await joinActive(network, one, 'alice');
+    await network.memory.steal('talk', 'other');
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+    t.mock.timers.tick(3_600_000);
+    const { reason } = await alice.client.closed;
+    assert.equal(reason, 'another focus serves this room now');
+    assert.equal(one.focus.host.rooms().length, 0);
+    assert.equal(network.bridge.endpoints.size, 1, 'the bridge was not told anything');
+  }));
