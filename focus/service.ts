@@ -123,7 +123,13 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
       webhooks.notify(notice);
     },
     onChanged: room => snapshots.note(room),
-    onEnded: room => snapshots.forget(room),
+    onEnded: room => {
+      snapshots.forget(room);
+      limits.usage.forget(
+        room.identity.sid,
+        [...room.participants.values()].map(({ sid }) => sid),
+      );
+    },
     onHeldUp: () => peers.checkOwnership(),
     log,
     random,

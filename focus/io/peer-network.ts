@@ -51,6 +51,7 @@ export class PeerNetwork {
   readonly #roomNetwork: RoomNetwork;
   readonly drain: FocusDrain;
   #record: FocusRecord | undefined;
+  #retry: NodeJS.Timeout | undefined;
   #closeIncoming = () => {};
 
   constructor(options: PeerNetworkOptions) {
@@ -86,7 +87,7 @@ export class PeerNetwork {
     this.#closeIncoming = route.closeAll;
   }
 
-  /** Makes this focus known to the others, and takes back what it had before a restart. Rejects never: a store that is away is told when it is back. */
+  /** Makes this focus known to the others, and takes back what it had before a restart. Resolves when the store has answered once; goes on trying while it is away. */
   async start(record: FocusRecord): Promise<void> {
     this.#record = record;
     this.drain.known(record);
@@ -95,7 +96,12 @@ export class PeerNetwork {
       const own = (await this.#store.conferences()).filter(({ owner }) => owner === record.focusId);
       await this.#takeAll(own.filter(conference => !this.#options.sessions.host.isHomeOf(conference)));
     } catch (error) {
-      this.#options.log.warn({ error: String(error) }, 'conferences of before are not taken back: the store is away');
+      this.#options.log.warn(
+        { error: String(error) },
+        'conferences of before are not taken back yet: the store is away',
+      );
+      this.#retry = setTimeout(() => void this.start(record), START_RETRY_MS);
+      this.#retry.unref();
     }
   }
 
@@ -136,6 +142,7 @@ export class PeerNetwork {
 
   /** Sessions relayed from here end with their links, those relayed to here lose their clients. */
   close(): void {
+    clearTimeout(this.#retry);
     this.#links.close();
     this.#closeIncoming();
   }
@@ -274,6 +281,7 @@ type OwnStatus = Pick<FocusStatus, 'rooms' | 'sessions' | 'relayedOut' | 'relaye
 
 /** Of one participant, from one focus. */
 const EXPLANATIONS_MAX = 20;
+const START_RETRY_MS = 1_000;
 const UNKNOWN = { rooms: null, sessions: null, relayedOut: null, relayedRooms: null, drain: null };
 
 /** Getters, which a copy does not have, are read by name. */
