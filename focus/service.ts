@@ -44,6 +44,8 @@ export interface RunningFocus {
   readonly url: string;
   /** For tests of what is left behind. */
   readonly host: ConferenceHost;
+  /** Gives its rooms and clients to other focuses, for `peers.drain_timeout_ms` at most, and closes. Where it is the only one it closes at once. */
+  leave(): Promise<void>;
   /** Tells every client to leave, and ends within two seconds. */
   close(): Promise<void>;
   /** Resolves when what its rooms have to say is in the store. */
@@ -133,7 +135,13 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
       webhooks.notify(notice);
     },
     onChanged: room => snapshots.note(room),
-    onEnded: room => snapshots.forget(room),
+    onEnded: room => {
+      snapshots.forget(room);
+      limits.usage.forget(
+        room.identity.sid,
+        [...room.participants.values()].map(({ sid }) => sid),
+      );
+    },
     onHeldUp: () => peers.checkOwnership(),
     log,
     random,
@@ -181,6 +189,8 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     callTimeoutMs: config.peers.call_timeout_ms,
     sessions,
     local: createRooms(host),
+    snapshots,
+    drainTimeoutMs: config.peers.drain_timeout_ms,
     restore: createRestorer(host, random, log),
     metrics: peerMetrics,
     log,
@@ -227,7 +237,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     nowMs,
     version: packageJson.version,
   });
-  await registerPathsRoute(app, { keys, room: name => host.room(name), nowMs });
+  await registerPathsRoute(app, { keys, paths: (room, identity) => peers.paths(room, identity), nowMs });
   await app.register(async scope => peers.register(scope));
   const isOpen = (room: string) => host.room(room) !== undefined || peers.isRelayed(room);
   await app.register(async scope =>
@@ -256,7 +266,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
       addressOf: createAddressFinder(config.trusted_proxies),
       log,
       nowMs,
-      isClosing: () => isClosing,
+      isClosing: () => isClosing || peers.drain.isDraining,
     }),
   );
   await registerWeb(app, {
@@ -298,9 +308,19 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
       startedAtMs: nowMs(),
     });
     log.info({ url, region: config.region }, 'focus is up');
-    const close = async () => {
+    let closing: Promise<void> | undefined;
+    const closeOnce = async () => {
+      peers.drain.stop();
       await stop();
       await listeners.close(GOODBYE_MS);
+    };
+    const close = () => {
+      closing ??= closeOnce();
+      return closing;
+    };
+    const leave = async () => {
+      await peers.drain.drain(config.peers.drain_timeout_ms);
+      await close();
     };
     const kill = async () => {
       isClosing = true;
@@ -314,7 +334,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     const settled = async () => {
       for (const room of host.rooms()) await snapshots.flush(room);
     };
-    return { url, host, close, settled, kill };
+    return { url, host, leave, close, settled, kill };
   } catch (error) {
     await stop();
     await app.close();

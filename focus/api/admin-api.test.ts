@@ -243,6 +243,7 @@ describe('the OpenAPI document', () => {
       '/v1/bridges/{bridgeId}',
       '/v1/bridges/{bridgeId}/state',
       '/v1/focuses',
+      '/v1/focuses/{focusId}/state',
       '/v1/links',
       '/v1/participants/{participant}/move',
       '/v1/placements',

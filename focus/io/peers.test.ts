@@ -1,14 +1,17 @@
 /** Focuses that serve each other's rooms: clients at two of them see each other, and neither can tell. */
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { DisconnectReason, ParticipantInfo_State, UpdateParticipantMetadata } from '@livekit/protocol';
-import { RoomServiceClient } from 'livekit-server-sdk';
+import { DisconnectReason, LeaveRequest, ParticipantInfo_State, UpdateParticipantMetadata } from '@livekit/protocol';
+import { DataPacket_Kind, RoomServiceClient, type WebhookEvent } from 'livekit-server-sdk';
 import { signServiceToken } from '../../protocol/control/service-token.ts';
 import type { FocusNetwork } from '../api/focus-routes.ts';
 import type { RoomSummary } from '../conference/rooms.ts';
 import type { PlacementExplanation } from '../placement/placement.ts';
 import { eventually } from './focus.fixture.ts';
-import { SECRET, withNetwork } from './network.fixture.ts';
+import { joinActive, resume, SECRET, withNetwork } from './network.fixture.ts';
 import { accessToken, SignalClient, signalUrl } from './signal-client.fixture.ts';
 import { refusal } from './upgrade.fixture.ts';
 
@@ -46,7 +49,7 @@ test('two clients at two focuses are in one room: they see each other come, chan
     assert.match(await metrics(two.url), /causeway_focus_relayed_sessions\{[^}]*direction="out"[^}]*\} 1/);
     assert.match(await metrics(one.url), /causeway_focus_relayed_sessions\{[^}]*direction="in"[^}]*\} 1/);
 
-    bob.send({ case: 'leave', value: {} as never });
+    bob.send({ case: 'leave', value: new LeaveRequest() });
     const left = await alice.until(
       'update',
       ({ participants }) => participants[0]?.state === ParticipantInfo_State.DISCONNECTED,
@@ -60,7 +63,7 @@ test('two clients at two focuses are in one room: they see each other come, chan
   }));
 
 test('the server API of any focus does its work at the home of the room', () =>
-  withNetwork(['one', 'two'], async (_network, one, two) => {
+  withNetwork(['one', 'two'], async ({ bridge }, one, two) => {
     const alice = await SignalClient.join(one.url, 'alice');
     const api = new RoomServiceClient(two.url, 'devkey', 'secret');
 
@@ -72,6 +75,9 @@ test('the server API of any focus does its work at the home of the room', () =>
     assert.equal((await api.getParticipant('talk', 'alice')).name, 'Alice');
     await api.updateRoomMetadata('talk', 'agenda');
     assert.equal((await alice.next('roomUpdate')).room?.metadata, 'agenda');
+    const long = new Uint8Array(60_000).fill(7);
+    await api.sendData('talk', long, DataPacket_Kind.RELIABLE, {});
+    assert.ok(Buffer.from(bridge.messages[0]!.packet, 'base64').includes(long), 'more than one frame holds');
     await assert.rejects(api.mutePublishedTrack('talk', 'alice', 'TR_none', true), { status: 404, code: 'not_found' });
     assert.equal((await api.createRoom({ name: 'talk' })).metadata, 'agenda', 'it is open already');
 
@@ -194,3 +200,59 @@ test('a join at another focus than the home asks the store once for itself, and 
     assert.deepEqual([asked('assign'), asked('conference')], [before[0]! + 2, before[1]]);
     bob.close();
   }));
+
+test('paths are told by any focus, of rooms that live at any other', () =>
+  withNetwork(['one', 'two'], async (_network, one, two) => {
+    await SignalClient.join(one.url, 'alice');
+    const headers = { authorization: `Bearer ${await accessToken({ identity: 'alice' })}` };
+    const answer = await fetch(new URL('/v1/rooms/talk/paths', two.url), { headers });
+    assert.deepEqual((await answer.json()) as object, {
+      summary: { participants: 1, bridges: 1, regions: 1 },
+      participants: [],
+    });
+    const nobody = { authorization: `Bearer ${await accessToken({ identity: 'nobody' })}` };
+    assert.equal((await fetch(new URL('/v1/rooms/talk/paths', two.url), { headers: nobody })).status, 404);
+  }));
+
+test('what happens in a room is told to webhooks once, by its home', async () => {
+  const events: string[] = [];
+  const receiver = createServer(async (request, response) => {
+    const { event, participant } = JSON.parse(await text(request)) as WebhookEvent;
+    events.push([event, participant?.identity].filter(Boolean).join(' '));
+    response.writeHead(200).end();
+  });
+  await new Promise<void>(resolve => receiver.listen(0, '127.0.0.1', resolve));
+  const { port } = receiver.address() as AddressInfo;
+  const flags = { 'webhook.urls': [`http://127.0.0.1:${port}/`], 'webhook.api_key': 'devkey' };
+  try {
+    await withNetwork(
+      ['one', 'two'],
+      async (network, one, two) => {
+        const alice = await joinActive(network, one, 'alice');
+        const bob = await joinActive(network, two, 'bob');
+        await network.kill(one);
+        await Promise.all([alice.client.closed, bob.client.closed]);
+        for (const [identity, sid] of [
+          ['alice', alice.sid],
+          ['bob', bob.sid],
+        ] as const) {
+          const client = await resume(two, identity, sid);
+          client.send({ case: 'leave', value: new LeaveRequest() });
+          await client.closed;
+        }
+        await eventually(() => events.includes('room_finished'));
+      },
+      flags,
+    );
+    const expected = [
+      'participant_joined alice',
+      'participant_joined bob',
+      'participant_left alice',
+      'participant_left bob',
+    ];
+    assert.deepEqual(events.toSorted(), [...expected, 'room_finished', 'room_started']);
+  } finally {
+    receiver.closeAllConnections();
+    receiver.close();
+  }
+});

@@ -57,6 +57,12 @@ export class SharedMemory {
     this.#focuses.delete(focusId);
   }
 
+  /** Another focus takes the conference over, whether or not its owner is gone. */
+  async steal(room: string, by: string): Promise<void> {
+    const conference = await this.#store.conference(room);
+    if (conference !== undefined) await this.#store.takeConference(room, conference.conferenceId, conference.owner, by);
+  }
+
   async owner(room: string): Promise<string | undefined> {
     return (await this.#store.conference(room))?.owner;
   }

@@ -3,48 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ParticipantInfo_State } from '@livekit/protocol';
 import { eventually } from './focus.fixture.ts';
-import { type FocusInNetwork, type NetworkUnderTest, withNetwork } from './network.fixture.ts';
+import { joinActive, resume, sawLeave, withNetwork } from './network.fixture.ts';
 import { accessToken, SignalClient } from './signal-client.fixture.ts';
-
-interface Guest {
-  readonly client: SignalClient;
-  readonly sid: string;
-}
-
-/** Joins, and waits until its media is up and the store has that. */
-async function join(network: NetworkUnderTest, at: FocusInNetwork, identity: string): Promise<Guest> {
-  await network.report();
-  const client = await SignalClient.open(at.url, await accessToken({ identity }));
-  const joined = await client.next('join');
-  const sid = joined.participant!.sid;
-  await eventually(() => network.bridge.endpoints.size === joined.otherParticipants.length + 1);
-  network.bridge.connectAll();
-  await eventually(() => network.participant(identity)?.state === 'active');
-  await network.settled();
-  return { client, sid };
-}
-
-async function resume(at: FocusInNetwork, identity: string, sid: string): Promise<SignalClient> {
-  const client = await SignalClient.open(at.url, await accessToken({ identity }), {
-    reconnect: true,
-    participantSid: sid,
-  });
-  await client.next('reconnect');
-  return client;
-}
-
-function sawLeave({ received }: SignalClient, sid: string): boolean {
-  return received.some(
-    message =>
-      message.case === 'update' &&
-      message.value.participants.some(one => one.sid === sid && one.state === ParticipantInfo_State.DISCONNECTED),
-  );
-}
 
 test('a home dies: its clients and those relayed to it resume elsewhere, with the same SIDs, and nobody sees a leave', () =>
   withNetwork(['one', 'two', 'three'], async (network, one, two, three) => {
-    const alice = await join(network, one, 'alice');
-    const bob = await join(network, two, 'bob');
+    const alice = await joinActive(network, one, 'alice');
+    const bob = await joinActive(network, two, 'bob');
     const before = [...network.bridge.endpoints.keys()].sort();
     const [conferenceId] = network.bridge.conferences.keys();
 
@@ -72,8 +37,8 @@ test('who does not come back after a takeover times out as any other', () =>
   withNetwork(
     ['one', 'two'],
     async (network, one, two) => {
-      const alice = await join(network, one, 'alice');
-      const bob = await join(network, two, 'bob');
+      const alice = await joinActive(network, one, 'alice');
+      const bob = await joinActive(network, two, 'bob');
       await network.kill(one);
       const bobAgain = await resume(two, 'bob', bob.sid);
       await bobAgain.until('update', ({ participants }) =>
@@ -87,26 +52,28 @@ test('who does not come back after a takeover times out as any other', () =>
 
 test('a conference whose clients are all away is taken over by the heir, without any of them asking', () =>
   withNetwork(['one', 'two', 'three'], async (network, one, two) => {
-    const bob = await join(network, two, 'bob');
-    await join(network, one, 'alice');
+    const bob = await joinActive(network, two, 'bob');
+    await joinActive(network, one, 'alice');
     assert.equal(await network.memory.owner('talk'), 'two');
     await network.kill(two);
     await bob.client.closed;
     await eventually(async () => (await network.memory.owner('talk')) !== 'two');
   }));
 
-test('a frozen home is given up after 3 s; when it goes on it drops the room without a word to the bridge', t =>
+test('a home that is cut off is given up after 3 s; when it is back it drops the room without a word to the bridge', t =>
   withNetwork(['one', 'two'], async (network, one, two) => {
-    const alice = await join(network, one, 'alice');
-    const bob = await join(network, two, 'bob');
+    const alice = await joinActive(network, one, 'alice');
+    const bob = await joinActive(network, two, 'bob');
     const startedAt = performance.now();
+    network.memory.away.add('one');
     one.way.freeze();
     await bob.client.closed;
     const bobAgain = await resume(two, 'bob', bob.sid);
-    t.diagnostic(`resumed ${((performance.now() - startedAt) / 1000).toFixed(1)} s after the home froze`);
+    t.diagnostic(`resumed ${((performance.now() - startedAt) / 1000).toFixed(1)} s after the home was cut off`);
     assert.equal(await network.memory.owner('talk'), 'two');
     assert.equal(one.focus.host.rooms().length, 1, 'it does not know yet');
 
+    network.memory.away.delete('one');
     one.way.mend();
     network.touch(one);
     await alice.client.closed;
@@ -120,7 +87,7 @@ test('a frozen home is given up after 3 s; when it goes on it drops the room wit
 
 test('a join that is on its way to a home that dies goes on at the entry', () =>
   withNetwork(['one', 'two'], async (network, one, two) => {
-    await join(network, one, 'alice');
+    await joinActive(network, one, 'alice');
     await network.kill(one);
     const bob = await SignalClient.open(two.url, await accessToken({ identity: 'bob' }));
     const joined = await bob.next('join');
@@ -134,7 +101,7 @@ test('a join that is on its way to a home that dies goes on at the entry', () =>
 
 test('a focus that was restarted under its name takes its conferences back', () =>
   withNetwork(['one'], async (network, one) => {
-    const alice = await join(network, one, 'alice');
+    const alice = await joinActive(network, one, 'alice');
     await network.kill(one);
     const again = await network.startFocus('one');
     assert.equal(again.focus.host.rooms()[0].participants.get('alice')?.sid, alice.sid);
@@ -144,7 +111,7 @@ test('a focus that was restarted under its name takes its conferences back', () 
 
 test('with the store away a room goes on, and what happened is written when the store is back', () =>
   withNetwork(['one', 'two'], async (network, one, two) => {
-    const alice = await join(network, one, 'alice');
+    const alice = await joinActive(network, one, 'alice');
     network.memory.away.add('one');
     const { host } = one.focus;
     host.room('talk')!.properties.metadata = 'while it was away';
@@ -156,4 +123,16 @@ test('with the store away a room goes on, and what happened is written when the 
     const again = await resume(two, 'alice', alice.sid);
     assert.equal((await again.next('roomUpdate')).room?.metadata, 'while it was away');
     again.close();
+  }));
+
+test('a process that was held up asks whether its rooms are still its own before it does anything by itself', t =>
+  withNetwork(['one'], async (network, one) => {
+    const alice = await joinActive(network, one, 'alice');
+    await network.memory.steal('talk', 'other');
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+    t.mock.timers.tick(3_600_000);
+    const { reason } = await alice.client.closed;
+    assert.equal(reason, 'another focus serves this room now');
+    assert.equal(one.focus.host.rooms().length, 0);
+    assert.equal(network.bridge.endpoints.size, 1, 'the bridge was not told anything');
   }));

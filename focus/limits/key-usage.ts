@@ -90,6 +90,12 @@ export class KeyUsage {
     }
   }
 
+  /** A room that another focus serves from now on, with whoever is in it. */
+  forget(roomSid: string, participantSids: Iterable<string>): void {
+    this.#release(roomSid, 'rooms');
+    for (const sid of participantSids) this.#release(sid, 'participants');
+  }
+
   #release(sid: string, kind: keyof Counts): void {
     const apiKey = this.#owners.get(sid);
     if (apiKey === undefined) return;

@@ -175,3 +175,18 @@ test('whatever comes and goes, counts are those of who is there, and nothing sta
     assert.equal(limits.usage.keys, 0, `seed ${seed}`);
   }
 });
+
+test('a room that another focus serves from now on counts here no more, and neither does who is in it', () => {
+  const limits = limitsOf({ roomsPerKey: 1, participantsPerKey: 2 });
+  const held = limits.holdPlace('key', 'talk', false);
+  limits.handleNotice(started('RM_1', 'talk'));
+  held.release('PA_1');
+  limits.holdPlace('key', 'talk', true).release('PA_2');
+  assert.match(
+    refusal(() => limits.check('key', 'other', false)),
+    /rooms_per_key/,
+  );
+  limits.usage.forget('RM_1', ['PA_1', 'PA_2', 'PA_of_a_relay']);
+  assert.deepEqual(limits.usage.of('key'), { rooms: 0, participants: 0 });
+  assert.equal(limits.usage.keys, 0);
+});
