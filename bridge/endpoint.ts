@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EndpointSpec, ProjectionSpec } from '../protocol/control/spec.ts';
+import { originOf } from '../protocol/datachannel/data-packet.ts';
 import { type EndpointId, parseId, type SourceId } from '../protocol/ids.ts';
 import { CodecTable } from './codec-table.ts';
 import type { Conference } from './conference.ts';
@@ -38,6 +39,8 @@ export class Endpoint {
   readonly transportDue: TaskDeadline;
   readonly feedbackDue: TaskDeadline;
   readonly reportsDue: TaskDeadline;
+  /** When the focus is told which SSRCs its packets have made known. */
+  readonly streamsDue: TaskDeadline;
   /** When reports are next due by their period; spread so that a thousand endpoints do not report in one turn. */
   nextReportMs = 0;
   lastReportMs = Number.NEGATIVE_INFINITY;
@@ -59,6 +62,7 @@ export class Endpoint {
     this.transportDue = conference.wheel.deadline({ kind: 'transport', endpoint: this });
     this.feedbackDue = conference.wheel.deadline({ kind: 'feedback', endpoint: this });
     this.reportsDue = conference.wheel.deadline({ kind: 'reports', endpoint: this });
+    this.streamsDue = conference.wheel.deadline({ kind: 'streams', endpoint: this });
     this.feedback.alarm = this.feedbackDue;
     this.quality = new EndpointQuality(nowMs, this);
     this.transport = openTransport(this);
@@ -77,7 +81,8 @@ export class Endpoint {
       this.table = new CodecTable(spec);
       this.#format = subscriberFormat(spec.codecs, spec.extensions);
     }
-    if (spec.dataChannels === 'to-client') this.transport.openData();
+    if (spec.openChannels !== undefined) this.transport.resumeChannels(spec.openChannels, receivedBy(spec));
+    else if (spec.dataChannels === 'to-client') this.transport.openData();
     this.transport.setRemote(nowMs, spec.ice, spec.dtls, spec.iceGeneration);
     this.#applySources(spec);
     this.#applyProjections(nowMs, spec, isReformatted);
@@ -96,6 +101,7 @@ export class Endpoint {
     this.transportDue.clear();
     this.feedbackDue.clear();
     this.reportsDue.clear();
+    this.streamsDue.clear();
   }
 
   /** Round trips are measured by what is sent to a client. Where that is another endpoint of its own, repairs of what it publishes go by the same figure. */
@@ -167,6 +173,15 @@ export class Endpoint {
       randomUint32: this.#randomUint32,
     });
   }
+}
+
+/** True for a message that the client had before it came here. */
+function receivedBy({ received = [] }: EndpointSpec): (bytes: Uint8Array) => boolean {
+  const last = new Map(received.map(({ sid, sequence }) => [sid, sequence]));
+  return bytes => {
+    const { sid, sequence } = originOf(bytes);
+    return sequence > 0 && sequence <= (last.get(sid) ?? 0);
+  };
 }
 
 function tableOf(spec: EndpointSpec | undefined) {
