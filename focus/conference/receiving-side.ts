@@ -107,11 +107,6 @@ export class ReceivingSide {
     return side;
   }
 
-  /** Those of the participant's two endpoints whose media has been up. */
-  get connected(): ReadonlySet<EndpointId> {
-    return this.#connected;
-  }
-
   /** The section of data channels, in which the first of all sections is; null when they are the other side's. */
   get dataMid(): string | null {
     return this.isPrimary ? DATA_MID : null;

@@ -94,6 +94,18 @@ const PARTICIPANT: Fates<Participant> = {
   region: 'fixed',
   bridgeRegion: each => Object.assign(each, { bridgeRegion: 'us' }),
   client: 'fixed',
+  move: each => {
+    each.move = {
+      cause: 'drain',
+      from: 'eu-9' as BridgeId,
+      startedAtMs: 1,
+      old: null,
+      phase: 'told',
+      waitsSinceMs: null,
+      isAwaited: true,
+      awaited: new Set([each.endpointId]),
+    };
+  },
   joinedAtMs: 'fixed',
   '#kind': 'fixed',
   publications: each =>
@@ -131,6 +143,12 @@ const PARTICIPANT: Fates<Participant> = {
   },
   iceGeneration: each => {
     each.iceGeneration++;
+  },
+  answeredGeneration: each => {
+    each.answeredGeneration++;
+  },
+  openChannels: each => {
+    each.openChannels = { publisher: { reliable: 1 }, subscriber: {}, received: [{ sid: 'PA_1', sequence: 2 }] };
   },
   sections: each => {
     each.sections = new Map([['TR_1', '9']]);
@@ -183,6 +201,9 @@ const TRACK: Fates<Track> = {
   codecs: 'fixed',
   section: track => {
     if (track.section !== null) track.section = { ...track.section, rids: ['q'] };
+  },
+  streams: track => {
+    track.streams = [{ ssrc: 5, layer: 1, isRtx: false }];
   },
   isQueued: track => {
     track.isQueued = !track.isQueued;
