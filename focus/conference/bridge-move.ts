@@ -194,7 +194,7 @@ function nextPhase({
 function awaitedOf({ endpointId, receiving }: Participant): Set<EndpointId> {
   if (receiving === null) return new Set([endpointId]);
   const connected = receiving.connected;
-  return new Set(connected.size > 0 ? connected : [receiving.isPrimary ? receiving.endpointId : endpointId]);
+  return new Set(connected.length > 0 ? connected : [receiving.isPrimary ? receiving.endpointId : endpointId]);
 }
 
 /** Its socket closes without a word: every SDK resumes then. A LeaveRequest that says so is not understood by all of them the second time (decision 0016). */

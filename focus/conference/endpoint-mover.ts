@@ -3,8 +3,7 @@ import type { BridgeId } from '../../protocol/ids.ts';
 import type { Participant } from './participant.ts';
 import type { Room } from './room.ts';
 
-export const MOVE_CAUSES = ['bridge-lost', 'drain', 'redistribution', 'operator'] as const;
-export type MoveCause = (typeof MOVE_CAUSES)[number];
+export type MoveCause = 'bridge-lost' | 'drain' | 'redistribution' | 'operator';
 
 export type MoveOutcome =
   | {

@@ -107,11 +107,6 @@ export class ReceivingSide {
     return side;
   }
 
-  /** Those of the participant's two endpoints whose media is or has been up on the bridge where they are. */
-  get connected(): ReadonlySet<EndpointId> {
-    return this.#connected;
-  }
-
   /** The section of data channels, in which the first of all sections is; null when they are the other side's. */
   get dataMid(): string | null {
     return this.isPrimary ? DATA_MID : null;
@@ -164,6 +159,11 @@ export class ReceivingSide {
   /** The bridge says that the media of one of the participant's two endpoints is up. */
   noteConnected(endpointId: EndpointId): void {
     this.#connected.add(endpointId);
+  }
+
+  /** Those of the participant's two endpoints that are up. */
+  get connected(): EndpointId[] {
+    return [...this.#connected];
   }
 
   /** On another bridge both sides begin anew: a new ICE generation, now, or when the client has resumed (`isToResume`). */

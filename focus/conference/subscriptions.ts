@@ -108,6 +108,7 @@ export class Subscriptions {
 
   /** All that is subscribed appears under other SSRCs from now on. */
   renew(reserved: Iterable<number>, random: Random): void {
+    this.#changes++;
     const taken = this.#taken(reserved);
     for (const { trackSid, rtxSsrc } of [...this.#active.values()]) {
       this.#active.set(trackSid, newSubscription(trackSid, rtxSsrc !== null, taken, random));

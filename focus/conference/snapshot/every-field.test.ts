@@ -94,6 +94,18 @@ const PARTICIPANT: Fates<Participant> = {
   region: 'fixed',
   bridgeRegion: each => Object.assign(each, { bridgeRegion: 'us' }),
   client: 'fixed',
+  move: each => {
+    each.move = {
+      cause: 'drain',
+      from: 'eu-9' as BridgeId,
+      startedAtMs: 1,
+      old: null,
+      phase: 'told',
+      waitsSinceMs: null,
+      isAwaited: true,
+      awaited: new Set([each.endpointId]),
+    };
+  },
   joinedAtMs: 'fixed',
   '#kind': 'fixed',
   publications: each =>
@@ -135,20 +147,8 @@ const PARTICIPANT: Fates<Participant> = {
   answeredGeneration: each => {
     each.answeredGeneration++;
   },
-  move: each => {
-    each.move = {
-      cause: 'drain',
-      from: 'us-8' as BridgeId,
-      startedAtMs: 0,
-      old: 'us-8' as BridgeId,
-      phase: 'resumed',
-      waitsSinceMs: null,
-      isAwaited: true,
-      awaited: new Set([each.endpointId]),
-    };
-  },
   openChannels: each => {
-    each.openChannels = { publisher: { reliable: 0 }, subscriber: {}, received: [{ sid: 'PA_1', sequence: 7 }] };
+    each.openChannels = { publisher: { reliable: 1 }, subscriber: {}, received: [{ sid: 'PA_1', sequence: 2 }] };
   },
   sections: each => {
     each.sections = new Map([['TR_1', '9']]);
@@ -203,7 +203,7 @@ const TRACK: Fates<Track> = {
     if (track.section !== null) track.section = { ...track.section, rids: ['q'] };
   },
   streams: track => {
-    track.streams = [{ ssrc: 9, layer: 1, isRtx: false }];
+    track.streams = [{ ssrc: 5, layer: 1, isRtx: false }];
   },
   isQueued: track => {
     track.isQueued = !track.isQueued;

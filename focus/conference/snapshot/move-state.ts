@@ -1,49 +1,50 @@
-/** A participant's way from one bridge to another as a part of its field. */
+/** A participant's way to another bridge as part of a field. */
 import { type Static, Type } from 'typebox';
+import { EndpointSpecSchema } from '../../../protocol/control/spec.ts';
 import type { BridgeId, EndpointId } from '../../../protocol/ids.ts';
-import type { BridgeMove, BroughtChannels } from '../bridge-move.ts';
-import { MOVE_CAUSES } from '../endpoint-mover.ts';
+import type { BridgeMove } from '../bridge-move.ts';
 
-const Bridge = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$' });
-const StreamId = Type.Optional(Type.Integer({ minimum: 0, maximum: 65_534 }));
-const Channels = Type.Object({ reliable: StreamId, lossy: StreamId });
+export const BridgeName = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$' });
+const OpenChannelsSchema = Type.Object(EndpointSpecSchema.properties.openChannels.properties);
 
 export const MoveSchema = Type.Object({
-  cause: Type.Enum(MOVE_CAUSES),
-  from: Bridge,
+  cause: Type.Union([
+    Type.Literal('bridge-lost'),
+    Type.Literal('drain'),
+    Type.Literal('redistribution'),
+    Type.Literal('operator'),
+  ]),
+  from: BridgeName,
   startedAtMs: Type.Number(),
-  old: Type.Union([Bridge, Type.Null()]),
+  old: Type.Union([BridgeName, Type.Null()]),
   phase: Type.Union([Type.Literal('told'), Type.Literal('resumed'), Type.Literal('answered')]),
+  waitsSinceMs: Type.Union([Type.Number(), Type.Null()]),
   isAwaited: Type.Boolean(),
   awaited: Type.Array(Type.Integer({ minimum: 1, maximum: 0xffffffff }), { maxItems: 2 }),
 });
 
+/** Data channels that it has brought along. */
 export const ChannelsSchema = Type.Object({
-  publisher: Channels,
-  subscriber: Channels,
-  received: Type.Array(
-    Type.Object({ sid: Type.String(), sequence: Type.Integer({ minimum: 0, maximum: 0xffffffff }) }),
-    { maxItems: 10_000 },
-  ),
+  publisher: OpenChannelsSchema,
+  subscriber: OpenChannelsSchema,
+  received: Type.Array(EndpointSpecSchema.properties.received.items),
 });
 
-export function moveState(move: BridgeMove): Static<typeof MoveSchema> {
-  const { cause, from, startedAtMs, old, phase, isAwaited, awaited } = move;
-  return { cause, from, startedAtMs, old, phase, isAwaited, awaited: [...awaited] };
+export function moveState({ awaited, ...move }: BridgeMove): Static<typeof MoveSchema> {
+  const { cause, from, startedAtMs, old, phase, waitsSinceMs, isAwaited } = move;
+  return { cause, from, startedAtMs, old, phase, waitsSinceMs, isAwaited, awaited: [...awaited] };
 }
 
-/** Its time to come up begins anew: it was not in reach meanwhile. */
-export function moveOf(state: Static<typeof MoveSchema>, nowMs: number): BridgeMove {
+export function moveOf({ awaited, ...move }: Static<typeof MoveSchema>): BridgeMove {
+  const { cause, startedAtMs, phase, waitsSinceMs, isAwaited } = move;
   return {
-    ...state,
-    from: state.from as BridgeId,
-    old: state.old as BridgeId | null,
-    startedAtMs: Math.min(state.startedAtMs, nowMs),
-    waitsSinceMs: null,
-    awaited: new Set(state.awaited as EndpointId[]),
+    cause,
+    from: move.from as BridgeId,
+    startedAtMs,
+    old: move.old as BridgeId | null,
+    phase,
+    waitsSinceMs,
+    isAwaited,
+    awaited: new Set(awaited as EndpointId[]),
   };
-}
-
-export function channelsState({ publisher, subscriber, received }: BroughtChannels): Static<typeof ChannelsSchema> {
-  return { publisher, subscriber, received: [...received] };
 }

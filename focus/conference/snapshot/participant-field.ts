@@ -4,6 +4,7 @@ import { type Static, Type } from 'typebox';
 import type { BridgeId, EndpointId } from '../../../protocol/ids.ts';
 import { Participant, type ParticipantInit } from '../participant.ts';
 import { compile, type MessageKind, type Read, readField, readMessage, unreadable, writeField } from './field.ts';
+import { BridgeName, ChannelsSchema, MoveSchema, moveOf, moveState } from './move-state.ts';
 import { AnswerSchema, answerOf, answerState, OfferSchema, offerOf, offerState } from './offer-state.ts';
 import { ReceivingSchema, receivingOf, receivingState } from './receiving-state.ts';
 import { InfoTexts, Texts } from './texts.ts';
@@ -40,7 +41,7 @@ const ParticipantSchema = Type.Object({
   sid: Type.String({ minLength: 1 }),
   identity: Type.String({ minLength: 1 }),
   endpointId: Type.Integer({ minimum: 1, maximum: ENDPOINT_ID_MAX }),
-  bridgeId: Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$' }),
+  bridgeId: BridgeName,
   region: Text,
   bridgeRegion: Text,
   /** LiveKit's ClientInfo. */
@@ -57,6 +58,9 @@ const ParticipantSchema = Type.Object({
   subscriberRules: Type.Union([Type.Array(Type.Tuple([Text, Text])), Type.Null()]),
   version: Count,
   iceGeneration: Count,
+  answeredGeneration: Type.Integer({ minimum: -1 }),
+  move: Type.Union([MoveSchema, Type.Null()]),
+  openChannels: Type.Union([ChannelsSchema, Type.Null()]),
   sections: Type.Array(Type.Tuple([Text, Text])),
   answer: Type.Union([Type.Object({ offerId: Type.Integer(), revision: Count }), Type.Null()]),
   requested: Type.Union([Type.Object({ audio: Count, video: Count }), Type.Null()]),
@@ -133,6 +137,9 @@ export class ParticipantWriter {
           : [...subscriberRules].map(([identity, rule]) => [identity, this.#texts.ofMessage(rule)]),
       version: participant.version,
       iceGeneration: participant.iceGeneration,
+      answeredGeneration: participant.answeredGeneration,
+      move: participant.move === null ? null : moveState(participant.move),
+      openChannels: participant.openChannels,
       sections: [...participant.sections],
       answer: participant.answer,
       requested: participant.requested,
@@ -192,6 +199,9 @@ export function readParticipant(bytes: Uint8Array, pendingTracksMax: number, now
   participant.version = value.version;
   participant.offer = offer;
   participant.iceGeneration = value.iceGeneration;
+  participant.answeredGeneration = value.answeredGeneration;
+  participant.move = value.move === null ? null : moveOf(value.move);
+  participant.openChannels = value.openChannels;
   participant.sections = new Map(value.sections);
   participant.answer = value.answer;
   participant.requested = value.requested;

@@ -49,7 +49,10 @@ export function receivingState(side: ReceivingSide, participantId: EndpointId): 
     unanswered: side.unanswered,
     answeredGeneration: side.answeredGeneration,
     places: side.places.map(({ kind, track }) => (track === null ? { kind } : { kind, track })),
-    connected: { publishing: side.connected.has(participantId), receiving: side.connected.has(side.endpointId) },
+    connected: {
+      publishing: side.connected.includes(participantId),
+      receiving: side.connected.includes(side.endpointId),
+    },
   };
 }
 

@@ -187,7 +187,7 @@ test('what was read from fields with a value changed anywhere works on, whatever
       const twin = world.fork(restored.room);
       for (const step of after) act(twin, step as AnyStep);
     }),
-    { numRuns: 150 },
+    { numRuns: 100 },
   );
   assert.ok(read > 30, `only ${read} of them were read`);
 });

@@ -30,7 +30,7 @@ test('a restored room goes on as the one that was written: same documents, same 
       const end = new RoomSnapshots(world.room).all();
       assertSame(textOfFields(new RoomSnapshots(twin.room).all()), textOfFields(end), 'in the end');
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   );
 });
 
@@ -50,6 +50,6 @@ test('changes applied in order are the whole, and nothing is changed twice', () 
         assert.equal(snapshots.changes().size, 0);
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });

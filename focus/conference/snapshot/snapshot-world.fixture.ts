@@ -7,6 +7,7 @@ import {
   MuteTrackRequest,
   SessionDescription,
   SubscriptionPermission,
+  SyncState,
   TrackPermission,
   TrackSource,
   TrackType,
@@ -17,6 +18,8 @@ import type { BridgeId } from '../../../protocol/ids.ts';
 import { formatId } from '../../../protocol/ids.ts';
 import { SdpError } from '../../sdp/sdp-error.ts';
 import { type ConferenceEvent, handleBridgeEvent } from '../bridge-events.ts';
+import { canMove, startMove } from '../bridge-move.ts';
+import { resume, syncState } from '../joining.ts';
 import { handleOffer } from '../negotiating.ts';
 import { offerSdp } from '../offer.fixture.ts';
 import { handleTaken } from '../offering.ts';
@@ -173,6 +176,32 @@ const MORE: Readonly<Record<string, Action>> = {
         endpointId: formatId(endpointId),
         state: what === 11 ? 'gone' : 'connected',
         reason: '',
+      });
+    }),
+  move: (world, who, what) =>
+    withSomebody(world, who, each => {
+      const to = { bridgeId: BRIDGES[what % BRIDGES.length], bridgeRegion: 'eu' };
+      if (each.bridgeId === to.bridgeId || !canMove(each)) return;
+      startMove(world.room, world.nowMs, each, to, what % 2 === 0 ? 'drain' : 'bridge-lost', what % 2 === 1);
+    }),
+  resumeWithChannels: (world, who, what) =>
+    withSomebody(world, who, each => {
+      resume(world.room, each);
+      const state = new SyncState({
+        dataChannels: [{ label: what % 2 === 0 ? '_reliable' : '_lossy', id: what, target: what % 2 }],
+        datachannelReceiveStates: [{ publisherSid: 'PA_x', lastSeq: what }],
+      });
+      syncState(world.room, world.nowMs, each, state);
+    }),
+  streams: (world, who, what) =>
+    withTrack(world, who, what, (each, { sourceId }) => {
+      // Else they wait for the next document, which a bridge that has learned them itself can do without.
+      world.room.touch(each);
+      tell(world, each, {
+        kind: 'streams',
+        conferenceId: '00000007',
+        endpointId: formatId(each.endpointId),
+        streams: [{ sourceId, layer: what % 3, ssrc: 1000 + what, isRtx: what % 2 === 0 }],
       });
     }),
   neededLayers: (world, who, what) =>

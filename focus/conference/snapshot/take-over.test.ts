@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AddTrackRequest, SessionDescription, SyncState, TrackPublishedResponse, TrackType } from '@livekit/protocol';
 import { answerSdp } from '../../sdp/answer.fixture.ts';
+import type { EndpointDocument } from '../endpoint-spec.ts';
 import { activate, handleSignalLost, resume, syncState } from '../joining.ts';
 import { handleOffer } from '../negotiating.ts';
 import { offerSdp } from '../offer.fixture.ts';
@@ -56,7 +57,7 @@ function publish(world: SnapshotWorld, anna: Participant): void {
 }
 
 /** What a client does whose socket broke: the same session on another socket, an ICE restart of what it sends on, answers to what it is offered. */
-function resumeAll(world: SnapshotWorld, cids: readonly string[]): void {
+function resumeAll(world: SnapshotWorld, cids: readonly string[], times = 0): void {
   for (const participant of world.room.participants.values()) {
     resume(world.room, participant);
     world.settle();
@@ -64,7 +65,7 @@ function resumeAll(world: SnapshotWorld, cids: readonly string[]): void {
     syncState(world.room, world.nowMs, participant, new SyncState({ publishTracks: published }));
     const isPublisher = participant.identity === 'anna';
     if (isPublisher || participant.receiving === null) {
-      offer(world, participant, isPublisher ? cids : [], `${participant.identity.slice(0, 4)}2`.padEnd(5, 'n'));
+      offer(world, participant, isPublisher ? cids : [], `resumed${participant.sid}${times}`);
     }
   }
   answerAll(world);
@@ -93,9 +94,14 @@ function outcome(world: SnapshotWorld, identity: string) {
     active: [...each.subscriptions.active.values()],
     delivered: receiving === null ? [...each.delivered] : receiving.places,
     sections: [...each.sections],
-    documents: documents.map(side => ({ ...world.document(each, side), iceGeneration: 0 })),
+    documents: documents.map(side => withoutIce(world.document(each, side))),
     owes: [each.answer, each.requested, receiving?.unanswered ?? null, each.signalLostAtMs],
   };
+}
+
+/** Generations count on from elsewhere after a takeover, and credentials with them. */
+function withoutIce({ iceGeneration: _, ice, ...rest }: EndpointDocument) {
+  return { ...rest, hasIce: ice !== null };
 }
 
 const MOMENTS: Readonly<Record<string, (world: SnapshotWorld, anna: Participant) => void>> = {
@@ -143,9 +149,10 @@ test('bridges are sent everything once more, because the last of it may never ha
   const twin = takenOver(world);
   twin.settleUnanswered();
   const puts = twin.outputs.filter(output => output.kind === 'endpoint');
+  const settled = ({ hasIce: _, ...rest }: ReturnType<typeof withoutIce>) => rest;
   assert.deepEqual(
-    puts.map(({ document }) => document),
-    before,
+    puts.map(({ document }) => settled(withoutIce(document))),
+    before.map(document => settled(withoutIce(document))),
   );
   assert.deepEqual(
     puts.map(({ revision }) => revision),
@@ -153,6 +160,40 @@ test('bridges are sent everything once more, because the last of it may never ha
   );
   const conference = twin.outputs.find(output => output.kind === 'conference');
   assert.deepEqual(conference?.document, world.room.document());
+});
+
+test('whatever ICE generation a bridge has come to, that of a takeover is newer, and that of the resume newer still', () => {
+  for (const hasTwo of [false, true]) {
+    const { world } = meeting(hasTwo);
+    const fields = new RoomSnapshots(world.room).all();
+    // Restarts of which the snapshot does not know.
+    for (let restarts = 0; restarts < 3; restarts++) {
+      for (const each of world.room.participants.values()) handleSignalLost(world.room, world.nowMs, each);
+      resumeAll(world, [], restarts);
+    }
+    const restored = world.restored(fields);
+    assert.ok(restored.ok);
+    const twin = world.fork(restored.room);
+    const generations = (of: SnapshotWorld) =>
+      [...of.room.participants.values()].flatMap(each => {
+        const sides =
+          each.receiving === null ? [each] : each.offer === null ? [each.receiving] : [each, each.receiving];
+        return sides.map(side => of.document(each, side).iceGeneration);
+      });
+    const atBridges = generations(world);
+    takeOver(twin.room, twin.nowMs);
+    twin.settle();
+    const takenOver = generations(twin);
+    resumeAll(twin, [], 9);
+    const resumed = generations(twin);
+    for (const [index, generation] of atBridges.entries()) {
+      assert.ok(takenOver[index] > generation);
+      assert.ok(
+        resumed[index] > takenOver[index] || (hasTwo && index === 2),
+        'the client was given no new credentials',
+      );
+    }
+  }
 });
 
 test('who does not resume has left when the time for it is over; nobody hears of a takeover before', () => {

@@ -1,6 +1,11 @@
 /** Makes this focus the one that serves a restored room. */
+import { restartIce } from '../offering.ts';
+import type { Participant } from '../participant.ts';
 import { countTracks } from '../publishing.ts';
 import type { Room } from '../room.ts';
+
+/** More ICE restarts than happen between the last snapshot and a takeover. */
+const GENERATIONS_AHEAD = 1000;
 
 /**
  * Everybody's socket is gone with the other focus: they are given the usual time to resume, also those of whose media that focus had not heard yet. Bridges are sent what they are
@@ -8,10 +13,9 @@ import type { Room } from '../room.ts';
  */
 export function takeOver(room: Room, nowMs: number): void {
   for (const participant of room.participants.values()) {
-    const { sid: participantSid, identity, endpointId, bridgeId, region, receiving } = participant;
+    const { sid: participantSid, identity, endpointId, bridgeId, region } = participant;
     participant.signalLostAtMs ??= nowMs;
-    participant.document = null;
-    if (receiving !== null) receiving.document = null;
+    forgetBridgeState(room, participant);
     room.touch(participant);
     room.output({ kind: 'joined', participantSid, identity, endpointId, bridgeId, region });
     countTracks(
@@ -32,4 +36,21 @@ function assumeSpeakers(room: Room): void {
     if (hasAudio && !permissions.hidden) speakers.add(sid);
   }
   for (const { bridgeId } of room.participants.values()) room.speakers.set(bridgeId, speakers);
+}
+
+/**
+ * Its bridge may be ahead of the snapshot, by documents and by ICE restarts, and passes over what it takes for an older generation. So a new one begins that is newer for certain: media
+ * goes on over the one in force until the client, which restarts ICE when it resumes, uses another.
+ */
+function forgetBridgeState(room: Room, participant: Participant): void {
+  const { receiving } = participant;
+  participant.document = null;
+  if (participant.answeredGeneration >= 0) participant.answeredGeneration += GENERATIONS_AHEAD;
+  participant.iceGeneration += GENERATIONS_AHEAD;
+  if (receiving === null) return;
+  receiving.document = null;
+  receiving.iceGeneration += GENERATIONS_AHEAD;
+  if (receiving.offeredGeneration >= 0) receiving.offeredGeneration += GENERATIONS_AHEAD;
+  if (receiving.answeredGeneration >= 0) receiving.answeredGeneration += GENERATIONS_AHEAD;
+  restartIce(room, participant, receiving);
 }

@@ -3,6 +3,7 @@
  * (offers, answers, permissions) count as one each; what is changed in place is walked through.
  */
 import type { TrackInfo } from '@livekit/protocol';
+import type { BridgeMove } from '../bridge-move.ts';
 import type { Participant } from '../participant.ts';
 import type { ReceivingSide } from '../receiving-side.ts';
 import type { Room } from '../room.ts';
@@ -44,7 +45,7 @@ export function traceRoom(trace: Trace, { properties, emptySinceMs, hasBeenJoine
 }
 
 export function traceParticipant(trace: Trace, participant: Participant, room: RoomView): void {
-  const { publications, subscriptions, receiving, answer, move } = participant;
+  const { publications, subscriptions, receiving, answer } = participant;
   trace.note(participant.bridgeId);
   trace.note(participant.bridgeRegion);
   trace.note(participant.name);
@@ -58,10 +59,6 @@ export function traceParticipant(trace: Trace, participant: Participant, room: R
   trace.note(participant.offer);
   trace.note(participant.iceGeneration);
   trace.note(participant.answeredGeneration);
-  trace.note(move);
-  trace.note(move?.phase);
-  trace.note(move?.isAwaited);
-  trace.note(move?.awaited.size);
   trace.note(participant.openChannels);
   trace.note(participant.sections);
   trace.note(answer);
@@ -80,6 +77,7 @@ export function traceParticipant(trace: Trace, participant: Participant, room: R
   trace.note(subscriptions.changes);
   for (const trackSid of subscriptions.denied) trace.note(trackSid);
   if (receiving !== null) traceReceiving(trace, receiving);
+  if (participant.move !== null) traceMove(trace, participant.move);
 }
 
 function traceTrack(trace: Trace, track: Track, isPublished: boolean): void {
@@ -91,6 +89,14 @@ function traceTrack(trace: Trace, track: Track, isPublished: boolean): void {
   trace.note(track.neededLayers);
   trace.note(isPublished);
   traceInfo(trace, track.info);
+}
+
+function traceMove(trace: Trace, move: BridgeMove): void {
+  trace.note(move);
+  trace.note(move.phase);
+  trace.note(move.waitsSinceMs);
+  trace.note(move.isAwaited);
+  for (const endpointId of move.awaited) trace.note(endpointId);
 }
 
 function traceReceiving(trace: Trace, side: ReceivingSide): void {
@@ -105,7 +111,7 @@ function traceReceiving(trace: Trace, side: ReceivingSide): void {
   trace.note(side.unanswered?.sinceMs);
   trace.note(side.answer);
   trace.note(side.answeredGeneration);
-  trace.note(side.connected.size);
+  for (const endpointId of side.connected) trace.note(endpointId);
   for (const { track } of side.places) trace.note(track);
 }
 

@@ -1,7 +1,7 @@
 /** Publications and subscriptions of a participant as parts of a field. */
 import { TrackInfo } from '@livekit/protocol';
 import { type Static, Type } from 'typebox';
-import { CodecParametersSchema, SourceSpecSchema } from '../../../protocol/control/spec.ts';
+import { CodecParametersSchema, StreamSpecSchema } from '../../../protocol/control/spec.ts';
 import { SOURCE_ID_MAX, type SourceId } from '../../../protocol/ids.ts';
 import { LAYER_MAX, TEMPORAL_MAX } from '../layer-choice.ts';
 import { type PublicationsState, TRACKS_MAX } from '../publications.ts';
@@ -28,8 +28,7 @@ const TrackSchema = Type.Object({
   info: Type.String(),
   codecs: Type.Array(CodecParametersSchema.properties.codec),
   section: Type.Union([TrackSectionSchema, Type.Null()]),
-  /** Absent: none. */
-  streams: SourceSpecSchema.properties.streams,
+  streams: Type.Optional(Type.Array(StreamSpecSchema, { maxItems: 6 })),
   isQueued: Type.Boolean(),
   wasSubscribed: Type.Boolean(),
   neededLayers: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]),
@@ -90,10 +89,10 @@ export function publicationsOf({
 }: Static<typeof PublicationsSchema>): (PublicationsState & { readonly published: ReadonlySet<string> }) | undefined {
   const tracks: Track[] = [];
   const published = new Set<string>();
-  for (const { info: text, sourceId, isPublished, streams = [], ...rest } of states) {
+  for (const { info: text, sourceId, streams = [], isPublished, ...rest } of states) {
     const info = readMessage(TrackInfo, text);
     if (info === undefined || info.sid === '' || (isPublished && rest.section === null)) return undefined;
-    tracks.push({ ...rest, streams, sid: info.sid, sourceId: sourceId as SourceId, info });
+    tracks.push({ ...rest, sid: info.sid, sourceId: sourceId as SourceId, info, streams });
     if (isPublished) published.add(info.sid);
   }
   const isEachItself =
