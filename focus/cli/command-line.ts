@@ -6,7 +6,8 @@ export const USAGE = `usage: causeway COMMAND [OPTIONS]
   status                      regions, bridges with their load, and the links between them
   rooms                       open rooms: how many are in them, where, and since when
   participants ROOM           who is in a room, on which bridge
-  why PARTICIPANT             why a participant (identity or SID) is on its bridge: the rule, and all candidates
+  why PARTICIPANT             why a participant is on its bridge: the rule, and all candidates. By identity or SID
+                              (participants lists both), not by name
   drain BRIDGE [--undo]       take no new participants on a bridge; those there stay. --undo takes them again
   move ROOM PARTICIPANT TO    move a participant to another room
   token --room ROOM [--identity NAME] [--name TEXT] [--ttl 6h] [--admin] [--listen]

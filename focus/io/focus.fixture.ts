@@ -1,5 +1,6 @@
 /** A focus on loopback with one bridge that is not a bridge, for tests of signalling. */
 import assert from 'node:assert/strict';
+import { after, before, beforeEach } from 'node:test';
 import { pino } from 'pino';
 import { readFocusConfig } from '../config.ts';
 import { type RunningFocus, startFocus } from '../service.ts';
@@ -48,6 +49,27 @@ export async function startFocusUnderTest(flags: Readonly<Record<string, unknown
       await focus.close();
       await bridge.close();
     },
+  };
+}
+
+/** One focus for all tests of the `describe` this is called in: it is there while they run. */
+export function focusOfSuite(flags: Readonly<Record<string, unknown>> = {}): FocusUnderTest {
+  let world: FocusUnderTest;
+  before(async () => {
+    world = await startFocusUnderTest(flags);
+  });
+  // On a slow machine a file takes longer than a report is good for.
+  beforeEach(() => world.bridge.register(world.focus.url));
+  after(() => world.close());
+  return {
+    get focus() {
+      return world.focus;
+    },
+    get bridge() {
+      return world.bridge;
+    },
+    assertNothingLeft: () => world.assertNothingLeft(),
+    close: () => world.close(),
   };
 }
 

@@ -234,8 +234,9 @@ function sessionOf(options: SessionOpenerOptions, sink: SignalSink, token: Acces
   const { keys, tokenLifetimeSeconds, host } = options;
   const freshToken = (participant: Participant, otherRoom?: string) => {
     const { name, metadata, attributes, permissions, region } = participant;
-    const room = otherRoom === undefined ? {} : { room: otherRoom };
-    const video = { ...(token.claims['video'] as object), ...permissionClaims(permissions), ...room };
+    // Always named: a token for any room is good for this one when it has been refreshed.
+    const room = otherRoom ?? token.video?.room;
+    const video = { ...(token.claims['video'] as object), ...permissionClaims(permissions), room };
     const changes = { name, metadata, attributes, video };
     return refreshAccessToken(keys, token, region, changes, host.nowMs(), tokenLifetimeSeconds);
   };
