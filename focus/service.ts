@@ -154,6 +154,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
         keys,
         limits,
         tokenLifetimeSeconds: config.signal.token_lifetime,
+        stickySecret: config.control.secret,
         metrics,
         log,
         random,

@@ -45,6 +45,14 @@ const PlacementSchema = Type.Object({
     policy: Type.Object({ kind: Type.String(), sort_by: Type.String(), algorithm: Type.String() }),
     region: Type.String({ description: "the client's" }),
     placedFor: Type.String({ description: 'the region placed for: its own, or the nearest with a usable bridge' }),
+    sticky: Type.Optional(
+      Type.Object({
+        bridgeId: Type.String({ description: "the bridge that the client's refreshed token names" }),
+        ignored: Type.Optional(
+          Type.String({ description: 'why it is not on it again; see focus/placement/README.md' }),
+        ),
+      }),
+    ),
     considered: Type.Integer({ description: 'bridges that the rules looked at; candidates has at most 100 of them' }),
     candidates: Type.Array(
       Type.Object({

@@ -6,7 +6,8 @@ import { readFocusConfig } from '../config.ts';
 import { type RunningFocus, startFocus } from '../service.ts';
 import { FakeBridge } from './fake-bridge.fixture.ts';
 
-const SECRET = 'a-control-secret-of-32-characters-or-more';
+/** What focuses and bridges of a test know each other by. */
+export const CONTROL_SECRET = 'a-control-secret-of-32-characters-or-more';
 
 export interface FocusUnderTest {
   readonly focus: RunningFocus;
@@ -18,7 +19,7 @@ export interface FocusUnderTest {
 
 /** `flags` are configuration keys. Rooms close when they are empty, and sessions wait 0.3 s for a resume. */
 export async function startFocusUnderTest(flags: Readonly<Record<string, unknown>> = {}): Promise<FocusUnderTest> {
-  const bridge = new FakeBridge('eu-1', 'eu', SECRET);
+  const bridge = new FakeBridge('eu-1', 'eu', CONTROL_SECRET);
   await bridge.start();
   const config = readFocusConfig({
     env: {},
@@ -27,7 +28,7 @@ export async function startFocusUnderTest(flags: Readonly<Record<string, unknown
       bind_addresses: ['127.0.0.1'],
       development: true,
       region: 'eu',
-      'control.secret': SECRET,
+      'control.secret': CONTROL_SECRET,
       'room.departure_timeout': 0,
       'signal.resume_timeout_ms': 300,
       'signal.joins_per_second': 1000,

@@ -2,6 +2,7 @@
 import { DisconnectReason, LeaveRequest, LeaveRequest_Action, type SignalRequest } from '@livekit/protocol';
 import type { Logger } from 'pino';
 import { type AccessToken, refreshAccessToken } from '../api/access-token.ts';
+import { stickyOf } from '../api/sticky-place.ts';
 import type { TokenKeys } from '../api/token-keys.ts';
 import { join, resume } from '../conference/joining.ts';
 import type { Participant, ParticipantInit } from '../conference/participant.ts';
@@ -27,6 +28,8 @@ export interface SessionOpenerOptions {
   readonly keys: TokenKeys;
   readonly limits: Limits;
   readonly tokenLifetimeSeconds: number;
+  /** With which this network's focuses seal the bridge that a fresh token names. */
+  readonly stickySecret: string;
   readonly metrics: FocusMetrics;
   readonly log: Logger;
   readonly random: Random;
@@ -104,6 +107,7 @@ async function joinRoom(
     region: region.region,
     participantsMax: (known?.properties ?? host.properties).participantsMax,
     override: known === undefined ? null : overrideOf(known),
+    sticky: stickyOf(token.claims, options.stickySecret),
   });
   if (placed.kind !== 'placed') {
     const cause = NOT_PLACED[placed.kind];
@@ -135,6 +139,7 @@ async function joinRoom(
       connections: admission.hasTwoConnections ? 2 : 1,
       policy: placement.policy.kind,
       placedFor: placement.placedFor,
+      sticky: placement.sticky,
       stress: placement.stress,
       considered: placement.considered,
       loads: leastLoaded(placement),
@@ -231,14 +236,16 @@ function leastLoaded({ candidates }: Placement): Record<string, number> {
 }
 
 function sessionOf(options: SessionOpenerOptions, sink: SignalSink, token: AccessToken): Session {
-  const { keys, tokenLifetimeSeconds, host } = options;
+  const { keys, tokenLifetimeSeconds, stickySecret: secret, host } = options;
   const freshToken = (participant: Participant, otherRoom?: string) => {
-    const { name, metadata, attributes, permissions, region } = participant;
+    const { name, metadata, attributes, permissions, region, bridgeId } = participant;
     // Always named: a token for any room is good for this one when it has been refreshed.
     const room = otherRoom ?? token.video?.room;
     const video = { ...(token.claims['video'] as object), ...permissionClaims(permissions), room };
     const changes = { name, metadata, attributes, video };
-    return refreshAccessToken(keys, token, region, changes, host.nowMs(), tokenLifetimeSeconds);
+    // The other room may be on other bridges.
+    const place = { region, bridgeId: otherRoom === undefined ? bridgeId : null, secret };
+    return refreshAccessToken(keys, token, place, changes, host.nowMs(), tokenLifetimeSeconds);
   };
   return { sink, freshToken };
 }

@@ -12,6 +12,7 @@ import type { Placement } from './placement.ts';
 import type { Policy } from './policy.ts';
 import type { RegionDistances } from './region-distance.ts';
 import { RULE_SETS, type Rule, type RuleContext } from './rule-sets.ts';
+import { STICKY_RULE, type Sticky, type StickyOutcome, stickyRefusal } from './sticky.ts';
 import { Surroundings } from './surroundings.ts';
 
 /** Settings of `placement.*`; see focus/config-schema.ts for units and reasons. */
@@ -22,7 +23,7 @@ export interface PlacementSettings extends Policy, LoadSettings {
 
 /**
  * Where a client of `region` goes. `bridgeId` is null, and `rule` `no-bridge`, only when every bridge is unfit. `draw` is a random uint32,
- * the only chance in it: the same view and draw always have the same answer.
+ * the only chance in it: the same view and draw always have the same answer. `sticky` is the bridge that the client was on; it comes before the rules.
  */
 export function chooseBridge(
   view: PlacementView,
@@ -30,10 +31,24 @@ export function chooseBridge(
   settings: PlacementSettings,
   distances: RegionDistances,
   draw = 0,
+  sticky: Sticky | null = null,
 ): Placement {
   const index = view.index ?? new BridgePool(view.bridges);
   const around = new Surroundings(index, view.inConference, groupsOf(settings), distances);
   const context = contextOf(view, around, settings);
+  let outcome: StickyOutcome | undefined;
+  if (sticky !== null) {
+    const bridge = index.find(sticky.bridgeId);
+    if (bridge !== undefined) around.note(bridge);
+    const placedFor = around.regionToServe(region, other => isFit(other, context, 'nothing'));
+    const served = groupsOf(settings)(placedFor);
+    const ignored = stickyRefusal(sticky, bridge, context, settings, view.inConference.size, served);
+    outcome = ignored === undefined ? { bridgeId: sticky.bridgeId } : { bridgeId: sticky.bridgeId, ignored };
+    if (ignored === undefined) {
+      const decided = { bridge, rule: STICKY_RULE, placedFor };
+      return new ExplainedPlacement(decided, region, settings, around, context, 'nothing', outcome);
+    }
+  }
   let relaxed: Relaxed = 'nothing';
   let decided = decide(around, region, context, settings, relaxed, draw);
   if (decided.bridge === undefined) {
@@ -42,7 +57,7 @@ export function chooseBridge(
     if (relaxed !== 'nothing') decided = decide(around, region, context, settings, relaxed, draw);
     around.noteAll();
   }
-  return new ExplainedPlacement(decided, region, settings, around, context, relaxed);
+  return new ExplainedPlacement(decided, region, settings, around, context, relaxed, outcome);
 }
 
 function decide(

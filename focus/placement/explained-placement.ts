@@ -8,6 +8,7 @@ import { type Relaxed, rejectionBy } from './fitness.ts';
 import type { Candidate, Placement } from './placement.ts';
 import type { Policy } from './policy.ts';
 import type { RuleContext } from './rule-sets.ts';
+import type { StickyOutcome } from './sticky.ts';
 import type { Surroundings } from './surroundings.ts';
 
 export interface Decided {
@@ -26,6 +27,7 @@ export class ExplainedPlacement implements Placement {
   readonly region: string;
   readonly placedFor: string;
   readonly at: number;
+  readonly sticky: StickyOutcome | undefined;
   readonly #around: Surroundings;
   readonly #context: RuleContext;
   readonly #relaxed: Relaxed;
@@ -38,6 +40,7 @@ export class ExplainedPlacement implements Placement {
     around: Surroundings,
     context: RuleContext,
     relaxed: Relaxed,
+    sticky?: StickyOutcome,
   ) {
     this.bridgeId = bridge?.bridgeId ?? null;
     this.bridgeRegion = bridge?.report.peer.region ?? null;
@@ -47,6 +50,7 @@ export class ExplainedPlacement implements Placement {
     this.region = region;
     this.placedFor = placedFor;
     this.at = context.atMs;
+    this.sticky = sticky;
     this.#around = around;
     this.#context = context;
     this.#relaxed = relaxed;
@@ -72,6 +76,7 @@ export class ExplainedPlacement implements Placement {
 
   toJSON(): Placement {
     const { bridgeId, bridgeRegion, stress, rule, policy, region, placedFor, considered, candidates, at } = this;
-    return { bridgeId, bridgeRegion, stress, rule, policy, region, placedFor, considered, candidates, at };
+    const sticky = this.sticky === undefined ? {} : { sticky: this.sticky };
+    return { bridgeId, bridgeRegion, stress, rule, policy, region, placedFor, ...sticky, considered, candidates, at };
   }
 }

@@ -3,6 +3,7 @@ import type { BridgeId } from '../../protocol/ids.ts';
 import type { ConferenceRecord, ParticipantRecord } from '../store/store.ts';
 import type { Lack } from './bridge-load.ts';
 import type { Policy } from './policy.ts';
+import type { Sticky, StickyOutcome } from './sticky.ts';
 
 /** One bridge as it looked when a participant was placed. */
 export interface Candidate {
@@ -43,6 +44,8 @@ export interface Placement {
   readonly region: string;
   /** The region placed for: the client's own, or the nearest one with a usable bridge. */
   readonly placedFor: string;
+  /** What became of the bridge that the client's token names; undefined: it names none. */
+  readonly sticky?: StickyOutcome | undefined;
   /** Bridges that the rules looked at: those of regions nearer than the chosen one, of the conference, of its machines. */
   readonly considered: number;
   /** Them, by id; of more than a hundred the chosen one and the least loaded. Made when it is read, from the moment of the placement. */
@@ -64,6 +67,8 @@ export interface JoinPlacement {
   readonly participantsMax: number;
   /** What the room says of its own placement; null or absent: nothing. */
   readonly override?: Partial<Policy> | null;
+  /** The bridge it was on, as its token says; null or absent: none. */
+  readonly sticky?: Sticky | null;
 }
 
 export type Placed =

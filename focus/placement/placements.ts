@@ -41,12 +41,12 @@ export function createPlacements(options: PlacementsOptions): Placements {
 
   return {
     async join(request) {
-      const { override, ...wanted } = request;
+      const { override, sticky = null, ...wanted } = request;
       const rules = override == null ? settings : { ...settings, ...override };
       // Drawn once: a store that asks again, on a newer view, is answered by the same chance.
       const draw = uint32();
       const assigned = await store.assign({ ...wanted, owner: focusId }, view =>
-        chooseBridge(view, request.region, rules, distances, draw),
+        chooseBridge(view, request.region, rules, distances, draw, sticky),
       );
       if (assigned.kind === 'unknown-room' || assigned.kind === 'room-full') return assigned;
       const { choice } = assigned;

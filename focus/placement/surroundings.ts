@@ -52,6 +52,11 @@ export class Surroundings {
     return [Array.from(this.#index.regions, name => this.#inRegion(name))];
   }
 
+  /** A bridge was looked at that no rule asked for. */
+  note(bridge: BridgeRecord): void {
+    this.#inRegion(bridge.report.peer.region);
+  }
+
   /** Every bridge was looked at. */
   noteAll(): void {
     for (const name of this.#index.regions) this.#inRegion(name);
