@@ -8,6 +8,7 @@ export type TwirpCode =
   | 'invalid_argument'
   | 'malformed'
   | 'not_found'
+  | 'already_exists'
   | 'bad_route'
   | 'unauthenticated'
   | 'failed_precondition'
@@ -59,6 +60,13 @@ const table = {
   'route-not-found': row(404, 'bad_route', 'no such path or method'),
   'remote-unmute-disabled': row(412, 'failed_precondition', 'remote unmute not enabled'),
   'participant-away': row(412, 'failed_precondition', 'the participant has no signalling connection at the moment'),
+  'participant-forwarded': row(
+    412,
+    'failed_precondition',
+    'the participant is forwarded from another room: it can be changed there',
+  ),
+  'room-elsewhere': row(412, 'failed_precondition', 'the destination room is served by another focus'),
+  'identity-taken': row(409, 'already_exists', 'the destination room has a participant of this identity'),
   'body-too-large': row(413, 'malformed', 'the body is larger than the limit'),
   'room-full': row(429, 'resource_exhausted', 'room has exceeded its max participants'),
   'too-many-joins': row(429, 'resource_exhausted', 'too many joins, try again'),

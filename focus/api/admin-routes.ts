@@ -87,6 +87,7 @@ const RoomSchema = Type.Object({
       region: Type.String(),
       bridge: Type.String(),
       state: Type.String(),
+      forwardedFrom: Type.Optional(Type.String({ description: 'the room of which it is forwarded here' })),
     }),
   ),
 });

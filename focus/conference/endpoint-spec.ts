@@ -1,7 +1,7 @@
 /** The document in which a bridge reads all it is to know of one endpoint. */
 import type { EndpointSpec, ProjectionSpec } from '../../protocol/control/spec.ts';
 import { formatId } from '../../protocol/ids.ts';
-import type { Participant } from './participant.ts';
+import type { Forwards, Participant } from './participant.ts';
 import type { ReceivingSide } from './receiving-side.ts';
 import { sourceSpec, type Track } from './track.ts';
 
@@ -19,7 +19,7 @@ export function endpointDocument(
   participant: Participant,
   remote: (trackSid: string) => RemoteTrack | undefined,
 ): EndpointDocument {
-  const { offer, permissions, receiving } = participant;
+  const { offer, permissions, receiving, forwards } = participant;
   return {
     identity: participant.identity,
     sid: participant.sid,
@@ -32,7 +32,12 @@ export function endpointDocument(
     projections: receiving === null ? projections(participant, remote) : [],
     mayPublishData: permissions.canPublishData,
     ...(receiving?.isPrimary === true ? { dataChannels: 'from-client' } : {}),
+    ...(forwards === null ? {} : { forwards: forwardsSpec(forwards) }),
   };
+}
+
+function forwardsSpec({ conferenceId, endpointId }: Forwards): NonNullable<EndpointSpec['forwards']> {
+  return { conferenceId: formatId(conferenceId), endpointId: formatId(endpointId) };
 }
 
 /** The same for the endpoint on which a participant with two of them only receives. */

@@ -61,8 +61,8 @@ export class TestRoom {
   readonly outputs: RoomOutput[] = [];
   #nextEndpoint = 1;
 
-  constructor(settings: Partial<RoomSettings> = {}) {
-    const identity = { name: 'talk', sid: 'RM_talk', conferenceId: 7 as ConferenceId, createdAtMs: this.nowMs };
+  constructor(settings: Partial<RoomSettings> = {}, name = 'talk', id = 7) {
+    const identity = { name, sid: `RM_${name}`, conferenceId: id as ConferenceId, createdAtMs: this.nowMs };
     const properties = { emptyTimeoutSeconds: 300, departureTimeoutSeconds: 20, participantsMax: 0, metadata: '' };
     this.room = new Room(identity, properties, { ...SETTINGS, ...settings }, seededRandom(42), this.nowMs);
   }

@@ -21,6 +21,7 @@ import type { Revocations } from '../signal/revocations.ts';
 import type { ConferenceRecord, Store } from '../store/store.ts';
 import type { BridgeLinks, BridgeLinksHandler } from './bridge-links.ts';
 import type { BridgeWatch } from './bridge-watch.ts';
+import { type Forwarded, Forwarder } from './forwarder.ts';
 import { RoomOutputs } from './room-outputs.ts';
 import type { Session, SignalSink } from './session.ts';
 
@@ -58,6 +59,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   readonly #options: ConferenceHostOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #outputs: RoomOutputs;
+  readonly #forwarder: Forwarder;
   readonly #ticker: NodeJS.Timeout;
 
   constructor(options: ConferenceHostOptions) {
@@ -69,6 +71,13 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     const apply = (room: Room) => this.apply(room);
     const inBackground = (work: Promise<unknown>, trouble: string) => this.#inBackground(work, trouble);
     this.#outputs = new RoomOutputs({ ...options, sessions: this.#sessions, apply, inBackground });
+    this.#forwarder = new Forwarder({
+      ...options,
+      directory: this.directory,
+      roomOf: conference => this.roomOf(conference),
+      apply,
+      inBackground,
+    });
     options.links.listen(this);
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     this.#ticker.unref();
@@ -163,6 +172,11 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
 
   apply(room: Room): void {
     for (const output of settle(room)) this.#outputs.perform(room, output);
+    this.#forwarder.handleApplied(room);
+  }
+
+  forward(room: Room, participant: Participant, destination: string): Promise<Forwarded> {
+    return this.#forwarder.forward(room, participant, destination);
   }
 
   async tokenFor(participant: Participant, room: string): Promise<string | undefined> {

@@ -7,10 +7,13 @@ import {
   DataPacket_Kind,
   DisconnectReason,
   LeaveRequest_Action,
+  ParticipantInfo_KindDetail,
+  ParticipantInfo_State,
   SessionDescription,
   TrackType,
 } from '@livekit/protocol';
 import { RoomServiceClient, TrackSource } from 'livekit-server-sdk';
+import { formatId } from '../../protocol/ids.ts';
 import { offerSdp } from '../conference/offer.fixture.ts';
 import { eventually, focusOfSuite } from './focus.fixture.ts';
 import { accessToken, SignalClient } from './signal-client.fixture.ts';
@@ -192,10 +195,65 @@ describe("every method of LiveKit's server SDK", () => {
     moved.close();
   });
 
-  test('forwardParticipant: refused, with what is possible instead', async () => {
-    const ann = await SignalClient.join(url, 'ann');
-    const refused = api.forwardParticipant('talk', 'ann', 'other');
-    await assert.rejects(refused, { status: 501, code: 'unimplemented', message: /MoveParticipant/ });
+  test('forwardParticipant: seen in the other room with its tracks, on its own bridge, and in its own as before', async () => {
+    const { client: ann, trackSid } = await speaker('ann');
+    const bob = await SignalClient.open(url, await accessToken({ identity: 'bob', video: OTHER_ROOM }));
+    await bob.next('join');
+    await api.forwardParticipant('talk', 'ann', 'other');
+    const [there] = (await api.listParticipants('other')).filter(({ identity }) => identity === 'ann');
+    const here = await api.getParticipant('talk', 'ann');
+    assert.notEqual(there.sid, here.sid);
+    assert.deepEqual(there.kindDetails, [ParticipantInfo_KindDetail.FORWARDED]);
+    assert.deepEqual([there.tracks.length, here.tracks[0].sid], [1, trackSid]);
+    await bob.until('update', ({ participants }) =>
+      participants.some(({ sid, tracks }) => sid === there.sid && tracks.length === 1),
+    );
+    const forwarded = () => [...world.bridge.endpoints.values()].find(({ sid }) => sid === there.sid);
+    await eventually(() => forwarded()?.sources.length === 1);
+    const conferenceId = formatId(world.focus.host.room('talk')!.identity.conferenceId);
+    assert.equal(forwarded()?.forwards?.conferenceId, conferenceId);
+    await api.mutePublishedTrack('talk', 'ann', trackSid, true);
+    assert.equal((await api.getParticipant('other', 'ann')).tracks[0].muted, true);
+    assert.match(await (await fetch(`${url}/metrics`)).text(), /causeway_focus_forwarded_participants\{[^}]*\} 1/);
+
+    const refused = (destination: string) => api.forwardParticipant('talk', 'ann', destination);
+    await assert.rejects(refused('other'), { status: 409, code: 'already_exists' });
+    await assert.rejects(refused('talk'), { status: 400, code: 'invalid_argument' });
+    const muteThere = api.mutePublishedTrack('other', 'ann', there.tracks[0].sid, false);
+    await assert.rejects(muteThere, {
+      status: 412,
+      code: 'failed_precondition',
+      message: /forwarded from another room/,
+    });
+
+    await api.removeParticipant('other', 'ann');
+    assert.deepEqual(
+      (await api.listParticipants('other')).map(({ identity }) => identity),
+      ['bob'],
+    );
+    assert.equal((await api.getParticipant('talk', 'ann')).tracks.length, 1);
+    await refused('other');
+    ann.close();
+    await bob.until('update', ({ participants }) =>
+      participants.some(({ identity, state }) => identity === 'ann' && state === ParticipantInfo_State.DISCONNECTED),
+    );
+    bob.close();
+    await world.assertNothingLeft();
+    assert.match(await (await fetch(`${url}/metrics`)).text(), /causeway_focus_forwarded_participants\{[^}]*\} 0/);
+  });
+
+  test('forwardParticipant: opens the room, which is empty when its only one has gone; deleteRoom ends it there alone', async () => {
+    const { client: ann } = await speaker('ann');
+    await api.forwardParticipant('talk', 'ann', 'stage');
+    await api.forwardParticipant('talk', 'ann', 'lobby');
+    assert.deepEqual(await names(), ['lobby', 'stage', 'talk']);
+    await api.deleteRoom('stage');
+    assert.deepEqual(await names(), ['lobby', 'talk']);
+    await api.removeParticipant('lobby', 'ann');
+    await eventually(async () => (await names()).length === 1);
+    assert.equal((await api.getParticipant('talk', 'ann')).tracks.length, 1);
     ann.close();
   });
 });
+
+const OTHER_ROOM = { roomJoin: true, room: 'other' };
