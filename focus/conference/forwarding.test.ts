@@ -220,6 +220,16 @@ test('removed from the other room, or replaced there by herself, she goes on in 
   }
 });
 
+test('when the bridge is lost and she comes through, it begins again; when she does not, it has ended', () => {
+  const { talk, other, ann, begin, follow } = world();
+  const lost = { reason: DisconnectReason.MIGRATION, action: null, cause: 'bridge lost' };
+  const forwarding = begin();
+  leave(other.room, other.nowMs, forwarding.shadow, lost);
+  assert.equal(follow(forwarding), 'moved');
+  leave(talk.room, talk.nowMs, ann, lost);
+  assert.equal(follow(forwarding), 'ended');
+});
+
 test('on another bridge she cannot be heard from where she was: it ends there, to begin again', () => {
   const { other, ann, begin, follow } = world();
   const forwarding = begin();

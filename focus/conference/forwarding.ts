@@ -16,7 +16,7 @@ import type { Refusal } from './rooms.ts';
 import { reconcileTrack } from './subscribing.ts';
 import type { Track } from './track.ts';
 
-/** `moved`: it has ended too, because the original is on another bridge now, from where it can begin again. */
+/** `moved`: it has ended too, because the bridge was lost or the original is on another one now, from where it can begin again. */
 export type Followed = 'unchanged' | 'changed' | 'ended' | 'moved';
 
 /** The shadow's place in the second room, which the store has given. */
@@ -84,7 +84,10 @@ export class Forwarding {
   /** Makes the shadow what the original is. Call it after every change of either room; cheap when there was none. */
   follow(nowMs: number): Followed {
     const { from, original, to, shadow } = this;
-    if (shadow.state === 'disconnected') return 'ended';
+    if (shadow.state === 'disconnected') {
+      const isBridgeLost = shadow.disconnectReason === DisconnectReason.MIGRATION;
+      return isBridgeLost && original.state !== 'disconnected' ? 'moved' : 'ended';
+    }
     if (original.state === 'disconnected') {
       const cause = `it has left ${from.identity.name}, from where it was forwarded`;
       leave(to, nowMs, shadow, { reason: original.disconnectReason, action: null, cause });
