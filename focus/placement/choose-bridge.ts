@@ -3,7 +3,7 @@
  * a region only when a rule asks for that region, and allocates nothing per bridge: the cost is linear in the bridges looked at.
  */
 import { BridgePool } from '../store/bridge-pool.ts';
-import type { BridgeRecord, PlacementView } from '../store/store.ts';
+import type { BridgeIndex, BridgeRecord, PlacementView } from '../store/store.ts';
 import type { LoadSettings } from './bridge-load.ts';
 import { type Decided, ExplainedPlacement } from './explained-placement.ts';
 import { isFit, type Relaxed, relaxedFor } from './fitness.ts';
@@ -36,18 +36,11 @@ export function chooseBridge(
   const index = view.index ?? new BridgePool(view.bridges);
   const around = new Surroundings(index, view.inConference, groupsOf(settings), distances);
   const context = contextOf(view, around, settings);
-  let outcome: StickyOutcome | undefined;
-  if (sticky !== null) {
-    const bridge = index.find(sticky.bridgeId);
-    if (bridge !== undefined) around.note(bridge);
-    const placedFor = around.regionToServe(region, other => isFit(other, context, 'nothing'));
-    const served = groupsOf(settings)(placedFor);
-    const ignored = stickyRefusal(sticky, bridge, context, settings, view.inConference.size, served);
-    outcome = ignored === undefined ? { bridgeId: sticky.bridgeId } : { bridgeId: sticky.bridgeId, ignored };
-    if (ignored === undefined) {
-      const decided = { bridge, rule: STICKY_RULE, placedFor };
-      return new ExplainedPlacement(decided, region, settings, around, context, 'nothing', outcome);
-    }
+  const outcome = sticky === null ? undefined : outcomeOf(sticky, view, index, around, region, context, settings);
+  if (outcome !== undefined && outcome.ignored === undefined) {
+    const bridge = index.find(outcome.bridgeId);
+    const decided = { bridge, rule: STICKY_RULE, placedFor: around.regionToServe(region, fitsIn(context, 'nothing')) };
+    return new ExplainedPlacement(decided, region, settings, around, context, 'nothing', outcome);
   }
   let relaxed: Relaxed = 'nothing';
   let decided = decide(around, region, context, settings, relaxed, draw);
@@ -68,13 +61,32 @@ function decide(
   relaxed: Relaxed,
   draw: number,
 ): Decided {
-  const fits = (bridge: BridgeRecord) => isFit(bridge, context, relaxed);
-  const placedFor = around.regionToServe(region, fits);
+  const placedFor = around.regionToServe(region, fitsIn(context, relaxed));
   for (const rule of RULE_SETS[settings.kind]) {
     const bridge = firstOf(rule, around, { client: region, placedFor }, context, settings, relaxed, draw);
     if (bridge !== undefined) return { bridge, rule: rule.name, placedFor };
   }
   return { bridge: undefined, rule: 'no-bridge', placedFor };
+}
+
+function outcomeOf(
+  sticky: Sticky,
+  view: PlacementView,
+  index: BridgeIndex,
+  around: Surroundings,
+  region: string,
+  context: RuleContext,
+  settings: PlacementSettings,
+): StickyOutcome {
+  const bridge = index.find(sticky.bridgeId);
+  if (bridge !== undefined) around.note(bridge);
+  const served = groupsOf(settings)(around.regionToServe(region, fitsIn(context, 'nothing')));
+  const ignored = stickyRefusal(sticky, bridge, context, settings, view.inConference.size, served);
+  return { bridgeId: sticky.bridgeId, ...(ignored === undefined ? {} : { ignored }) };
+}
+
+function fitsIn(context: RuleContext, relaxed: Relaxed): (bridge: BridgeRecord) => boolean {
+  return bridge => isFit(bridge, context, relaxed);
 }
 
 /** Tiers are in order of preference: a bridge of a later one is nobody's choice while an earlier one has a match. */
