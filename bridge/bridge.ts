@@ -2,6 +2,7 @@
  * One bridge: its conferences, its endpoints, its links. Takes desired state from the control API, frames from the relay and time from whoever drives it;
  * datagrams come through `ingress.ts`. Opens no socket and reads no clock.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { BridgeEvent } from '../protocol/control/events.ts';
 import type { ConferenceSpec, EndpointSpec, Transport } from '../protocol/control/spec.ts';
 import { type BridgeId, type ConferenceId, type EndpointId, formatId } from '../protocol/ids.ts';
@@ -15,6 +16,7 @@ import { neededLayersEvent } from './dynacast/dynacast.ts';
 import type { Egress } from './egress.ts';
 import { Endpoint } from './endpoint.ts';
 import { BridgeError } from './errors.ts';
+import { Forwardings } from './forwardings.ts';
 import type { EndpointTransport, EndpointTransportSink } from './io/endpoint-transport.ts';
 import { LinkBudgets } from './link-budgets.ts';
 import type { LinkHooks } from './link-supply.ts';
@@ -53,6 +55,7 @@ export class Bridge {
   readonly #wheel = new TimerWheel<Task>();
   readonly #schedule: Schedule;
   readonly #budgets: LinkBudgets;
+  readonly #forwardings = new Forwardings(this.conferences);
   /** What conferences counted that have ended. */
   readonly #ended = new MediaCounts();
   readonly #linkHooks: LinkHooks = {
@@ -98,7 +101,7 @@ export class Bridge {
   }
 
   /**
-   * Makes an endpoint what `spec` says and answers with the bridge's side of its transport. Throws BridgeError `stale-version`, `endpoint-limit`,
+   * Makes an endpoint what `spec` says and answers with the bridge's side of its transport. Throws BridgeError `stale-version`, `bad-request`, `endpoint-limit`,
    * `conference-limit`, or `draining` for a new endpoint on a bridge that is being emptied.
    */
   putEndpoint(nowMs: number, conferenceId: ConferenceId, id: EndpointId, spec: EndpointSpec): Transport {
@@ -106,8 +109,12 @@ export class Bridge {
     let endpoint = conference.endpoints.get(id);
     const version = endpoint?.spec?.version ?? 0;
     if (spec.version < version) throw staleVersion(version, spec.version);
+    if (endpoint?.spec !== undefined && !isDeepStrictEqual(endpoint.spec.forwards, spec.forwards)) {
+      throw new BridgeError('bad-request', 'forwards is for good: another endpoint ID is needed');
+    }
     endpoint ??= this.#open(nowMs, conference, id);
     endpoint.apply(nowMs, spec);
+    this.#forwardings.handleApplied(endpoint);
     this.#schedule.tellWants(nowMs, conference);
     const { ufrag, password, setup } = endpoint.transport.local;
     const { fingerprint, candidates } = this.#options;
@@ -321,6 +328,7 @@ export class Bridge {
   #close(endpoint: Endpoint): void {
     this.messages.handleGone(endpoint);
     endpoint.conference.removeEndpoint(endpoint);
+    this.#forwardings.handleClosed(endpoint);
     this.#endpoints--;
     endpoint.close();
   }

@@ -46,7 +46,9 @@ function describeSource(nowMs: number, conference: Conference, source: Source) {
     kind: source.kind,
     codec: codecOfPayloadType(source.payloadType)?.name ?? null,
     muted: source.isMuted,
-    from: source.isLocal ? 'client' : (conference.bridgeOf(source.endpointId) ?? null),
+    from: source.isLocal ? localOrigin(source) : (conference.bridgeOf(source.endpointId) ?? null),
+    /** Conferences in which it is heard as well. */
+    forwardedTo: source.echoes.map(echo => formatId(echo.conference.id)),
     subscribersHere: source.subscriptions.length,
     layers: source.layers.map(layer => ({
       layer: layer.index,
@@ -59,6 +61,11 @@ function describeSource(nowMs: number, conference: Conference, source: Source) {
       heldBackFrom: layer.isFlowing(nowMs) ? heldBackFrom(conference, source, layer.index) : [],
     })),
   };
+}
+
+function localOrigin({ isForwarded, origin }: Source): string {
+  if (!isForwarded) return 'client';
+  return origin === undefined ? 'forwarded-from-nobody' : `forwarded-from-${formatId(origin.conference.id)}`;
 }
 
 /** Bridges that want this layer and are not sent it, because the link to them is full. */

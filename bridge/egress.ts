@@ -6,6 +6,7 @@ import type { ConferenceId } from '../protocol/ids.ts';
 import { readUint32 } from '../protocol/rtp/packet.ts';
 import { padRtp } from '../protocol/rtp/padding.ts';
 import type { BridgeCounters } from './counters.ts';
+import { takeEcho } from './echo.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { DatagramPort } from './io/datagram-port.ts';
 import { MediaPacket } from './media-packet.ts';
@@ -68,6 +69,25 @@ export class Egress {
     const source = this.#burstSource;
     if (packets === 0 || source === undefined) return;
     this.#burstLength = 0;
+    this.#deliver(source, packets);
+    for (let index = 0; index < source.echoes.length; index++) this.#deliverTo(source.echoes[index], source, packets);
+  }
+
+  /** The same burst in another conference: it is not read from the original's history any more after that. */
+  #deliverTo(echo: Source, origin: Source, packets: number): void {
+    const burst = this.#burst;
+    let taken = 0;
+    for (let index = 0; index < packets; index++) {
+      const packet = burst[index];
+      if (!takeEcho(origin, echo, packet)) continue;
+      burst[index] = burst[taken];
+      burst[taken++] = packet;
+    }
+    this.#burstConferenceId = echo.conference.id;
+    if (taken > 0) this.#deliver(echo, taken);
+  }
+
+  #deliver(source: Source, packets: number): void {
     const subscriptions = source.subscriptions;
     for (let index = 0; index < subscriptions.length; index++) {
       // Before the keys are there nothing can be sent: a projection that began now would lose its key frame.

@@ -126,12 +126,15 @@ export class Endpoint {
       const known = this.#sources.get(source.sourceId);
       if (known !== undefined) {
         known.spec = source;
-        known.source.setMuted(source.muted);
+        if (!known.source.isForwarded) known.source.setMuted(source.muted);
         continue;
       }
       const layers = layersOf(source.rids);
-      const created = new Source(this.conference, this.id, source.sourceId as SourceId, source.kind, true, layers);
-      created.setMuted(source.muted);
+      const isForwarded = spec.forwards !== undefined;
+      const { conference, id } = this;
+      const created = new Source(conference, id, source.sourceId as SourceId, source.kind, true, layers, isForwarded);
+      // A forwarded one is muted when its original is: what is dropped there has no place here either.
+      if (!isForwarded) created.setMuted(source.muted);
       this.#sources.set(source.sourceId, { source: created, spec: source });
       this.conference.addSource(created);
     }

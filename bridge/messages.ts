@@ -179,6 +179,7 @@ function receiversOf(
   const receivers: Endpoint[] = [];
   for (const endpoint of conference.endpoints.values()) {
     const { spec } = endpoint;
+    if (spec?.forwards !== undefined) continue;
     if (endpoint === sender || spec?.dataChannels === 'from-client' || spec?.dataChannels === 'none') continue;
     if (spec?.dataChannels === 'to-client' && spec.sid === sender?.spec?.sid) continue;
     if (destinations.length > 0 && !destinations.includes(spec?.identity ?? '')) continue;

@@ -82,15 +82,25 @@ export class RtcpIngress {
     const sender = this.#sender;
     sender.read(packet);
     stream.receiver.senderClock.handleReport(nowMs, sender.ntpSeconds, sender.ntpFraction, sender.rtpTimestamp);
+    const { source, index } = stream.layer;
     this.#setClock(nowMs, stream.layer);
-    if (stream.layer.links.length === 0) return;
+    this.#relayReport(stream.layer);
+    for (const echo of source.echoes) {
+      this.#setClock(nowMs, echo.layers[index]);
+      this.#relayReport(echo.layers[index]);
+    }
+  }
+
+  #relayReport(layer: Layer): void {
+    if (layer.links.length === 0) return;
+    const packet = this.#packet;
     // Only the sender's own part travels: report blocks end at this hop.
     const relayed = this.#relayed;
     (packet.bytes as Buffer).copy(relayed, 0, packet.offset, packet.offset + SENDER_REPORT_BYTES);
     relayed[0] = 0x80;
     relayed[2] = 0;
     relayed[3] = SENDER_REPORT_BYTES / 4 - 1;
-    this.#egress.relaySenderReport(endpoint.conference.id, stream.layer, relayed, 0, SENDER_REPORT_BYTES);
+    this.#egress.relaySenderReport(layer.source.conference.id, layer, relayed, 0, SENDER_REPORT_BYTES);
   }
 
   #setClock(nowMs: number, layer: Layer): void {

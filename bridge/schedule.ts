@@ -203,7 +203,8 @@ export class Schedule {
     if (comesByMs > nowMs) return layer.keyFramesDue.moveTo(comesByMs);
     // What is held back is begun with a key frame when it is released; who waits for it waits on.
     if (layer.isWithheld || !layer.keyFrames.poll(nowMs)) return;
-    const { conference, endpointId, sourceId, isLocal } = layer.source;
+    const { conference, endpointId, sourceId, isLocal, origin, originRequester } = layer.source;
+    if (origin !== undefined) return origin.layers[layer.index].keyFrames.request(nowMs, originRequester, 'bridge');
     if (isLocal) {
       const endpoint = conference.endpoints.get(endpointId);
       if (layer.ssrc !== 0 && endpoint?.state === 'connected') this.#rtcp.sendPli(endpoint, layer.ssrc);
@@ -236,7 +237,8 @@ export class Schedule {
     const measured: Endpoint[] = [];
     let next = rest.next();
     while (next.done !== true) {
-      measured.push(next.value);
+      // One that is forwarded has no client: its quality is that of its original.
+      if (next.value.spec?.forwards === undefined) measured.push(next.value);
       if (measured.length === QUALITY_ENDPOINTS_MAX) break;
       next = rest.next();
     }

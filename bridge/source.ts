@@ -3,6 +3,7 @@ import type { Withheld } from '../protocol/octo/withheld.ts';
 import { Extender16 } from '../protocol/sequence.ts';
 import type { Conference } from './conference.ts';
 import { LayerNeeds } from './dynacast/layer-needs.ts';
+import { endEchoes, NO_ECHOES } from './echo.ts';
 import { HISTORY_AGE_MS_MAX, PacketHistory } from './forward/packet-history.ts';
 import type { ProjectionLayer } from './forward/projection-options.ts';
 import type { SenderReportPoint } from './forward/timeline.ts';
@@ -56,6 +57,14 @@ export class Source {
   /** When that is next decided. */
   readonly needsDue: TaskDeadline;
   isMuted = false;
+  /** It has no client here: another conference's source feeds it (echo.ts). */
+  readonly isForwarded: boolean;
+  /** What feeds it, while that is there. */
+  origin: Source | undefined = undefined;
+  /** As whom it asks that one for key frames. */
+  originRequester = 0;
+  /** What it feeds. */
+  echoes = NO_ECHOES;
   /** Normalised payload type of the last packet, 0 before the first. */
   payloadType = 0;
 
@@ -69,11 +78,13 @@ export class Source {
     kind: 'audio' | 'video',
     isLocal: boolean,
     layers: number,
+    isForwarded = false,
   ) {
     this.conference = conference;
+    this.isForwarded = isForwarded;
     this.flowDue = conference.wheel.deadline({ kind: 'flow', source: this });
     this.needsDue = conference.wheel.deadline({ kind: 'needs', source: this });
-    this.needs = isLocal && kind === 'video' ? new LayerNeeds(layers) : undefined;
+    this.needs = isLocal && kind === 'video' && !isForwarded ? new LayerNeeds(layers) : undefined;
     this.endpointId = endpointId;
     this.sourceId = sourceId;
     this.kind = kind;
@@ -85,12 +96,14 @@ export class Source {
   setMuted(isMuted: boolean): void {
     if (this.isMuted && !isMuted) for (const layer of this.layers) layer.history.clear();
     this.isMuted = isMuted;
+    for (const echo of this.echoes) echo.setMuted(isMuted);
     this.handleDemand();
   }
 
   /** Who watches it, or how, may have changed. */
   handleDemand(): void {
     if (this.needs !== undefined) this.needsDue.bringForward(AT_ONCE);
+    else this.origin?.handleDemand();
   }
 
   /** Looks which layers have media, and says when to look again. True when that has changed since the last look. */
@@ -126,6 +139,7 @@ export class Source {
 
   /** Gives up its deadlines: it has ended. */
   close(): void {
+    endEchoes(this);
     this.flowDue.clear();
     this.needsDue.clear();
     for (const layer of this.layers) layer.keyFramesDue.clear();

@@ -8,6 +8,7 @@ export type TwirpCode =
   | 'invalid_argument'
   | 'malformed'
   | 'not_found'
+  | 'already_exists'
   | 'bad_route'
   | 'unauthenticated'
   | 'failed_precondition'
@@ -44,17 +45,29 @@ const table = {
   'same-room': row(400, 'invalid_argument', 'the participant is in the destination room already'),
   'invalid-nonce': row(400, 'invalid_argument', 'nonce should be 16-bytes or not present'),
   'invalid-join-request': row(400, 'invalid_argument', 'cannot decode join request'),
+  'invalid-attributes': row(400, 'invalid_argument', 'cannot decode attributes'),
   'malformed-body': row(400, 'malformed', 'the body cannot be decoded'),
   'invalid-request': row(400, 'invalid_argument', 'the request does not follow its schema'),
   'room-not-found': row(404, 'not_found', 'requested room does not exist'),
   'participant-not-found': row(404, 'not_found', 'participant does not exist'),
   'track-not-found': row(404, 'not_found', 'track is not found'),
-  'placement-not-found': row(404, 'not_found', 'no placement of this participant is remembered'),
+  'placement-not-found': row(
+    404,
+    'not_found',
+    'no placement of this participant is remembered; an identity or a SID is needed, causeway participants ROOM lists them',
+  ),
   'bridge-not-found': row(404, 'not_found', 'no such bridge is up'),
   'focus-not-found': row(404, 'not_found', 'no such focus is up'),
   'route-not-found': row(404, 'bad_route', 'no such path or method'),
   'remote-unmute-disabled': row(412, 'failed_precondition', 'remote unmute not enabled'),
   'participant-away': row(412, 'failed_precondition', 'the participant has no signalling connection at the moment'),
+  'participant-forwarded': row(
+    412,
+    'failed_precondition',
+    'the participant is forwarded from another room: it can be changed there',
+  ),
+  'room-elsewhere': row(412, 'failed_precondition', 'the destination room is served by another focus'),
+  'identity-taken': row(409, 'already_exists', 'the destination room has a participant of this identity'),
   'body-too-large': row(413, 'malformed', 'the body is larger than the limit'),
   'room-full': row(429, 'resource_exhausted', 'room has exceeded its max participants'),
   'too-many-joins': row(429, 'resource_exhausted', 'too many joins, try again'),

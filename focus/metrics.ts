@@ -31,6 +31,8 @@ export interface FocusMetrics {
   readonly rooms: Gauge;
   readonly participants: Gauge<'region'>;
   readonly tracks: Gauge<'kind'>;
+  /** Participants that are seen in a second room as well. */
+  readonly forwarded: Gauge;
   /** Bridges known to this focus, by region and state (running, draining, silent). */
   readonly bridges: Gauge<'region' | 'state'>;
   readonly bridgeReports: Counter<'result'>;
@@ -98,6 +100,7 @@ export function createFocusMetrics(defaultLabels: Readonly<Record<string, string
     rooms: gauge('rooms', 'Open rooms'),
     participants: gauge('participants', 'Participants in rooms', ['region']),
     tracks: gauge('tracks', 'Published tracks', ['kind']),
+    forwarded: gauge('forwarded_participants', 'Participants forwarded to another room'),
     bridges: gauge('bridges', 'Known bridges', ['region', 'state']),
     bridgeReports: counter('bridge_reports_total', 'Reports of bridges', ['result']),
     signalMessages: counter('signal_messages_total', 'Signalling messages', ['direction', 'kind']),

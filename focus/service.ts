@@ -163,6 +163,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     store,
     keys,
     tokenLifetimeSeconds: config.signal.token_lifetime,
+    stickySecret: config.control.secret,
     limits,
     metrics,
     log,

@@ -49,7 +49,7 @@ export function describeNeeds(source: Source, layer: number) {
 }
 
 /**
- * Layers that anybody is to be given. One who still connects counts: the publisher needs the time too. A layer that is wanted and does not flow, because the publisher
+ * Layers that anybody is to be given, in other conferences too. One who still connects counts: the publisher needs the time too. A layer that is wanted and does not flow, because the publisher
  * cannot or was told not to, is in it as long as it is wanted.
  */
 function watchedMask(source: Source): number {
@@ -58,6 +58,7 @@ function watchedMask(source: Source): number {
   for (const { projection, endpoint } of source.subscriptions) {
     if (isHere(endpoint.state)) mask |= projection.wantedMask;
   }
+  for (const echo of source.echoes) mask |= watchedMask(echo);
   return mask;
 }
 

@@ -304,19 +304,19 @@ export class BridgeBox {
     }
   }
 
-  put(id: number, spec: Partial<EndpointSpec> = {}): FakeTransport {
-    this.bridge.putEndpoint(this.nowMs, CONFERENCE, id as EndpointId, endpointSpec(spec));
-    const transport = this.transport(id);
+  put(id: number, spec: Partial<EndpointSpec> = {}, conferenceId = CONFERENCE): FakeTransport {
+    this.bridge.putEndpoint(this.nowMs, conferenceId, id as EndpointId, endpointSpec(spec));
+    const transport = this.transport(id, conferenceId);
     transport.sink.onConnected();
     return transport;
   }
 
-  transport(id: number): FakeTransport {
-    return this.#transports.get(this.endpoint(id))!;
+  transport(id: number, conferenceId = CONFERENCE): FakeTransport {
+    return this.#transports.get(this.endpoint(id, conferenceId))!;
   }
 
-  endpoint(id: number): Endpoint {
-    return this.bridge.conferences.get(CONFERENCE)!.endpoints.get(id as EndpointId)!;
+  endpoint(id: number, conferenceId = CONFERENCE): Endpoint {
+    return this.bridge.conferences.get(conferenceId)!.endpoints.get(id as EndpointId)!;
   }
 
   /** A datagram from the validated address of endpoint `id`. */

@@ -150,7 +150,14 @@ describe('a refreshed token', () => {
     );
     assert.equal(first.region, undefined);
     const laterMs = NOW_MS + 30_000;
-    const refreshed = await refreshAccessToken(KEYS, first, 'us', { name: 'New' }, laterMs, 600);
+    const refreshed = await refreshAccessToken(
+      KEYS,
+      first,
+      { region: 'us', bridgeId: null, secret: 's' },
+      { name: 'New' },
+      laterMs,
+      600,
+    );
     const second = await verifyAccessToken(KEYS, refreshed, laterMs);
     assert.deepEqual(
       [second.identity, second.name, second.region, second.expiresAtMs],
@@ -161,6 +168,9 @@ describe('a refreshed token', () => {
 
   test('is not made for a key that is gone', async () => {
     const first = await verifyAccessToken(KEYS, await sign({ sub: 'ann' }), NOW_MS);
-    await assert.rejects(refreshAccessToken(secretKeys({}), first, 'us', {}, NOW_MS, 600), { code: 'unknown-api-key' });
+    await assert.rejects(
+      refreshAccessToken(secretKeys({}), first, { region: 'us', bridgeId: null, secret: 's' }, {}, NOW_MS, 600),
+      { code: 'unknown-api-key' },
+    );
   });
 });

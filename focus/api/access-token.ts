@@ -1,12 +1,13 @@
 /**
  * LiveKit's access tokens: JWTs signed HS256 with the secret of the API key in `iss`, or RS256 or ES256 by an issuer whose JWKS is
- * configured; the claims are those of LiveKit's protocol (auth/grants.go). `exp` is required. Beside LiveKit's claims there may be `causeway: { region }`, the region a client was placed for:
- * the focus puts it into refreshed tokens so that a reconnect stays where it was.
+ * configured; the claims are those of LiveKit's protocol (auth/grants.go). `exp` is required. Beside LiveKit's claims there may be
+ * `causeway: { region, bridge, seal }`, where a client was placed: the focus puts it into refreshed tokens so that a reconnect stays where it was (sticky-place.ts).
  */
 import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { FocusError } from '../errors.ts';
+import { type StickyPlace, stickyClaims } from './sticky-place.ts';
 import type { IssuerKeys, TokenKeys } from './token-keys.ts';
 
 /** What the holder may do, defaults resolved as LiveKit resolves them. */
@@ -65,7 +66,13 @@ const Claims = Type.Object({
   attributes: Type.Optional(Type.Record(Type.String(), Type.String())),
   kind: Type.Optional(Type.String()),
   roomPreset: Type.Optional(Type.String()),
-  causeway: Type.Optional(Type.Object({ region: Type.Optional(Type.String({ maxLength: 64 })) })),
+  causeway: Type.Optional(
+    Type.Object({
+      region: Type.Optional(Type.String({ maxLength: 64 })),
+      bridge: Type.Optional(Type.String({ maxLength: 64 })),
+      seal: Type.Optional(Type.String({ maxLength: 64 })),
+    }),
+  ),
   video: Type.Optional(
     Type.Object({
       roomCreate: Type.Optional(Type.Boolean()),
@@ -115,14 +122,14 @@ export function tokenOf(authorization: string | undefined, accessToken: string |
 }
 
 /**
- * A fresh token for the holder of `token`, for a client to reconnect with: same claims, except for `changes`, the sticky `region`, and a
+ * A fresh token for the holder of `token`, for a client to reconnect with: same claims, except for `changes`, the sticky `place`, and a
  * lifetime of `lifetimeSeconds` from now. Signed with the same API key; for the token of an issuer, which alone has its private key, with
  * the focus's own. Throws FocusError when there is no such key (any more).
  */
 export async function refreshAccessToken(
   keys: TokenKeys,
   token: AccessToken,
-  region: string,
+  place: StickyPlace,
   changes: Readonly<Record<string, unknown>>,
   nowMs: number,
   lifetimeSeconds: number,
@@ -132,7 +139,8 @@ export async function refreshAccessToken(
   if (apiKey === undefined || secret === undefined) throw new FocusError('unknown-api-key');
   const now = Math.floor(nowMs / 1000);
   const times = { nbf: now, iat: now, exp: now + lifetimeSeconds };
-  const claims = { ...token.claims, ...changes, iss: apiKey, causeway: { region }, ...times };
+  const signed = { ...token.claims, ...changes, iss: apiKey, ...times };
+  const claims = { ...signed, causeway: stickyClaims(signed, place) };
   return new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(new TextEncoder().encode(secret));
 }
 

@@ -83,6 +83,14 @@ const PlacementSchema = Type.Object({
         description: 'kind latency: the best places by their estimated mean round trip between people',
       }),
     ),
+    sticky: Type.Optional(
+      Type.Object({
+        bridgeId: Type.String({ description: "the bridge that the client's refreshed token names" }),
+        ignored: Type.Optional(
+          Type.String({ description: 'why it is not on it again; see focus/placement/README.md' }),
+        ),
+      }),
+    ),
     considered: Type.Integer({ description: 'bridges that the rules looked at; candidates has at most 100 of them' }),
     candidates: Type.Array(
       Type.Object({
@@ -117,6 +125,7 @@ const RoomSchema = Type.Object({
       region: Type.String(),
       bridge: Type.String(),
       state: Type.String(),
+      forwardedFrom: Type.Optional(Type.String({ description: 'the room of which it is forwarded here' })),
     }),
   ),
 });

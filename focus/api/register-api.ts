@@ -17,8 +17,8 @@ import { type DrainOptions, registerDrainRoutes } from './drain-routes.ts';
 import { type FocusNetwork, registerFocusRoutes } from './focus-routes.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { type MoveOptions, registerMoveRoutes } from './move-routes.ts';
-import { registerRoomPlacementRoutes } from './room-placement-routes.ts';
 import { type RedistributionOptions, registerRedistributionRoutes } from './redistribution-routes.ts';
+import { registerRoomPlacementRoutes } from './room-placement-routes.ts';
 import type { TokenKeys } from './token-keys.ts';
 import { registerTwirpRoutes } from './twirp-routes.ts';
 

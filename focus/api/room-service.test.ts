@@ -31,6 +31,7 @@ const { rooms, calls } = fakeRooms({
   getParticipant: accepted(participant()),
   removeParticipant: accepted(null),
   moveParticipant: Promise.resolve(accepted(null)),
+  forwardParticipant: Promise.resolve(accepted('PA_2')),
   mutePublishedTrack: accepted(new TrackInfo({ sid: 'TR_1', muted: true })),
   updateParticipant: accepted(participant()),
   updateSubscriptions: accepted(null),
@@ -83,6 +84,8 @@ describe("LiveKit's server SDK", () => {
     assert.deepEqual(removed, ['removeParticipant', 'talk', 'ann', 1_900_000_000]);
     const moved = await lastCall(client.moveParticipant('talk', 'ann', 'other'));
     assert.deepEqual(moved, ['moveParticipant', 'talk', 'ann', 'other']);
+    const forwarded = await lastCall(client.forwardParticipant('talk', 'ann', 'other'));
+    assert.deepEqual(forwarded, ['forwardParticipant', 'talk', 'ann', 'other']);
   });
 
   test('mutes, updates, subscribes', async () => {
@@ -224,20 +227,18 @@ describe('the Twirp protocol', () => {
   });
 
   test('what cannot be done whole is unimplemented, with the reason', async () => {
-    await assert.rejects(client.forwardParticipant('talk', 'ann', 'other'), {
-      status: 501,
-      code: 'unimplemented',
-      message: /^this method is not supported: media does not cross from one room to another/,
-    });
+    const response = await post('PerformRpc', { roomAdmin: true, room: 'talk' }, JSON.stringify({ room: 'talk' }));
+    const { code, msg } = (await response.json()) as { code: string; msg: string };
+    assert.deepEqual([response.status, code], [501, 'unimplemented']);
+    assert.match(msg, /^this method is not supported: send the request as a participant/);
   });
 
-  test('moving takes the grant for the destination as well', async () => {
+  test('moving and forwarding take the grant for the destination as well', async () => {
     const body = JSON.stringify({ room: 'talk', identity: 'ann', destination_room: 'other' });
     for (const destinationRoom of ['', 'third']) {
-      assert.equal(
-        (await post('MoveParticipant', { roomAdmin: true, room: 'talk', destinationRoom }, body)).status,
-        401,
-      );
+      for (const method of ['MoveParticipant', 'ForwardParticipant']) {
+        assert.equal((await post(method, { roomAdmin: true, room: 'talk', destinationRoom }, body)).status, 401);
+      }
     }
   });
 

@@ -4,6 +4,7 @@ import {
   DeleteRoomRequest,
   DeleteRoomResponse,
   ForwardParticipantRequest,
+  ForwardParticipantResponse,
   ListParticipantsRequest,
   ListParticipantsResponse,
   ListRoomsRequest,
@@ -47,7 +48,7 @@ export interface RpcMethod {
 /** On what a call works, and who calls. */
 export interface RpcContext {
   readonly rooms: NetworkRooms;
-  readonly limits: Pick<Limits, 'holdRoom'>;
+  readonly limits: Pick<Limits, 'holdRoom' | 'holdPlace'>;
   readonly token: AccessToken;
 }
 
@@ -120,11 +121,18 @@ export const ROOM_SERVICE: Readonly<Record<string, RpcMethod>> = {
     unwrap(await rooms.moveParticipant(room, identity, destinationRoom));
     return new MoveParticipantResponse();
   }),
-  ForwardParticipant: unsupported(
-    ForwardParticipantRequest,
-    isAdminOfBoth,
-    'media does not cross from one room to another; MoveParticipant takes the participant there',
-  ),
+  ForwardParticipant: method(ForwardParticipantRequest, isAdminOfBoth, async (rooms, request, { limits, token }) => {
+    const { room, identity, destinationRoom } = request;
+    const isOpen = (await rooms.listRooms([destinationRoom])).length > 0;
+    const held = limits.holdPlace(token.apiKey, destinationRoom, isOpen);
+    let participantSid: string | undefined;
+    try {
+      participantSid = unwrap(await rooms.forwardParticipant(room, identity, destinationRoom));
+    } finally {
+      held.release(participantSid);
+    }
+    return new ForwardParticipantResponse();
+  }),
   PerformRpc: unsupported(PerformRpcRequest, isAdmin, 'send the request as a participant, from a LiveKit SDK'),
 };
 

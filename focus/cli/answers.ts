@@ -77,6 +77,7 @@ export interface PlacementAnswer {
     readonly rule: string;
     readonly region: string;
     readonly placedFor: string;
+    readonly sticky?: { readonly bridgeId: string; readonly ignored?: string };
     readonly at: number;
     readonly candidates: readonly {
       readonly bridgeId: string;

@@ -6,7 +6,8 @@ export const USAGE = `usage: causeway COMMAND [OPTIONS]
   status                      regions, bridges with their load, and the links between them
   rooms                       open rooms: how many are in them, where, and since when
   participants ROOM           who is in a room, on which bridge
-  why PARTICIPANT             why a participant (identity or SID) is on its bridge: the rule, and all candidates
+  why PARTICIPANT             why a participant is on its bridge: the rule, and all candidates. By identity or SID
+                              (participants lists both), not by name
   drain BRIDGE|--region R [--deadline 60s] [--wait] [--exit] [--undo] [--follow]
                               take no new participants on a bridge, or on those of a region, and move those there to
                               others, all before the deadline. --wait leaves them until they go by themselves; --exit

@@ -77,6 +77,9 @@ test('why is a sentence with the rule, and every candidate with what spoke again
     text,
     /^ann \(PA_1\) in talk is on us-1 by the rule in-region; client in ap, placed for us: .*; 60 min ago$/m,
   );
+  const sticky = { bridgeId: 'ap-1', ignored: 'draining' };
+  const held = whyView({ sid: 'PA_1', identity: 'ann', room: 'talk', placement: { ...placement, sticky } }, 0);
+  assert.match(held, /client in ap, placed for us: .*; not on ap-1 again: draining; 0 s ago$/m);
   assert.match(text, /^> +us-1 +us +0\.50 +2$/m);
   assert.match(text, /^ +us-2 +us +0\.10 +0 +draining$/m);
 });

@@ -48,12 +48,13 @@ export function participantsView({ name, participants }: RoomAnswer): string {
 
 /** The sentence first, then every candidate. */
 export function whyView({ identity, sid, room, move, placement }: PlacementAnswer, nowMs: number): string {
-  const { bridgeId, rule, region, placedFor, candidates, at } = placement;
+  const { bridgeId, rule, region, placedFor, sticky, candidates, at } = placement;
   const where = bridgeId === null ? 'on no bridge' : `on ${bridgeId}`;
   const stood = placedFor === region ? '' : `, placed for ${placedFor}: its own region has no bridge to use`;
+  const before = sticky?.ignored === undefined ? '' : `; not on ${sticky.bridgeId} again: ${sticky.ignored}`;
   const ago = `${duration(nowMs - at)} ago`;
   const moved = move === undefined ? '' : `, moved from ${move.from} (${move.cause})`;
-  const sentence = `${identity} (${sid}) in ${room} is ${where} by the rule ${rule}${moved}; client in ${region}${stood}; ${ago}`;
+  const sentence = `${identity} (${sid}) in ${room} is ${where} by the rule ${rule}${moved}; client in ${region}${stood}${before}; ${ago}`;
   const columns: Column<(typeof candidates)[number]>[] = [
     { heading: '', cell: candidate => (candidate.bridgeId === bridgeId ? '>' : '') },
     { heading: 'BRIDGE', cell: candidate => candidate.bridgeId },

@@ -2,7 +2,7 @@
 import type { EndpointSpec, ProjectionSpec } from '../../protocol/control/spec.ts';
 import { formatId } from '../../protocol/ids.ts';
 import type { BroughtChannels } from './bridge-move.ts';
-import type { Participant } from './participant.ts';
+import type { Forwards, Participant } from './participant.ts';
 import type { ReceivingSide } from './receiving-side.ts';
 import { sourceSpec, type Track } from './track.ts';
 
@@ -20,7 +20,7 @@ export function endpointDocument(
   participant: Participant,
   remote: (trackSid: string) => RemoteTrack | undefined,
 ): EndpointDocument {
-  const { offer, permissions, receiving } = participant;
+  const { offer, permissions, receiving, forwards } = participant;
   return {
     identity: participant.identity,
     sid: participant.sid,
@@ -34,7 +34,12 @@ export function endpointDocument(
     mayPublishData: permissions.canPublishData,
     ...(receiving?.isPrimary === true ? { dataChannels: 'from-client' } : {}),
     ...broughtChannels(participant.openChannels, 'publisher'),
+    ...(forwards === null ? {} : { forwards: forwardsSpec(forwards) }),
   };
+}
+
+function forwardsSpec({ conferenceId, endpointId }: Forwards): NonNullable<EndpointSpec['forwards']> {
+  return { conferenceId: formatId(conferenceId), endpointId: formatId(endpointId) };
 }
 
 /** The same for the endpoint on which a participant with two of them only receives. */

@@ -16,6 +16,7 @@ export function moveProblem(
   to: Room | undefined,
 ): Refusal | undefined {
   if (destination === room.identity.name) return 'same-room';
+  if (participant.forwards !== null) return 'participant-forwarded';
   if (participant.signalLostAtMs !== null) return 'participant-away';
   if (to === undefined) return undefined;
   const { participantsMax } = to.properties;

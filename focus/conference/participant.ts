@@ -4,10 +4,11 @@ import {
   DisconnectReason,
   ParticipantInfo,
   ParticipantInfo_Kind,
+  ParticipantInfo_KindDetail,
   ParticipantInfo_State,
   type TrackPermission,
 } from '@livekit/protocol';
-import type { BridgeId, EndpointId } from '../../protocol/ids.ts';
+import type { BridgeId, ConferenceId, EndpointId } from '../../protocol/ids.ts';
 import type { Offer } from '../sdp/offer.ts';
 import type { BridgeMove, BroughtChannels } from './bridge-move.ts';
 import type { EndpointDocument } from './endpoint-spec.ts';
@@ -40,6 +41,15 @@ export interface ParticipantInit {
   readonly autoSubscribe: boolean;
   /** It speaks LiveKit's older protocol: one PeerConnection to publish on, one to receive on. Default: one for both. */
   readonly hasTwoConnections?: boolean;
+  /** It has no client of its own: it shows one of another room. */
+  readonly forwards?: Forwards;
+}
+
+/** Where what a forwarded participant sends comes from. */
+export interface Forwards {
+  readonly room: string;
+  readonly conferenceId: ConferenceId;
+  readonly endpointId: EndpointId;
 }
 
 /** What was decided when it joined: what follows from its token may have changed since. */
@@ -69,6 +79,8 @@ export class Participant {
   readonly subscriptions: Subscriptions;
   /** Null: what is sent and what is received are on one connection, `endpointId`. Else that one is for publishing. */
   readonly receiving: ReceivingSide | null;
+  /** Null: it has a client. Else it is a shadow (forwarding.ts). */
+  readonly forwards: Forwards | null;
   readonly #kind: ParticipantInfo_Kind;
 
   name: string;
@@ -128,6 +140,7 @@ export class Participant {
     this.publications = new Publications(pendingTracksMax);
     this.subscriptions = new Subscriptions(init.autoSubscribe);
     this.receiving = kept === undefined ? receivingSide(init) : keptSide(init, kept);
+    this.forwards = init.forwards ?? null;
     this.nextTokenAtMs = nowMs;
   }
 
@@ -156,6 +169,7 @@ export class Participant {
       region: this.region,
       isPublisher: this.publications.published().length > 0,
       kind: this.#kind,
+      kindDetails: this.forwards === null ? [] : [ParticipantInfo_KindDetail.FORWARDED],
       disconnectReason: this.disconnectReason,
       clientProtocol: this.client.clientProtocol,
       capabilities: this.client.capabilities,

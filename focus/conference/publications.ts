@@ -107,6 +107,11 @@ export class Publications {
     return { kind: isQueued ? 'queued' : 'added', track };
   }
 
+  /** Takes a track that is negotiated elsewhere: a forwarded participant's. */
+  adopt(track: Track): void {
+    this.#tracks.set(track.sid, track);
+  }
+
   /** Brings the tracks in line with what the client now offers to send. */
   handleOffer(offer: Offer): Negotiated {
     const ended = this.published().filter(track => !isCarried(track, offer));

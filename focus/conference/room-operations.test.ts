@@ -15,6 +15,7 @@ import {
   UpdateParticipantRequest,
   UpdateSubscriptionsRequest,
 } from '@livekit/protocol';
+import type { EndpointId } from '../../protocol/ids.ts';
 import { LEFT_BY_ITSELF, leave } from './joining.ts';
 import { handleOffer } from './negotiating.ts';
 import { offerSdp } from './offer.fixture.ts';
@@ -49,6 +50,9 @@ function world(settings: Partial<typeof SETTINGS> = {}) {
       sent.push({ kind, packet: DataPacket.fromBinary(packet), destinations });
     },
     tokenFor: async ({ identity }, room) => `token of ${identity} for ${room}`,
+    forward: async ({ identity }, participant, destination) => ({
+      participantSid: `${participant.identity} of ${identity.name} in ${destination}`,
+    }),
     revokeTokens: (...args) => revoked.push(args),
     nowMs: () => talk.nowMs,
   };
@@ -249,4 +253,52 @@ test('who leaves while its token for the other room is being signed has not move
   const answer = await createRooms({ ...host, tokenFor }).moveParticipant('talk', 'alice', 'other');
   assert.ok(!answer.ok && answer.refusal === 'participant-not-found');
   assert.equal(talk.room.participants.size, 1);
+});
+
+test('a participant is forwarded when nothing speaks against it; else it is said what does', async () => {
+  const { talk, rooms, host } = world();
+  const alice = talk.join('alice');
+  const { conferenceId } = talk.room.identity;
+  talk.join('shadow', { forwards: { room: 'elsewhere', conferenceId, endpointId: alice.endpointId } });
+  const other = new TestRoom({}, { name: 'other', id: 8 });
+  const full = new TestRoom({}, { name: 'full', id: 9 });
+  full.room.properties.participantsMax = 1;
+  full.join('bob');
+  other.join('bob');
+  const open = { talk: talk.room, other: other.room, full: full.room };
+  const room = (name: string) => (open as Record<string, Room | undefined>)[name];
+  const forward = async (identity: string, destination: string, changes: Partial<RoomHost> = {}) => {
+    const answer = await createRooms({ ...host, room, ...changes }).forwardParticipant('talk', identity, destination);
+    return answer.ok ? answer.value : answer.refusal;
+  };
+  assert.equal(await forward('alice', 'other'), 'alice of talk in other');
+  assert.equal(await forward('alice', 'new'), 'alice of talk in new');
+  assert.equal(await forward('alice', 'new', { isAutoCreated: false }), 'room-not-found');
+  assert.equal(await forward('alice', ''), 'destination-missing');
+  assert.equal(await forward('alice', 'x'.repeat(21)), 'room-name-too-long');
+  assert.equal(await forward('alice', 'talk'), 'same-room');
+  assert.equal(await forward('alice', 'full'), 'room-full');
+  assert.equal(await forward('nobody', 'other'), 'participant-not-found');
+  assert.equal(await forward('shadow', 'other'), 'participant-forwarded');
+  other.join('alice');
+  assert.equal(await forward('alice', 'other'), 'identity-taken');
+  const elsewhere = async () => ({ refusal: 'room-elsewhere' as const });
+  assert.equal(await forward('alice', 'new', { forward: elsewhere }), 'room-elsewhere');
+  assert.equal(rooms.summaries()[0].participants[1].forwardedFrom, 'elsewhere');
+});
+
+test('what is done to a participant itself is refused where it is only forwarded; removing it is not', async () => {
+  const { talk, rooms } = world();
+  const { conferenceId } = talk.room.identity;
+  const shadow = talk.join('shadow', { forwards: { room: 'elsewhere', conferenceId, endpointId: 9 as EndpointId } });
+  const request = { room: 'talk', identity: 'shadow' };
+  const answers = [
+    rooms.mutePublishedTrack('talk', 'shadow', 'TR_1', true),
+    rooms.updateParticipant(new UpdateParticipantRequest({ ...request, name: 'x' })),
+    rooms.updateSubscriptions(new UpdateSubscriptionsRequest({ ...request, trackSids: ['TR_1'], subscribe: true })),
+    await rooms.moveParticipant('talk', 'shadow', 'other'),
+  ];
+  for (const answer of answers) assert.ok(!answer.ok && answer.refusal === 'participant-forwarded');
+  assert.ok(rooms.removeParticipant('talk', 'shadow', 0).ok);
+  assert.equal(shadow.state, 'disconnected');
 });

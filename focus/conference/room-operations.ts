@@ -11,6 +11,7 @@ import {
 } from '@livekit/protocol';
 import { formatId } from '../../protocol/ids.ts';
 import { readOverride } from '../placement/policy.ts';
+import { forwardProblem } from './forwarding.ts';
 import { leave } from './joining.ts';
 import { move, moveProblem } from './moving.ts';
 import type { Participant, ParticipantState } from './participant.ts';
@@ -42,6 +43,12 @@ export interface RoomHost {
   /** A token with which the participant's client may join `room`; undefined when its session is gone. */
   tokenFor(participant: Participant, room: string): Promise<string | undefined>;
   /** Tokens of that identity for that room from before then are not accepted any more. */
+  /** Makes a participant seen and heard in the room of that name as well; answers the SID it has there. */
+  forward(
+    room: Room,
+    participant: Participant,
+    destination: string,
+  ): Promise<{ readonly participantSid: string } | { readonly refusal: Refusal }>;
   revokeTokens(room: string, identity: string, beforeSeconds: number): void;
   nowMs(): number;
 }
@@ -69,6 +76,24 @@ export function createRooms(host: RoomHost): Rooms {
       const participant = room.participants.get(identity);
       return participant === undefined ? refuse('participant-not-found') : operate(room, participant);
     });
+  }
+
+  /** What is done to a participant itself is done where its client is. */
+  function withClient<T>(
+    name: string,
+    identity: string,
+    operate: (room: Room, participant: Participant) => Answer<T>,
+  ): Answer<T> {
+    return withParticipant(name, identity, (room, participant) =>
+      participant.forwards === null ? operate(room, participant) : refuse('participant-forwarded'),
+    );
+  }
+
+  /** Why nobody can be brought to a room of that name; undefined when somebody can. */
+  function destinationProblem(destination: string): Refusal | undefined {
+    if (destination === '') return 'destination-missing';
+    if ([...destination].length > host.roomNameCharactersMax) return 'room-name-too-long';
+    return host.room(destination) === undefined && !host.isAutoCreated ? 'room-not-found' : undefined;
   }
 
   return {
@@ -108,11 +133,8 @@ export function createRooms(host: RoomHost): Rooms {
       }),
     async moveParticipant(name, identity, destination) {
       const checked = withParticipant(name, identity, (room, participant) => {
-        if (destination === '') return refuse('destination-missing');
-        if ([...destination].length > host.roomNameCharactersMax) return refuse('room-name-too-long');
         const to = host.room(destination);
-        if (to === undefined && !host.isAutoCreated) return refuse('room-not-found');
-        const problem = moveProblem(room, participant, destination, to);
+        const problem = destinationProblem(destination) ?? moveProblem(room, participant, destination, to);
         return problem === undefined ? done(participant) : refuse(problem);
       });
       if (!checked.ok) return checked;
@@ -124,8 +146,18 @@ export function createRooms(host: RoomHost): Rooms {
         return done(null);
       });
     },
+    async forwardParticipant(name, identity, destination) {
+      const checked = withParticipant(name, identity, (room, participant) => {
+        const to = host.room(destination);
+        const problem = destinationProblem(destination) ?? forwardProblem(room, participant, destination, to);
+        return problem === undefined ? done({ room, participant }) : refuse(problem);
+      });
+      if (!checked.ok) return checked;
+      const forwarded = await host.forward(checked.value.room, checked.value.participant, destination);
+      return 'refusal' in forwarded ? refuse(forwarded.refusal) : done(forwarded.participantSid);
+    },
     mutePublishedTrack: (name, identity, trackSid, muted) =>
-      withParticipant(name, identity, (room, participant) => {
+      withClient(name, identity, (room, participant) => {
         if (!muted && !settings.isRemoteUnmuteAllowed) return refuse('remote-unmute-disabled');
         const track = participant.publications.find(trackSid);
         if (track === undefined) return refuse('track-not-found');
@@ -133,7 +165,7 @@ export function createRooms(host: RoomHost): Rooms {
         return done(track.info.clone());
       }),
     updateParticipant: request =>
-      withParticipant(request.room, request.identity, (room, participant) => {
+      withClient(request.room, request.identity, (room, participant) => {
         const problem = profileProblem(settings, request, participant.attributes);
         if (problem !== undefined) return refuse(problem);
         if (hasProfile(request)) changeProfile(room, participant, request);
@@ -143,7 +175,7 @@ export function createRooms(host: RoomHost): Rooms {
         return done(participant.info());
       }),
     updateSubscriptions: request =>
-      withParticipant(request.room, request.identity, (room, participant) => {
+      withClient(request.room, request.identity, (room, participant) => {
         updateSubscriptions(room, participant, request);
         return done(null);
       }),
@@ -226,6 +258,7 @@ function summary(room: Room): RoomSummary {
       region: participant.region,
       bridge: participant.bridgeId,
       state: stateOf(participant.state),
+      ...(participant.forwards === null ? {} : { forwardedFrom: participant.forwards.room }),
     })),
   };
 }

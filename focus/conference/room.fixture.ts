@@ -71,7 +71,14 @@ export class TestRoom {
   #nextEndpoint = 1;
 
   /** `past`: it goes on where that one is, with a room that was restored. */
-  constructor(settings: Partial<RoomSettings> = {}, past?: { readonly world: TestRoom; readonly room: Room }) {
+  constructor(
+    settings: Partial<RoomSettings> = {},
+    {
+      past,
+      name = 'talk',
+      id = 7,
+    }: { past?: { readonly world: TestRoom; readonly room: Room }; name?: string; id?: number } = {},
+  ) {
     if (past !== undefined) {
       this.room = past.room;
       this.nowMs = past.world.nowMs;
@@ -79,7 +86,7 @@ export class TestRoom {
       this.#nextEndpoint = past.world.#nextEndpoint;
       return;
     }
-    const identity = { name: 'talk', sid: 'RM_talk', conferenceId: 7 as ConferenceId, createdAtMs: this.nowMs };
+    const identity = { name, sid: `RM_${name}`, conferenceId: id as ConferenceId, createdAtMs: this.nowMs };
     const properties = { emptyTimeoutSeconds: 300, departureTimeoutSeconds: 20, participantsMax: 0, metadata: '' };
     this.room = new Room(identity, properties, { ...SETTINGS, ...settings }, seededRandom(42), this.nowMs);
   }

@@ -153,9 +153,9 @@ export class Room {
     this.#outputs.push(output);
   }
 
-  /** To one participant; nobody hears it while its socket is away: a resume tells everything anew. */
+  /** To one participant; nobody hears it while its socket is away: a resume tells everything anew. A forwarded one has no socket. */
   send(participant: Participant, message: SignalMessage): void {
-    if (participant.signalLostAtMs !== null) return;
+    if (participant.signalLostAtMs !== null || participant.forwards !== null) return;
     this.output({ kind: 'signal', participantSid: participant.sid, message });
   }
 

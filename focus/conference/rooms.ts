@@ -30,7 +30,11 @@ export type Refusal =
   | 'destination-missing'
   | 'same-room'
   | 'participant-away'
-  | 'room-full';
+  | 'room-full'
+  | 'participant-forwarded'
+  | 'identity-taken'
+  | 'room-elsewhere'
+  | 'no-bridge';
 
 /** LiveKit's sentence for each refusal. */
 export const REFUSAL_MESSAGES: Readonly<Record<Refusal, string>> = {
@@ -49,6 +53,10 @@ export const REFUSAL_MESSAGES: Readonly<Record<Refusal, string>> = {
   'same-room': 'the participant is in the destination room already',
   'participant-away': 'the participant has no signalling connection at the moment',
   'room-full': 'room has exceeded its max participants',
+  'participant-forwarded': 'the participant is forwarded from another room: it can be changed there',
+  'identity-taken': 'the destination room has a participant of this identity',
+  'room-elsewhere': 'the destination room is served by another focus',
+  'no-bridge': 'no bridge can take a participant now',
 };
 
 export type Answer<T> =
@@ -75,6 +83,8 @@ export interface RoomSummary {
     readonly region: string;
     readonly bridge: string;
     readonly state: 'joining' | 'joined' | 'active';
+    /** The room it is forwarded from; absent: it is there itself. */
+    readonly forwardedFrom?: string;
   }[];
 }
 
@@ -100,6 +110,11 @@ export interface Rooms {
   removeParticipant(room: string, identity: string, revokedBeforeSeconds: number): Answer<null>;
   /** The participant's client leaves for another room by a full reconnect. That room is opened by it where `room.auto_create` allows. */
   moveParticipant(room: string, identity: string, destinationRoom: string): Promise<Answer<null>>;
+  /**
+   * The participant stays where it is and is seen and heard in the destination room as well, until it leaves or is removed there. That room is opened where `room.auto_create` allows; both have to
+   * be rooms of this focus. Answers the SID it has there.
+   */
+  forwardParticipant(room: string, identity: string, destinationRoom: string): Promise<Answer<string>>;
   /** Tells the publisher to mute (or, where `room.enable_remote_unmute` allows it, to unmute), and everybody that it did. */
   mutePublishedTrack(room: string, identity: string, trackSid: string, muted: boolean): Answer<TrackInfo>;
   /** Empty name, metadata and attributes leave what there is; an empty attribute value removes that attribute. */

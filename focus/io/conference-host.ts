@@ -24,6 +24,7 @@ import type { ConferenceRecord, Store } from '../store/store.ts';
 import type { BridgeLinks, BridgeLinksHandler, ToldEvent } from './bridge-links.ts';
 import { BridgeMover } from './bridge-mover.ts';
 import type { BridgeWatch } from './bridge-watch.ts';
+import { type Forwarded, Forwarder } from './forwarder.ts';
 import { RoomOutputs, type RoomOutputsOptions } from './room-outputs.ts';
 import type { Session, SignalSink } from './session.ts';
 
@@ -84,6 +85,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   readonly #options: ConferenceHostOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #outputs: RoomOutputs;
+  readonly #forwarder: Forwarder;
   readonly #ticker: NodeJS.Timeout;
   /** Room SIDs offered to the store by openings that are under way: a conference under one of them is new. */
   readonly #offered = new Set<string>();
@@ -104,6 +106,13 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     this.mover = new BridgeMover({ ...options, apply, isUp: bridgeId => options.links.peer(bridgeId) !== undefined });
     const onEnded: RoomOutputsOptions['onEnded'] = (room, output) => this.mover.handleEnded(room, output);
     this.#outputs = new RoomOutputs({ ...options, sessions: this.#sessions, apply, onEnded, inBackground });
+    this.#forwarder = new Forwarder({
+      ...options,
+      directory: this.directory,
+      roomOf: conference => this.roomOf(conference),
+      apply,
+      inBackground,
+    });
     options.links.listen(this);
     this.#tickedAtMs = options.nowMs();
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
@@ -251,6 +260,11 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     if (this.#dropped.has(room)) return;
     for (const output of settle(room)) this.#outputs.perform(room, output);
     this.#options.onChanged(room);
+    this.#forwarder.handleApplied(room);
+  }
+
+  forward(room: Room, participant: Participant, destination: string): Promise<Forwarded> {
+    return this.#forwarder.forward(room, participant, destination);
   }
 
   async tokenFor(participant: Participant, room: string): Promise<string | undefined> {

@@ -1,11 +1,13 @@
 /** A focus on loopback with one bridge that is not a bridge, for tests of signalling. */
 import assert from 'node:assert/strict';
+import { after, before, beforeEach } from 'node:test';
 import { pino } from 'pino';
 import { readFocusConfig } from '../config.ts';
 import { type RunningFocus, startFocus } from '../service.ts';
 import { FakeBridge } from './fake-bridge.fixture.ts';
 
-const SECRET = 'a-control-secret-of-32-characters-or-more';
+/** What focuses and bridges of a test know each other by. */
+export const CONTROL_SECRET = 'a-control-secret-of-32-characters-or-more';
 
 export interface FocusUnderTest {
   readonly focus: RunningFocus;
@@ -17,7 +19,7 @@ export interface FocusUnderTest {
 
 /** `flags` are configuration keys. Rooms close when they are empty, and sessions wait 0.3 s for a resume. */
 export async function startFocusUnderTest(flags: Readonly<Record<string, unknown>> = {}): Promise<FocusUnderTest> {
-  const bridge = new FakeBridge('eu-1', 'eu', SECRET);
+  const bridge = new FakeBridge('eu-1', 'eu', CONTROL_SECRET);
   await bridge.start();
   const config = readFocusConfig({
     env: {},
@@ -26,7 +28,7 @@ export async function startFocusUnderTest(flags: Readonly<Record<string, unknown
       bind_addresses: ['127.0.0.1'],
       development: true,
       region: 'eu',
-      'control.secret': SECRET,
+      'control.secret': CONTROL_SECRET,
       'room.departure_timeout': 0,
       'signal.resume_timeout_ms': 300,
       'signal.joins_per_second': 1000,
@@ -48,6 +50,27 @@ export async function startFocusUnderTest(flags: Readonly<Record<string, unknown
       await focus.close();
       await bridge.close();
     },
+  };
+}
+
+/** One focus for all tests of the `describe` this is called in: it is there while they run. */
+export function focusOfSuite(flags: Readonly<Record<string, unknown>> = {}): FocusUnderTest {
+  let world: FocusUnderTest;
+  before(async () => {
+    world = await startFocusUnderTest(flags);
+  });
+  // On a slow machine a file takes longer than a report is good for.
+  beforeEach(() => world.bridge.register(world.focus.url));
+  after(() => world.close());
+  return {
+    get focus() {
+      return world.focus;
+    },
+    get bridge() {
+      return world.bridge;
+    },
+    assertNothingLeft: () => world.assertNothingLeft(),
+    close: () => world.close(),
   };
 }
 

@@ -41,6 +41,22 @@ test('a key has its participants; who leaves makes room', async () => {
   });
 });
 
+test('who is forwarded to another room is one more participant of the key that asks, until that ends', async () => {
+  await withFocus({ 'limit.participants_per_key': 2 }, async ({ focus: { url, host }, assertNothingLeft }) => {
+    const api = new RoomServiceClient(url, 'devkey', 'secret');
+    const ann = await SignalClient.join(url, 'ann');
+    await api.forwardParticipant('talk', 'ann', 'stage');
+    const message = 'a limit of this server is reached: limit.participants_per_key is 2';
+    const again = api.forwardParticipant('talk', 'ann', 'lobby');
+    await assert.rejects(again, { status: 429, code: 'resource_exhausted', message });
+    assert.equal(host.room('lobby'), undefined);
+    await api.removeParticipant('stage', 'ann');
+    await api.forwardParticipant('talk', 'ann', 'lobby');
+    ann.close();
+    await assertNothingLeft();
+  });
+});
+
 test('of many that join at once those get in for whom the key has places', async () => {
   await withFocus({ 'limit.participants_per_key': 3 }, async ({ focus: { url }, assertNothingLeft }) => {
     const results = await Promise.allSettled(

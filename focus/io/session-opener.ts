@@ -2,6 +2,7 @@
 import { DisconnectReason, LeaveRequest, LeaveRequest_Action, type SignalRequest } from '@livekit/protocol';
 import type { Logger } from 'pino';
 import { type AccessToken, refreshAccessToken } from '../api/access-token.ts';
+import { stickyOf } from '../api/sticky-place.ts';
 import type { TokenKeys } from '../api/token-keys.ts';
 import { join, resume } from '../conference/joining.ts';
 import type { Participant, ParticipantInit } from '../conference/participant.ts';
@@ -28,6 +29,8 @@ export interface SessionOpenerOptions {
   readonly keys: TokenKeys;
   readonly limits: Limits;
   readonly tokenLifetimeSeconds: number;
+  /** With which this network's focuses seal the bridge that a fresh token names. */
+  readonly stickySecret: string;
   readonly metrics: FocusMetrics;
   readonly log: Logger;
   readonly random: Random;
@@ -109,6 +112,7 @@ export async function takePlace(
       region: region.region,
       participantsMax: (known?.properties ?? host.properties).participantsMax,
       ...(known === undefined ? {} : placementOf(known)),
+      sticky: stickyOf(token.claims, options.stickySecret),
     });
     if (answer.kind === 'placed' && host.isHomeOf(answer.conference)) host.roomOf(answer.conference);
     return answer;
@@ -158,6 +162,7 @@ async function enterRoom(
       service: placement.service,
       roundTrips: placement.roundTrips,
       placedFor: placement.placedFor,
+      sticky: placement.sticky,
       stress: placement.stress,
       considered: placement.considered,
       loads: leastLoaded(placement),
@@ -249,13 +254,16 @@ function leastLoaded({ candidates }: Placement): Record<string, number> {
 }
 
 function sessionOf(options: SessionOpenerOptions, sink: SignalSink, token: AccessToken): Session {
-  const { keys, tokenLifetimeSeconds, host } = options;
+  const { keys, tokenLifetimeSeconds, stickySecret: secret, host } = options;
   const freshToken = (participant: Participant, otherRoom?: string) => {
-    const { name, metadata, attributes, permissions, region } = participant;
-    const room = otherRoom === undefined ? {} : { room: otherRoom };
-    const video = { ...(token.claims['video'] as object), ...permissionClaims(permissions), ...room };
+    const { name, metadata, attributes, permissions, region, bridgeId } = participant;
+    // Always named: a token for any room is good for this one when it has been refreshed.
+    const room = otherRoom ?? token.video?.room;
+    const video = { ...(token.claims['video'] as object), ...permissionClaims(permissions), room };
     const changes = { name, metadata, attributes, video };
-    return refreshAccessToken(keys, token, region, changes, host.nowMs(), tokenLifetimeSeconds);
+    // The other room may be on other bridges.
+    const place = { region, bridgeId: otherRoom === undefined ? bridgeId : null, secret };
+    return refreshAccessToken(keys, token, place, changes, host.nowMs(), tokenLifetimeSeconds);
   };
   return { sink, freshToken };
 }

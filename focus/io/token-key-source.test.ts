@@ -113,7 +113,14 @@ test("a token of an issuer is refreshed with the focus's own key", async () => {
   jwks = { keys: [ec.jwk] };
   const keys = await open({ jwks: [{ issuer: ISSUER, url }] });
   const first = await verifyAccessToken(keys, await sign({ alg: 'ES256', kid: 'ec', key: ec.privateKey }), NOW_MS);
-  const refreshed = await refreshAccessToken(keys, first, 'eu', {}, NOW_MS, 600);
+  const refreshed = await refreshAccessToken(
+    keys,
+    first,
+    { region: 'eu', bridgeId: null, secret: 's' },
+    {},
+    NOW_MS,
+    600,
+  );
   const second = await verifyAccessToken(secretKeys({ devkey: 'secret' }), refreshed, NOW_MS);
   assert.deepEqual([second.apiKey, second.identity, second.region], ['devkey', 'ann', 'eu']);
   keys.close();

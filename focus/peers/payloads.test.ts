@@ -38,6 +38,7 @@ const REQUESTS: Readonly<Record<RoomMethod, readonly unknown[]>> = {
   getParticipant: ['talk', 'alice'],
   removeParticipant: ['talk', 'alice', 5],
   moveParticipant: ['talk', 'alice', 'other'],
+  forwardParticipant: ['talk', 'alice', 'other'],
   mutePublishedTrack: ['talk', 'alice', 'TR_1', true],
   updateParticipant: [new UpdateParticipantRequest({ room: 'talk', identity: 'alice', name: 'A' })],
   updateSubscriptions: [new UpdateSubscriptionsRequest({ room: 'talk', identity: 'alice', subscribe: true })],
@@ -54,6 +55,7 @@ const VALUES: Partial<Record<RoomMethod, unknown>> = {
   mutePublishedTrack: new TrackInfo({ sid: 'TR_1' }),
   updateParticipant: new ParticipantInfo({ identity: 'a' }),
   updateRoomMetadata: new Room({ name: 'talk' }),
+  forwardParticipant: 'PA_2',
   policy: { byMetadata: null, byApi: null },
   setPolicy: { byMetadata: { sort_by: 'cpu' }, byApi: { kind: 'single' } },
 };

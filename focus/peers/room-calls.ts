@@ -27,7 +27,7 @@ interface MessageType<T extends WireMessage = WireMessage> {
 interface Shape {
   /** Of the only argument, where it is a message; null: arguments are plain, the room's name first. */
   readonly request: MessageType | null;
-  readonly value: MessageType | readonly [MessageType] | 'policy' | null;
+  readonly value: MessageType | readonly [MessageType] | 'policy' | 'text' | null;
 }
 
 const SHAPES: Readonly<Record<RoomMethod, Shape>> = {
@@ -37,6 +37,7 @@ const SHAPES: Readonly<Record<RoomMethod, Shape>> = {
   getParticipant: { request: null, value: ParticipantInfo },
   removeParticipant: { request: null, value: null },
   moveParticipant: { request: null, value: null },
+  forwardParticipant: { request: null, value: 'text' },
   mutePublishedTrack: { request: null, value: TrackInfo },
   updateParticipant: { request: UpdateParticipantRequest, value: ParticipantInfo },
   updateSubscriptions: { request: UpdateSubscriptionsRequest, value: null },
@@ -98,7 +99,7 @@ export function writeRoomAnswer(method: RoomMethod, answer: Answer<unknown>): un
   if (!answer.ok) return { ok: false, refusal: answer.refusal, detail: answer.detail };
   const { value } = SHAPES[method];
   if (value === null) return { ok: true, value: null };
-  if (value === 'policy') return { ok: true, value: answer.value };
+  if (value === 'policy' || value === 'text') return { ok: true, value: answer.value };
   const isList = Array.isArray(value);
   return {
     ok: true,
@@ -122,6 +123,10 @@ export function readRoomAnswer(method: RoomMethod, body: unknown): Answer<unknow
     if (!Value.Check(PolicySchema, body.value)) throw new DecodeError('room-call-answer');
     return { ok: true, value: body.value };
   }
+  if (type === 'text') {
+    if (typeof body.value !== 'string') throw new DecodeError('room-call-answer');
+    return { ok: true, value: body.value };
+  }
   if (!isListType(type)) return { ok: true, value: messageOf(type, body.value) };
   if (!Array.isArray(body.value)) throw new DecodeError('room-call-answer');
   return { ok: true, value: body.value.map(one => messageOf(type[0], one)) };
@@ -136,7 +141,7 @@ export function readInfos(body: unknown): RoomInfo[] {
   return body.map(one => messageOf(RoomInfo, one) as RoomInfo);
 }
 
-function isListType(type: Exclude<Shape['value'], 'policy' | null>): type is readonly [MessageType] {
+function isListType(type: Exclude<Shape['value'], 'policy' | 'text' | null>): type is readonly [MessageType] {
   return Array.isArray(type);
 }
 

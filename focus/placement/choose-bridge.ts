@@ -4,7 +4,7 @@
  */
 import type { BridgeId } from '../../protocol/ids.ts';
 import { BridgePool } from '../store/bridge-pool.ts';
-import type { BridgeRecord, PlacementView } from '../store/store.ts';
+import type { BridgeIndex, BridgeRecord, PlacementView } from '../store/store.ts';
 import type { Advice, AdviceOutcome } from './advice.ts';
 import type { LoadSettings } from './bridge-load.ts';
 import { type Decided, ExplainedPlacement } from './explained-placement.ts';
@@ -14,6 +14,7 @@ import type { Placement } from './placement.ts';
 import type { Policy, PolicyKind, PolicySource } from './policy.ts';
 import type { RegionDistances } from './region-distance.ts';
 import { NAMED_BY_SERVICE, RULE_SETS, type Rule, type RuleContext } from './rule-sets.ts';
+import { STICKY_RULE, type Sticky, type StickyOutcome, stickyRefusal } from './sticky.ts';
 import { Surroundings } from './surroundings.ts';
 
 /** Settings of `placement.*`; see focus/config-schema.ts for units and reasons. */
@@ -28,6 +29,8 @@ export interface PlacementSettings extends Policy, LoadSettings {
 export interface Asking {
   /** Participants of the conference who are of a region; absent: taken to be where they are served. */
   readonly peopleOf?: ((region: string) => number) | undefined;
+  /** The bridge it was on, as its token says; null or absent: none. */
+  readonly sticky?: Sticky | null | undefined;
   /** What an external service said, for `kind` http. */
   readonly advice?: Advice | undefined;
   /** What this focus thinks of a bridge's life, beyond its report; absent: of nobody's. */
@@ -38,7 +41,7 @@ export interface Asking {
 
 /**
  * Where a client of `region` goes. `bridgeId` is null, and `rule` `no-bridge`, only when every bridge is unfit. `draw` is a random uint32,
- * the only chance in it: the same view and draw always have the same answer. `asking`: what else is known of whom, and why.
+ * the only chance in it: the same view and draw always have the same answer. `asking`: what else is known of whom, and why; the bridge that the client was on comes before the rules.
  */
 export function chooseBridge(
   view: PlacementView,
@@ -49,7 +52,7 @@ export function chooseBridge(
   asking: Asking = NOTHING_MORE,
 ): Placement {
   const index = view.index ?? new BridgePool(view.bridges);
-  const { advice, peopleOf } = asking;
+  const { advice, peopleOf, sticky } = asking;
   const named = advice?.kind === 'named' ? advice.bridgeId : null;
   const around = new Surroundings(index, view.inConference, groupsOf(settings), distances, {
     hopMs: settings.hop_ms,
@@ -57,6 +60,14 @@ export function chooseBridge(
     named,
   });
   const context = contextOf(view, around, settings, asking.isSuspected ?? nobodyIs);
+  const again = sticky == null ? undefined : stickyOutcomeOf(sticky, view, index, around, region, context, settings);
+  if (again !== undefined && again.ignored === undefined) {
+    const bridge = index.find(again.bridgeId);
+    const placedFor = around.regionToServe(region, fitsIn(context, NOTHING_RELAXED));
+    const decided = { bridge, rule: STICKY_RULE, placedFor };
+    const why = { service: undefined, policyFrom: asking.policyFrom, sticky: again };
+    return new ExplainedPlacement(decided, region, settings, around, context, NOTHING_RELAXED, why);
+  }
   let relaxed: Relaxed = NOTHING_RELAXED;
   let decided = decide(around, region, context, settings, relaxed, draw);
   if (decided.bridge === undefined) {
@@ -65,11 +76,12 @@ export function chooseBridge(
     if (relaxed !== NOTHING_RELAXED) decided = decide(around, region, context, settings, relaxed, draw);
     around.noteAll();
   }
-  const outcome =
+  const service =
     settings.kind === 'http'
       ? outcomeOf(advice, decided, named !== null && index.find(named) !== undefined)
       : undefined;
-  return new ExplainedPlacement(decided, region, settings, around, context, relaxed, outcome, asking.policyFrom);
+  const why = { service, policyFrom: asking.policyFrom, sticky: again };
+  return new ExplainedPlacement(decided, region, settings, around, context, relaxed, why);
 }
 
 const NOTHING_MORE: Asking = {};
@@ -97,13 +109,32 @@ function decide(
   relaxed: Relaxed,
   draw: number,
 ): Decided {
-  const fits = (bridge: BridgeRecord) => isFit(bridge, context, relaxed);
-  const placedFor = around.regionToServe(region, fits);
+  const placedFor = around.regionToServe(region, fitsIn(context, relaxed));
   for (const rule of rulesOf(settings)) {
     const bridge = firstOf(rule, around, { client: region, placedFor }, context, settings, relaxed, draw);
     if (bridge !== undefined) return { bridge, rule: rule.name, placedFor };
   }
   return { bridge: undefined, rule: 'no-bridge', placedFor };
+}
+
+function stickyOutcomeOf(
+  sticky: Sticky,
+  view: PlacementView,
+  index: BridgeIndex,
+  around: Surroundings,
+  region: string,
+  context: RuleContext,
+  settings: PlacementSettings,
+): StickyOutcome {
+  const bridge = index.find(sticky.bridgeId);
+  if (bridge !== undefined) around.note(bridge);
+  const served = groupsOf(settings)(around.regionToServe(region, fitsIn(context, NOTHING_RELAXED)));
+  const ignored = stickyRefusal(sticky, bridge, context, settings, view.inConference.size, served);
+  return { bridgeId: sticky.bridgeId, ...(ignored === undefined ? {} : { ignored }) };
+}
+
+function fitsIn(context: RuleContext, relaxed: Relaxed): (bridge: BridgeRecord) => boolean {
+  return bridge => isFit(bridge, context, relaxed);
 }
 
 /** Tiers are in order of preference: a bridge of a later one is nobody's choice while an earlier one has a match. */

@@ -10,6 +10,7 @@ import { type Relaxed, rejectionBy } from './fitness.ts';
 import type { Candidate, Placement } from './placement.ts';
 import type { Policy, PolicySource } from './policy.ts';
 import type { RuleContext } from './rule-sets.ts';
+import type { StickyOutcome } from './sticky.ts';
 import type { Surroundings } from './surroundings.ts';
 
 export interface Decided {
@@ -22,6 +23,14 @@ export interface Decided {
 const PLACES_MAX = 5;
 
 /** A class for its speed: an object with getters of its own costs as much as a decision. */
+/** What came before the rules. */
+export interface Why {
+  readonly service: AdviceOutcome | undefined;
+  /** Absent: the configuration. */
+  readonly policyFrom: PolicySource | undefined;
+  readonly sticky: StickyOutcome | undefined;
+}
+
 export class ExplainedPlacement implements Placement {
   readonly bridgeId: BridgeId | null;
   readonly bridgeRegion: string | null;
@@ -32,6 +41,7 @@ export class ExplainedPlacement implements Placement {
   readonly at: number;
   readonly policyFrom: PolicySource;
   readonly service: AdviceOutcome | undefined;
+  readonly sticky: StickyOutcome | undefined;
   readonly #settings: PlacementSettings;
   readonly #around: Surroundings;
   readonly #context: RuleContext;
@@ -45,8 +55,7 @@ export class ExplainedPlacement implements Placement {
     around: Surroundings,
     context: RuleContext,
     relaxed: Relaxed,
-    service: AdviceOutcome | undefined,
-    policyFrom: PolicySource = 'configuration',
+    { service, policyFrom = 'configuration', sticky }: Why,
   ) {
     this.bridgeId = bridge?.bridgeId ?? null;
     this.bridgeRegion = bridge?.report.peer.region ?? null;
@@ -57,6 +66,7 @@ export class ExplainedPlacement implements Placement {
     this.at = context.atMs;
     this.policyFrom = policyFrom;
     this.service = service;
+    this.sticky = sticky;
     this.#settings = settings;
     this.#around = around;
     this.#context = context;
@@ -93,7 +103,7 @@ export class ExplainedPlacement implements Placement {
 
   toJSON(): Placement {
     const { bridgeId, bridgeRegion, stress, rule, policy, policyFrom, region, placedFor, considered, at } = this;
-    const { candidates, service, roundTrips } = this;
+    const { candidates, service, sticky, roundTrips } = this;
     return {
       bridgeId,
       bridgeRegion,
@@ -104,6 +114,7 @@ export class ExplainedPlacement implements Placement {
       ...(service === undefined ? {} : { service }),
       region,
       placedFor,
+      ...(sticky === undefined ? {} : { sticky }),
       ...(roundTrips === undefined ? {} : { roundTrips }),
       considered,
       candidates,

@@ -1,6 +1,6 @@
 /** Which bridges the rules are offered. Filters that are preferences hold while any bridge passes them all, and give way one by one. */
 import type { BridgeRecord } from '../store/store.ts';
-import { FILTERS, type RuleContext } from './rule-sets.ts';
+import { FILTERS, type Filter, type RuleContext } from './rule-sets.ts';
 
 /** Preferences that gave way. */
 export type Relaxed = ReadonlySet<string>;
@@ -14,7 +14,7 @@ export function isFit(bridge: BridgeRecord, context: RuleContext, relaxed: Relax
 }
 
 /** The first filter that takes the bridge out. */
-export function rejectionBy(bridge: BridgeRecord, context: RuleContext, relaxed: Relaxed): string | undefined {
+export function rejectionBy(bridge: BridgeRecord, context: RuleContext, relaxed: Relaxed): Filter['name'] | undefined {
   for (const { name, rejects } of FILTERS) if (!relaxed.has(name) && rejects(bridge, context)) return name;
   return undefined;
 }

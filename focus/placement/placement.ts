@@ -6,6 +6,7 @@ import type { AdviceOutcome } from './advice.ts';
 import type { ServingPlace } from './between-people.ts';
 import type { Lack } from './bridge-load.ts';
 import type { Policy, PolicySource } from './policy.ts';
+import type { Sticky, StickyOutcome } from './sticky.ts';
 
 /** One bridge as it looked when a participant was placed. */
 export interface Candidate {
@@ -52,6 +53,8 @@ export interface Placement {
   readonly placedFor: string;
   /** What `kind` latency compared: the best places by their estimated mean round trip between people; absent for the others. */
   readonly roundTrips?: readonly ServingPlace[] | undefined;
+  /** What became of the bridge that the client's token names; undefined: it names none. */
+  readonly sticky?: StickyOutcome | undefined;
   /** Bridges that the rules looked at: those of regions nearer than the chosen one, of the conference, of its machines. */
   readonly considered: number;
   /** Them, by id; of more than a hundred the chosen one and the least loaded. Made when it is read, from the moment of the placement. */
@@ -81,6 +84,8 @@ export interface JoinPlacement extends RoomPlacement {
   readonly region: string;
   /** 0 for no limit. */
   readonly participantsMax: number;
+  /** The bridge it was on, as its token says; null or absent: none. */
+  readonly sticky?: Sticky | null;
 }
 
 /** Participants of a room, as the focus that serves it knows them. */

@@ -45,11 +45,12 @@ export function createPlacements(options: PlacementsOptions): Placements {
 
   return {
     async join(request) {
-      const { override, overrideFrom = 'override by metadata', present, ...wanted } = request;
+      const { override, overrideFrom = 'override by metadata', present, sticky, ...wanted } = request;
       const rules = override == null ? settings : { ...settings, ...override };
       const asking: Asking = {
         peopleOf: present?.peopleOf,
         isSuspected,
+        sticky,
         // Asked before the store is: what takes the place in the store is pure, and may be called again.
         advice: rules.kind === 'http' ? await service?.advise(request) : undefined,
         policyFrom: override == null ? undefined : overrideFrom,

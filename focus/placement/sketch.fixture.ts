@@ -6,6 +6,7 @@ import { sampleReport } from '../store/store-contract.ts';
 import { chooseBridge, type PlacementSettings } from './choose-bridge.ts';
 import type { Placement } from './placement.ts';
 import { createRegionDistances } from './region-distance.ts';
+import type { Sticky } from './sticky.ts';
 
 const NOW_MS = 1_700_000_000_000;
 /** The defaults, with one group. */
@@ -78,8 +79,14 @@ export function view(sketches: readonly Sketch[]): PlacementView {
 }
 
 /** The decision for a client of `region`, between regions eu, us-east and us-west (a group), ap, and af, which are on the map. */
-export function choose(region: string, sketches: readonly Sketch[], settings = SETTINGS, draw = 0): Placement {
+export function choose(
+  region: string,
+  sketches: readonly Sketch[],
+  settings = SETTINGS,
+  draw = 0,
+  sticky: Sticky | null = null,
+): Placement {
   const suspected = new Set<string>(sketches.filter(sketch => sketch.suspected === true).map(({ id }) => id));
   const isSuspected = (bridgeId: BridgeId) => suspected.has(bridgeId);
-  return chooseBridge(view(sketches), region, settings, DISTANCES, draw, { isSuspected });
+  return chooseBridge(view(sketches), region, settings, DISTANCES, draw, { isSuspected, sticky });
 }

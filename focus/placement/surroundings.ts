@@ -86,6 +86,11 @@ export class Surroundings {
     return [this.#everywhere()];
   }
 
+  /** A bridge was looked at that no rule asked for. */
+  note(bridge: BridgeRecord): void {
+    this.#inRegion(bridge.report.peer.region);
+  }
+
   /** Every bridge was looked at. */
   noteAll(): void {
     this.#everywhere();

@@ -5,7 +5,7 @@ import type { TokenKeys } from '../api/token-keys.ts';
 import { mergeAttributes, profileProblem } from '../conference/profile.ts';
 import type { RoomSettings } from '../conference/room.ts';
 import { FocusError } from '../errors.ts';
-import { type JoinParameters, joinRequestOf } from './join-parameters.ts';
+import { type JoinParameters, joinRequestOf, withParameters } from './join-parameters.ts';
 import { readJoinRequest } from './join-request.ts';
 import type { Revocations } from './revocations.ts';
 
@@ -46,12 +46,17 @@ export interface Admission {
 
 /** Throws FocusError for whoever is not let in. */
 export async function admit(rules: AdmissionRules, request: AdmissionRequest, nowMs: number): Promise<Admission> {
-  const token = await verifiedToken(rules, request, nowMs);
+  const { olderParameters } = request;
+  const verified = await verifiedToken(rules, request, nowMs);
+  const token = olderParameters === null ? verified : withParameters(verified, olderParameters);
   const grant = token.video;
   if (grant === null) throw new FocusError('permission-denied');
-  const { olderParameters } = request;
   const joinRequest = olderParameters === null ? readJoinRequest(request.joinRequest) : joinRequestOf(olderParameters);
   await checkPlace(rules, token, grant);
+  // Who was sent away is gone with all connections.
+  if (rules.revocations.isRevoked(grant.room, verified.identity, token.claims.nbf)) {
+    throw new FocusError('token-revoked');
+  }
   checkOwnProfile(grant, joinRequest);
   const profile = {
     name: token.name,

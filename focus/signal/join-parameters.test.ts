@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ClientInfo_SDK } from '@livekit/protocol';
-import { joinRequestOf } from './join-parameters.ts';
+import type { AccessToken } from '../api/access-token.ts';
+import { joinRequestOf, withParameters } from './join-parameters.ts';
 
 test('what SDKs write into the query of /rtc is read as a JoinRequest', () => {
   const query = new URLSearchParams(
@@ -34,4 +35,33 @@ test('subscribing is on unless it is turned off; everything else is off unless i
 test('what is no number, or given twice, is no reason to refuse', () => {
   const { clientInfo, participantSid } = joinRequestOf({ protocol: '-1e9', sdk: 'abacus', sid: ['PA_a', 'PA_b'] });
   assert.deepEqual([clientInfo?.protocol, clientInfo?.sdk, participantSid], [0, ClientInfo_SDK.UNKNOWN, 'PA_a']);
+});
+
+const TOKEN = { identity: 'ann', video: { room: 'talk', canPublish: true, canSubscribe: true } } as AccessToken;
+
+test('a room that the token names is the room; a token without one goes where the parameter says', () => {
+  const roomless = { ...TOKEN, video: { ...TOKEN.video!, room: '' } };
+  assert.equal(withParameters(TOKEN, { room: 'other' }).video?.room, 'talk');
+  assert.equal(withParameters(roomless, { room: ['other', 'third'] }).video?.room, 'other');
+  assert.equal(withParameters(roomless, {}).video?.room, '');
+});
+
+test('publish makes a connection of its own that only sends; nobody gets by it what the token does not grant', () => {
+  const sender = withParameters(TOKEN, { publish: 'screen' });
+  assert.deepEqual(
+    [sender.identity, sender.video?.canPublish, sender.video?.canSubscribe],
+    ['ann#screen', true, false],
+  );
+  assert.equal(withParameters({ ...TOKEN, identity: '' }, { publish: 'screen' }).identity, '');
+  const listener = { ...TOKEN, video: { ...TOKEN.video!, canPublish: false } };
+  assert.throws(() => withParameters(listener, { publish: 'screen' }), { code: 'permission-denied' });
+  assert.equal(withParameters(listener, { publish: '' }).identity, 'ann');
+});
+
+test('attributes are base64 of an object of texts, or the reason to refuse', () => {
+  const of = (text: string) =>
+    joinRequestOf({ attributes: Buffer.from(text).toString('base64') }).participantAttributes;
+  assert.deepEqual(of('{"a":"ü?>"}'), { a: 'ü?>' });
+  for (const wrong of ['{', '[]', '{"a":1}', 'null']) assert.throws(() => of(wrong), { code: 'invalid-attributes' });
+  assert.throws(() => joinRequestOf({ attributes: '%%%' }), { code: 'invalid-attributes' });
 });

@@ -160,6 +160,16 @@ export const EndpointSpecSchema = Type.Object(
         },
       ),
     ),
+    forwards: Type.Optional(
+      Type.Object(
+        { conferenceId: HexId, endpointId: HexId },
+        {
+          additionalProperties: false,
+          description:
+            'it has no client: its sources are fed by those of the same number, kind and layers of this endpoint of another conference on the same bridge, and muted when those are. It stays what it is for good',
+        },
+      ),
+    ),
   },
   { additionalProperties: false },
 );

@@ -43,7 +43,7 @@ export class SnapshotWorld extends World {
 
   /** Goes on with `room`, which was restored from this one's fields. */
   fork(room: Room): SnapshotWorld {
-    const world = new SnapshotWorld({}, { world: this, room });
+    const world = new SnapshotWorld({}, { past: { world: this, room } });
     for (const [sid, shape] of this.sections) world.sections.set(sid, structuredClone(shape));
     world.isSlow = this.isSlow;
     world.#unanswered = [...this.#unanswered];

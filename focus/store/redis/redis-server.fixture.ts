@@ -1,7 +1,7 @@
 /** Real Redis servers on loopback for tests: one, a cluster of three masters, a Sentinel trio. Nothing is kept on disk. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +26,34 @@ export interface RedisServers {
   readonly addresses: string[];
   readonly servers: RedisServer[];
   stop(): Promise<void>;
+}
+
+const file = (name: string) => join(import.meta.dirname, 'fixtures', name);
+const text = (name: string) => readFileSync(file(name), 'utf8');
+
+/** What a client of the servers that speak TLS shows them: they let nobody in without. */
+const OWN_TLS = { ca: text('ca.pem'), cert: text('client.pem'), key: text('client.key') };
+/** Options with which a server, or a Sentinel, asks everybody for a certificate, and shows its own to others of its kind. */
+const TLS_OPTIONS = [
+  ['--tls-cert-file', file('server.pem')],
+  ['--tls-key-file', file('server.key')],
+  ['--tls-client-cert-file', file('client.pem')],
+  ['--tls-client-key-file', file('client.key')],
+  ['--tls-ca-cert-file', file('ca.pem')],
+  ['--tls-auth-clients', 'yes'],
+  ['--tls-replication', 'yes'],
+].flat();
+/** `redis.*` keys of a focus that reaches those servers. */
+export const TLS_KEYS = {
+  'tls.enabled': true,
+  'tls.ca_cert_file': file('ca.pem'),
+  'tls.client_cert_file': file('client.pem'),
+  'tls.client_key_file': file('client.key'),
+};
+
+/** One server that speaks TLS only, with those who show a certificate. */
+export function startTlsRedis(options: readonly string[] = []): Promise<RedisServer> {
+  return startRedis([...TLS_OPTIONS, ...options], OWN_TLS);
 }
 
 export async function freePort(): Promise<number> {
@@ -100,14 +128,13 @@ export async function startRedis(
   };
 }
 
-/** Three masters that share all slots, and no replicas. */
-export async function startRedisCluster(): Promise<RedisServers> {
+/** Three masters that share all slots, and no replicas. `isTls`: clients and nodes speak TLS only. */
+export async function startRedisCluster({ isTls = false } = {}): Promise<RedisServers> {
   const servers: RedisServer[] = [];
   for (let index = 0; index < 3; index++) {
     const busPort = await freePort();
-    servers.push(
-      await startRedis(['--cluster-enabled', 'yes', '--cluster-port', `${busPort}`, '--cluster-node-timeout', '2000']),
-    );
+    const options = ['--cluster-enabled', 'yes', '--cluster-port', `${busPort}`, '--cluster-node-timeout', '2000'];
+    servers.push(await (isTls ? startTlsRedis([...options, '--tls-cluster', 'yes']) : startRedis(options)));
   }
   const ranges = [
     [0, 5460],
@@ -136,16 +163,19 @@ export interface SentinelTrio extends RedisServers {
   readonly master: RedisServer;
 }
 
-/** A master, a replica of it, and three Sentinels that watch them; `addresses` are the Sentinels'. */
-export async function startSentinelTrio(): Promise<SentinelTrio> {
+/** A master, a replica of it, and three Sentinels that watch them; `addresses` are the Sentinels'. `isTls`: all of them speak TLS only. */
+export async function startSentinelTrio({ isTls = false } = {}): Promise<SentinelTrio> {
   const masterName = 'shared';
-  const master = await startRedis();
-  const replica = await startRedis(['--replicaof', '127.0.0.1', `${master.port}`, '--repl-diskless-sync-delay', '0']);
+  const start = (options: readonly string[] = []) => (isTls ? startTlsRedis(options) : startRedis(options));
+  // Whichever is master: it waits for no second replica.
+  const atOnce = ['--repl-diskless-sync-delay', '0'];
+  const master = await start(atOnce);
+  const replica = await start(['--replicaof', '127.0.0.1', `${master.port}`, ...atOnce]);
   await answering(async () => {
     if (!/master_link_status:up/.test(String(await replica.command('INFO', 'replication')))) throw new Error('no link');
   });
   const sentinels = [];
-  for (let index = 0; index < 3; index++) sentinels.push(await startSentinel(masterName, master.port));
+  for (let index = 0; index < 3; index++) sentinels.push(await startSentinel(masterName, master.port, isTls));
   for (const sentinel of sentinels) {
     await answering(async () => {
       const [fields] = (await sentinel.command('SENTINEL', 'MASTERS')) as string[][];
@@ -157,16 +187,16 @@ export async function startSentinelTrio(): Promise<SentinelTrio> {
   return { ...all, addresses: sentinels.map(({ address }) => address), masterName, master };
 }
 
-async function startSentinel(masterName: string, masterPort: number): Promise<RedisServer> {
+async function startSentinel(masterName: string, masterPort: number, isTls: boolean): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), 'causeway-sentinel-'));
-  const file = join(folder, 'sentinel.conf');
+  const configuration = join(folder, 'sentinel.conf');
   const watch = [
     `sentinel monitor ${masterName} 127.0.0.1 ${masterPort} 2`,
     `sentinel down-after-milliseconds ${masterName} 500`,
     `sentinel failover-timeout ${masterName} 3000`,
   ];
-  writeFileSync(file, `${watch.join('\n')}\n`);
-  const server = await startSentinelProcess(file);
+  writeFileSync(configuration, `${watch.join('\n')}\n`);
+  const server = await startSentinelProcess(configuration, isTls);
   return {
     ...server,
     async stop() {
@@ -177,18 +207,21 @@ async function startSentinel(masterName: string, masterPort: number): Promise<Re
 }
 
 /** A Sentinel is a redis-server that is given its file first. */
-async function startSentinelProcess(file: string): Promise<RedisServer> {
+async function startSentinelProcess(configuration: string, isTls: boolean): Promise<RedisServer> {
   const port = await freePort();
-  const child = spawn('redis-server', [file, '--sentinel', '--port', `${port}`, '--bind', '127.0.0.1'], {
+  const ports = isTls ? ['--port', '0', '--tls-port', `${port}`, ...TLS_OPTIONS] : ['--port', `${port}`];
+  const child = spawn('redis-server', [configuration, '--sentinel', ...ports, '--bind', '127.0.0.1'], {
     stdio: 'ignore',
   });
   const command: RedisServer['command'] = async (...args) => {
     const client = new Redis({
+      host: '127.0.0.1',
       port,
       lazyConnect: true,
       retryStrategy: null,
       disableClientInfo: true,
       enableReadyCheck: false,
+      ...(isTls ? { tls: OWN_TLS } : {}),
     });
     client.on('error', () => {});
     try {

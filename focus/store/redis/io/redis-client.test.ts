@@ -1,34 +1,16 @@
 /** Who may talk to the store, and how: TLS with client certificates, users, databases. With real servers. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { FocusError } from '../../../errors.ts';
-import { type RedisServer, startRedis } from '../redis-server.fixture.ts';
+import {
+  startRedis,
+  startRedisCluster,
+  startSentinelTrio,
+  startTlsRedis,
+  TLS_KEYS as TLS,
+} from '../redis-server.fixture.ts';
 import { connectFocus, targetOf } from '../redis-store.fixture.ts';
 import { createRedisClient } from './redis-client.ts';
-
-const FILES = join(import.meta.dirname, '..', 'fixtures');
-const file = (name: string) => join(FILES, name);
-
-async function startTls(): Promise<RedisServer> {
-  const options = [
-    ['--tls-cert-file', file('server.pem')],
-    ['--tls-key-file', file('server.key')],
-    ['--tls-ca-cert-file', file('ca.pem')],
-    ['--tls-auth-clients', 'yes'],
-  ];
-  const text = (name: string) => readFileSync(file(name), 'utf8');
-  const own = { ca: text('ca.pem'), cert: text('client.pem'), key: text('client.key') };
-  return startRedis(options.flat(), own);
-}
-
-const TLS = {
-  'tls.enabled': true,
-  'tls.ca_cert_file': file('ca.pem'),
-  'tls.client_cert_file': file('client.pem'),
-  'tls.client_key_file': file('client.key'),
-};
 
 /** What the client says is wrong while it tries to connect. */
 async function troubleOf(keys: Readonly<Record<string, unknown>>): Promise<string> {
@@ -42,7 +24,7 @@ async function troubleOf(keys: Readonly<Record<string, unknown>>): Promise<strin
 }
 
 test('a server that asks for certificates is reached with one, by address and by name', async () => {
-  const server = await startTls();
+  const server = await startTlsRedis();
   try {
     for (const name of ['', 'redis.test']) {
       const focus = await connectFocus(
@@ -58,7 +40,7 @@ test('a server that asks for certificates is reached with one, by address and by
 });
 
 test('a server whose certificate is of another authority or name is not believed, unless insecure', async () => {
-  const server = await startTls();
+  const server = await startTlsRedis();
   try {
     const { 'tls.ca_cert_file': _, ...withoutCa } = TLS;
     assert.match(
@@ -77,6 +59,48 @@ test('a server whose certificate is of another authority or name is not believed
     focus.close();
   } finally {
     await server.stop();
+  }
+});
+
+test('Sentinels and the master that they name are reached by TLS, and so is the one after it', async () => {
+  const trio = await startSentinelTrio({ isTls: true });
+  const keys = { sentinel_master_name: trio.masterName, sentinel_addresses: trio.addresses };
+  try {
+    const focus = await connectFocus(targetOf({ ...keys, ...TLS }), 'focus-1');
+    await focus.store.openConference('talk', 'RM_1', 'focus-1');
+    await trio.master.kill();
+    const isBack = () =>
+      focus.store.ping().then(
+        () => true,
+        () => false,
+      );
+    while (!(await isBack())) await new Promise(resolve => setTimeout(resolve, 50));
+    focus.close();
+    const { 'tls.client_cert_file': _cert, 'tls.client_key_file': _key, ...withoutOwn } = TLS;
+    assert.match(await troubleOf({ ...keys, ...withoutOwn }), /^no connection to the store: /);
+  } finally {
+    await trio.stop();
+  }
+});
+
+test('every node of a cluster is reached by TLS, also those that only the others name', async () => {
+  const cluster = await startRedisCluster({ isTls: true });
+  try {
+    const keys = { cluster_addresses: cluster.addresses.slice(0, 1), ...TLS };
+    // Prefixes whose slots are in all three.
+    for (const prefix of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      const focus = await connectFocus(targetOf({ ...keys, key_prefix: prefix }), 'focus-1');
+      await focus.store.openConference('talk', 'RM_1', 'focus-1');
+      assert.equal((await focus.store.conference('talk'))?.roomSid, 'RM_1');
+      focus.close();
+    }
+    const held = await Promise.all(cluster.servers.map(server => server.command('DBSIZE')));
+    assert.ok(
+      held.every(keysHeld => Number(keysHeld) > 0),
+      `keys on each node: ${held.join(', ')}`,
+    );
+  } finally {
+    await cluster.stop();
   }
 });
 
