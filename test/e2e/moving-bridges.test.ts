@@ -298,6 +298,8 @@ for (const connections of [1, 2] as const) {
         [junko, 'grace'],
       ] as const) {
         await eventually(`${publisher} is seen`, 30_000, async () => (await viewer.framesOf(publisher)) > 5);
+        // Its very first reliable message livekit-client does not repeat after a resume.
+        await viewer.send(`the first to ${publisher}`, true);
       }
     });
 
