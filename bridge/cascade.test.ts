@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EndpointSpec } from '../protocol/control/spec.ts';
+import type { EndpointId } from '../protocol/ids.ts';
 import { PSFB_PLI, RTCP_PSFB, RTCP_SR } from '../protocol/rtcp/packet.ts';
 import { writeSenderReport } from '../protocol/rtcp/report.ts';
 import { BridgeBox, CONFERENCE, conferenceSpec } from './testing/bridge-box.ts';
@@ -30,6 +31,22 @@ describe('media and messages between two bridges', () => {
     a.receive(1, opusPacket({ ssrc: 77, sequence: 1, mid: '0', payload: 'across' }));
     assert.equal(payloadOf(b.transport(2).rtp[0]), 'across');
     assert.equal(b.relay.packets[0], 0, 'a relayed packet never goes on to another bridge');
+  });
+
+  test('who moves to the other bridge is heard there once, by those here and there, whichever document comes first', () => {
+    const { a, b } = mesh({ projections: [projection(1, AUDIO)] });
+    a.put(3, { identity: 'user-3', projections: [projection(1, AUDIO)] });
+    a.receive(1, opusPacket({ ssrc: 77, sequence: 1, mid: '0', payload: 'before' }));
+    b.put(1, { sources: [AUDIO, VIDEO], identity: 'user-1' });
+    b.receive(1, opusPacket({ ssrc: 77, sequence: 2, mid: '0', payload: 'too early' }));
+    assert.deepEqual(b.transport(2).rtp.map(payloadOf), ['before'], 'the document has it at a');
+    for (const box of [b, a])
+      box.bridge.putConference(CONFERENCE, conferenceSpec(2, ['a', 'b'], { 1: 'b', 2: 'b', 3: 'a' }));
+    a.bridge.deleteEndpoint(CONFERENCE, 1 as EndpointId);
+    a.run(50);
+    b.receive(1, opusPacket({ ssrc: 77, sequence: 3, payload: 'after' }));
+    assert.deepEqual(b.transport(2).rtp.map(payloadOf), ['before', 'after']);
+    assert.deepEqual(a.transport(3).rtp.map(payloadOf), ['before', 'after']);
   });
 
   test('a packet that a link has put together again is plain bytes, and forwarded like any other', () => {

@@ -95,7 +95,9 @@ export function startMove(
   participant.delivered = new Map();
   if (participant.move.phase === 'told') {
     participant.answer = null;
-    if (before?.phase !== 'told' && participant.signalLostAtMs === null) tellToResume(room, nowMs, participant);
+    const isTold = participant.signalLostAtMs !== null;
+    // What the client says of its messages when it resumes is to be the last that it has had from the old bridge: the other one takes over first.
+    if (!isTold && old === null) tellToResume(room, participant, nowMs);
   } else if (participant.answer !== null) participant.answer.revision = 0;
   receiving?.handleMoved(participant.move.phase === 'told');
   room.handlePlacesChanged();
@@ -104,12 +106,14 @@ export function startMove(
 }
 
 /** The bridge that it moves to has taken one of its documents. */
-export function handlePrepared(room: Room, { move, receiving }: Participant, endpointId: EndpointId): void {
+export function handlePrepared(room: Room, participant: Participant, endpointId: EndpointId): void {
+  const { move, receiving } = participant;
   // Messages come to the endpoint on which the client receives.
   const isReceiver = receiving === null || !receiving.isPrimary || endpointId === receiving.endpointId;
   if (move === null || move.isAwaited || !isReceiver) return;
   move.isAwaited = true;
   room.handlePlacesChanged();
+  if (move.phase === 'told' && participant.signalLostAtMs === null) tellToResume(room, participant, move.startedAtMs);
 }
 
 /** The client is back on a new socket. */
@@ -198,7 +202,7 @@ function awaitedOf({ endpointId, receiving }: Participant): Set<EndpointId> {
 }
 
 /** Its socket closes without a word: every SDK resumes then. A LeaveRequest that says so is not understood by all of them the second time (decision 0016). */
-function tellToResume(room: Room, nowMs: number, participant: Participant): void {
+function tellToResume(room: Room, participant: Participant, nowMs: number): void {
   room.output({ kind: 'close-signal', participantSid: participant.sid, reason: 'to resume on another bridge' });
   participant.signalLostAtMs = nowMs;
 }

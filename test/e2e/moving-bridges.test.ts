@@ -215,12 +215,15 @@ for (const connections of [1, 2] as const) {
       });
     });
 
-    test('moved back and away again at once, she ends where the last order sent her', async () => {
+    test('moved away and back again, she ends where the last order sent her', async () => {
       const there = pair.bridgeOf(pair.ada);
       const free = BRIDGES.find(name => name !== there && name !== pair.bridgeOf(pair.bob))!;
       for (const to of [free, there]) {
+        // rtc-node goes on resuming for a moment after its media is up, and takes another end of its signalling in it for a failure.
+        const resumed = new Promise<void>(resolve => pair.ada.room.once(RoomEvent.Reconnected, () => resolve()));
         const outcome = await pair.move(to, 'operator');
         assert.equal(outcome.kind, 'moved', JSON.stringify(outcome));
+        await resumed;
       }
       assert.deepEqual(await pair.move(there, 'operator'), { kind: 'not-moved', reason: 'same-bridge' });
       await pair.seeEachOther('after two moves');
@@ -295,6 +298,8 @@ for (const connections of [1, 2] as const) {
         [junko, 'grace'],
       ] as const) {
         await eventually(`${publisher} is seen`, 30_000, async () => (await viewer.framesOf(publisher)) > 5);
+        // Its very first reliable message livekit-client does not repeat after a resume.
+        await viewer.send(`the first to ${publisher}`, true);
       }
     });
 
