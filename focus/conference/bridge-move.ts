@@ -1,8 +1,9 @@
 /**
- * A participant goes on at another bridge, in the same session. Its client is told to resume: it comes back with an offer that restarts ICE, and the answer names the other bridge.
+ * A participant goes on at another bridge, in the same session. Its signalling socket is closed: the client
+ * resumes, with an offer that restarts ICE, and the answer names the other bridge.
  * Until then the bridge before serves it, if there still is one. Decision 0016 has the reasons.
  */
-import { DisconnectReason, LeaveRequest, LeaveRequest_Action, SignalTarget, type SyncState } from '@livekit/protocol';
+import { SignalTarget, type SyncState } from '@livekit/protocol';
 import type { EndpointSpec } from '../../protocol/control/spec.ts';
 import type { BridgeId, EndpointId } from '../../protocol/ids.ts';
 import type { Offer } from '../sdp/offer.ts';
@@ -17,7 +18,7 @@ export interface BridgeMove {
   readonly startedAtMs: number;
   /** The bridge that serves it until its media is up at the other; null: there is none any more. */
   readonly old: BridgeId | null;
-  /** `told`: its client is to resume. `resumed`: it has, or need not; its offer comes, or is with the bridge. `answered`: it knows the other bridge. */
+  /** `told`: its socket was closed, so that it resumes. `resumed`: it has, or need not; its offer comes, or is with the bridge. `answered`: it knows the other bridge. */
   phase: 'told' | 'resumed' | 'answered';
   /** Since when it is in reach and has not come up, as far as a tick has noticed. */
   waitsSinceMs: number | null;
@@ -36,8 +37,6 @@ export interface BroughtChannels {
   readonly received: NonNullable<EndpointSpec['received']>;
 }
 
-/** LiveKit's protocol level from which a LeaveRequest says what to do about it. */
-const LEAVE_ACTION_PROTOCOL = 13;
 /** With its client in reach, a move is a matter of a second; a client that has not come up after so long joins anew. */
 const MOVE_TIMEOUT_MS = 10_000;
 /** Of the first reliable message, so that a client repeats all later ones of which it is not sure. Others' clients know those that they have had. */
@@ -54,9 +53,9 @@ export interface Destination {
   readonly bridgeRegion: string;
 }
 
-/** False: its client knows no way but to join anew. */
-export function canMove({ client, state, offer, answer }: Participant): boolean {
-  return client.protocol >= LEAVE_ACTION_PROTOCOL && (state === 'active' || offer === null || answer !== null);
+/** False: it has an answer and no media yet, so that its client would not resume but join anew. */
+export function canMove({ state, offer, answer }: Participant): boolean {
+  return state === 'active' || offer === null || answer !== null;
 }
 
 /**
@@ -96,7 +95,7 @@ export function startMove(
   participant.delivered = new Map();
   if (participant.move.phase === 'told') {
     participant.answer = null;
-    if (before?.phase !== 'told') tellToResume(room, participant);
+    if (before?.phase !== 'told' && participant.signalLostAtMs === null) tellToResume(room, nowMs, participant);
   } else if (participant.answer !== null) participant.answer.revision = 0;
   receiving?.handleMoved(participant.move.phase === 'told');
   room.handlePlacesChanged();
@@ -198,7 +197,8 @@ function awaitedOf({ endpointId, receiving }: Participant): Set<EndpointId> {
   return new Set(connected.length > 0 ? connected : [receiving.isPrimary ? receiving.endpointId : endpointId]);
 }
 
-function tellToResume(room: Room, participant: Participant): void {
-  const value = new LeaveRequest({ reason: DisconnectReason.MIGRATION, action: LeaveRequest_Action.RESUME });
-  room.send(participant, { case: 'leave', value });
+/** Its socket closes without a word: every SDK resumes then. A LeaveRequest that says so is not understood by all of them the second time (decision 0016). */
+function tellToResume(room: Room, nowMs: number, participant: Participant): void {
+  room.output({ kind: 'close-signal', participantSid: participant.sid, reason: 'to resume on another bridge' });
+  participant.signalLostAtMs = nowMs;
 }

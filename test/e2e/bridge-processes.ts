@@ -60,7 +60,7 @@ export async function startBridgeProcesses(names: readonly string[]): Promise<Br
   try {
     await eventually(
       'all bridges are known',
-      40_000,
+      60_000,
       async () => (await bridgesOf(focus.url)) === names.length,
       () => [...children].map(([name, { output }]) => [name, output.slice(-500)]),
     );

@@ -5,9 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { RoomEvent } from '@livekit/rtc-node';
 import type { BridgeId } from '../../protocol/ids.ts';
 import { type BridgeProcesses, startBridgeProcesses } from './bridge-processes.ts';
-import { Client } from './client.ts';
+import { accessToken, Client } from './client.ts';
 import { eventually } from './eventually.ts';
 import { type OlderServer, startOlderServer } from './older-server.ts';
+import { type PageBrowser, startBrowser } from './page-browser.ts';
+import { PageClient } from './page-client.ts';
 
 const BRIDGES = ['one', 'two', 'three'];
 const NAMES = ['ada', 'bob'];
@@ -243,5 +245,99 @@ for (const connections of [1, 2] as const) {
       assert.deepEqual(pair.disturbances, []);
       for (const [what, gap] of Object.entries(gaps)) assert.ok(gap < GAP_MS_MAX, `${what} after ${gap} ms`);
     });
+  });
+}
+
+/** Frames of somebody as Chromium shows them, with their times on this process's clock, from now until `stop`. */
+function watchFrames(viewer: PageClient, identity: string): { readonly times: number[]; stop(): Promise<void> } {
+  const times: number[] = [];
+  let isOver = false;
+  const watching = (async () => {
+    let shown = await viewer.framesOf(identity);
+    while (!isOver) {
+      const now = await viewer.framesOf(identity);
+      if (now > shown) times.push(performance.now());
+      shown = now;
+      await delay(20);
+    }
+  })();
+  return {
+    times,
+    stop() {
+      isOver = true;
+      return watching;
+    },
+  };
+}
+
+for (const connections of [1, 2] as const) {
+  describe(`livekit-client with ${connections} PeerConnection(s)`, { timeout: 180_000 }, () => {
+    const room = `moving-page-${connections}`;
+    let bridges: BridgeProcesses;
+    let browser: PageBrowser;
+    let grace: PageClient;
+    let junko: PageClient;
+
+    before(async () => {
+      [bridges, browser] = await Promise.all([startBridgeProcesses(BRIDGES), startBrowser()]);
+      const page = `${bridges.focus.url}/`;
+      grace = await PageClient.open(browser, 'grace', page);
+      junko = await PageClient.open(browser, 'junko', page);
+      for (const [name, client] of [
+        ['grace', grace],
+        ['junko', junko],
+      ] as const) {
+        await client.connect(bridges.url, await accessToken(name, room), connections === 1);
+        await client.publishCamera(320, 240);
+      }
+      for (const [viewer, publisher] of [
+        [grace, 'junko'],
+        [junko, 'grace'],
+      ] as const) {
+        await eventually(`${publisher} is seen`, 30_000, async () => (await viewer.framesOf(publisher)) > 5);
+      }
+    });
+
+    after(async () => {
+      await grace?.close();
+      await junko?.close();
+      await browser?.close();
+      await bridges?.close();
+    });
+
+    for (const cause of ['operator', 'bridge-lost'] as const) {
+      const title = cause === 'operator' ? 'moved by order' : 'her bridge is killed';
+      test(`${title}: pictures go on both ways, in the same session, and messages arrive once`, async context => {
+        const sid = await junko.sidOf('grace');
+        const [seen, own] = [watchFrames(junko, 'grace'), watchFrames(grace, 'junko')];
+        const startedMs = performance.now();
+        const { host } = bridges.focus;
+        const participant = host.room(room)!.participants.get('grace')!;
+        if (cause === 'bridge-lost') await bridges.kill(participant.bridgeId);
+        const outcome = await host.mover.moveEndpoint(host.room(room)!, participant, null, cause);
+        assert.ok(outcome.kind === 'moved', JSON.stringify(outcome));
+        context.diagnostic(`from ${outcome.from} to ${outcome.to} in ${Math.round(outcome.tookMs)} ms`);
+        const texts = [`${cause} of grace`, `${cause} of junko`];
+        await grace.send(texts[0], true);
+        await junko.send(texts[1], true);
+        await eventually('junko reads grace', 20_000, async () => (await junko.messages()).includes(texts[0]));
+        await eventually('grace reads junko', 20_000, async () => (await grace.messages()).includes(texts[1]));
+        const frames = await junko.framesOf('grace');
+        await eventually('junko sees grace', 20_000, async () => (await junko.framesOf('grace')) > frames + 5);
+        const nowMs = performance.now();
+        await Promise.all([seen.stop(), own.stop()]);
+        const gaps = {
+          'junko sees grace': gapMs(seen.times, startedMs, nowMs),
+          'grace sees junko': gapMs(own.times, startedMs, nowMs),
+        };
+        context.diagnostic(`gaps in ms: ${JSON.stringify(gaps)}`);
+        assert.equal(await junko.sidOf('grace'), sid);
+        for (const client of [grace, junko]) {
+          const messages = await client.messages();
+          assert.equal(new Set(messages).size, messages.length, messages.join('; '));
+        }
+        for (const [what, gap] of Object.entries(gaps)) assert.ok(gap < GAP_MS_MAX, `${what} after ${gap} ms`);
+      });
+    }
   });
 }
