@@ -39,3 +39,65 @@ test('a room created with a placement of its own is placed so, other rooms as th
     assert.deepEqual(await placedIn('other'), ['last-used', 'fullest-in-region']);
   });
 });
+
+test('an operator overrides a room by the API: before its metadata, for joins from then on, until it is taken back', async () => {
+  await withFocus({}, async ({ focus }) => {
+    const call = async (
+      method: string,
+      path: string,
+      body?: unknown,
+      video: Record<string, unknown> = { roomCreate: true, roomList: true },
+    ) => {
+      const headers = {
+        authorization: `Bearer ${await accessToken({ video })}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      };
+      const answer = await fetch(new URL(path, focus.url), {
+        method,
+        headers,
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+    };
+    const path = '/v1/rooms/own/placement';
+    assert.equal((await call('PUT', path, { kind: 'single' })).status, 404, 'no such room yet');
+    const metadata = JSON.stringify({ causeway: { placement: { kind: 'last-used', sort_by: 'cpu' } } });
+    await call('POST', '/twirp/livekit.RoomService/CreateRoom', { name: 'own', metadata });
+    const before = await call('GET', path);
+    assert.deepEqual(
+      [before.body.policy, before.body.policyFrom],
+      [{ kind: 'last-used', sort_by: 'cpu', algorithm: 'lowest' }, 'override by metadata'],
+    );
+
+    const put = await call('PUT', path, { kind: 'latency' });
+    assert.deepEqual(
+      [put.status, put.body.policy, put.body.policyFrom, put.body.byApi],
+      [200, { kind: 'latency', sort_by: 'cpu', algorithm: 'lowest' }, 'override by API', { kind: 'latency' }],
+    );
+    const token = await accessToken({ identity: 'ann', video: { roomJoin: true, room: 'own' } });
+    await (await SignalClient.open(focus.url, token)).next('join');
+    const explained = await call('GET', '/v1/placements/ann');
+    const placement = explained.body.placement as Record<string, unknown>;
+    assert.deepEqual([placement.rule, placement.policyFrom], ['shortest-between-people', 'override by API']);
+    assert.ok((placement.roundTrips as readonly { rttMs: number }[])[0]!.rttMs > 0);
+
+    const refusals: readonly [body: unknown, message: RegExp][] = [
+      [{ kind: 'near' }, /kind is "near"; allowed: region, single/],
+      [{ kinds: 'single' }, /has "kinds"; allowed: kind, sort_by, algorithm/],
+      [{}, /says nothing; allowed/],
+      [{ kind: 'http' }, /allowed: with placement\.http\.url configured/],
+    ];
+    for (const [body, message] of refusals) {
+      const refused = await call('PUT', path, body);
+      assert.equal(refused.status, 400);
+      assert.match((refused.body.error as { message: string }).message, message);
+    }
+    for (const video of [{ roomList: true }, { roomAdmin: true, room: 'other' }, { roomJoin: true, room: 'own' }]) {
+      assert.equal((await call('PUT', path, { kind: 'single' }, video)).status, 401, JSON.stringify(video));
+    }
+    assert.equal((await call('PUT', path, { kind: 'split' }, { roomAdmin: true, room: 'own' })).status, 200);
+
+    const back = await call('DELETE', path);
+    assert.deepEqual([back.body.policyFrom, back.body.byApi], ['override by metadata', null]);
+  });
+});

@@ -9,7 +9,7 @@ import type { Policy } from '../../focus/placement/policy.ts';
 import { createRegionDistances } from '../../focus/placement/region-distance.ts';
 import { BridgePool } from '../../focus/store/bridge-pool.ts';
 import { createMemoryStore } from '../../focus/store/memory-store.ts';
-import type { BridgeRecord, PlacementView } from '../../focus/store/store.ts';
+import type { BridgeRecord, PlacementView, Store } from '../../focus/store/store.ts';
 import { spreadOfBurst } from '../simulate/burst.ts';
 import { uint32 } from '../simulate/draws.ts';
 import { createFleet, reportOf } from '../simulate/fleet.ts';
@@ -33,6 +33,8 @@ const CASES: readonly Case[] = [
   { name: 'region, two-choice, 20 x 100', bridges: 2_000, regions: 20, policy: { algorithm: 'two-choice' } },
   { name: 'last-used, 20 x 100', bridges: 2_000, regions: 20, policy: { kind: 'last-used' } },
   { name: 'single, 20 x 100', bridges: 2_000, regions: 20, policy: { kind: 'single' } },
+  { name: 'split, 20 x 100', bridges: 2_000, regions: 20, policy: { kind: 'split' } },
+  { name: 'latency, 20 x 100', bridges: 2_000, regions: 20, policy: { kind: 'latency' } },
   { name: 'least-loaded, any of 2000', bridges: 2_000, regions: 20, policy: { kind: 'least-loaded' } },
   {
     name: 'least-loaded, two-choice of 2000',
@@ -51,13 +53,15 @@ export async function runPlacement({ quick, progress }: BenchmarkOptions): Promi
     progress(each.name);
     const seconds = quick ? 0.3 : 2;
     const decisionUs = measureDecisions(each, seconds);
-    const placementUs = await measurePlacements(each, seconds);
+    const placementUs = await measureJoins(each, seconds, placing);
+    const floorUs = await measureJoins(each, seconds, reservingOnly);
     cases.push({
       name: each.name,
       decisionsPerSecond: Math.round(1e6 / decisionUs),
       decisionUs,
       placementsPerSecond: Math.round(1e6 / placementUs),
       placementUs,
+      overFloor: placementUs / floorUs,
     });
   }
   const spreads = await Promise.all(
@@ -87,13 +91,11 @@ function measureDecisions(each: Case, seconds: number): number {
 
 const NOBODY: PlacementView['inConference'] = new Map();
 
-async function measurePlacements(each: Case, seconds: number): Promise<number> {
-  const { settings, distances, bridges, regions, chance } = setUp(each);
-  const store = createMemoryStore(
-    () => 0,
-    () => chance.fraction(),
-  );
-  for (const { report } of bridges) await store.putBridge(report);
+type Join = (who: number, meeting: number) => Promise<unknown>;
+type SetUp = ReturnType<typeof setUp>;
+
+/** As a focus does it. */
+function placing(store: Store, { settings, distances, regions, chance }: SetUp): Join {
   const placements = createPlacements({
     store,
     settings,
@@ -102,28 +104,60 @@ async function measurePlacements(each: Case, seconds: number): Promise<number> {
     metrics: createFocusMetrics(),
     uint32: () => uint32(chance),
   });
-  let next = 0;
-  const place = async () => {
-    const who = next++;
-    const meeting = Math.floor(who / MEETING_SIZE);
-    await placements.join({
+  return (who, meeting) =>
+    placements.join({
       room: `room-${meeting}`,
-      createAs: { roomSid: 'RM_bench' },
+      createAs: CREATE_AS,
       identity: `p${who}`,
       sid: `PA_${who}`,
       region: regions[meeting % regions.length]!,
       participantsMax: 0,
     });
-    // A report now and then, so that the estimate does not fill every bridge; and meetings end.
-    if (who % 20 === 0) await store.putBridge(bridges[(who / 20) % bridges.length]!.report);
-    if (who % MEETING_SIZE === 0 && meeting > 1_000) await endMeeting(store, meeting - 1_000);
+}
+
+/** The floor: the same people, without a choice and without an explanation. */
+function reservingOnly(store: Store, { bridges, regions }: SetUp): Join {
+  return (who, meeting) => {
+    const { bridgeId } = bridges[meeting % bridges.length]!;
+    const request = {
+      room: `room-${meeting}`,
+      createAs: CREATE_AS,
+      identity: `p${who}`,
+      sid: `PA_${who}`,
+      region: regions[meeting % regions.length]!,
+      participantsMax: 0,
+      owner: 'bench',
+    };
+    return store.assign(request, () => ({ bridgeId }));
   };
+}
+
+const CREATE_AS = { roomSid: 'RM_bench' };
+
+/** Microseconds each. */
+async function measureJoins(each: Case, seconds: number, by: (store: Store, world: SetUp) => Join): Promise<number> {
+  const world = setUp(each);
+  const { bridges, chance } = world;
+  const store = createMemoryStore(
+    () => 0,
+    () => chance.fraction(),
+  );
+  for (const { report } of bridges) await store.putBridge(report);
+  const join = by(store, world);
+  let next = 0;
   return timedAsync(seconds, async count => {
-    for (let left = count; left > 0; left--) await place();
+    for (let left = count; left > 0; left--) {
+      const who = next++;
+      const meeting = Math.floor(who / MEETING_SIZE);
+      await join(who, meeting);
+      // A report now and then, so that the estimate does not fill every bridge; and meetings end.
+      if (who % 20 === 0) await store.putBridge(bridges[(who / 20) % bridges.length]!.report);
+      if (who % MEETING_SIZE === 0 && meeting > 1_000) await endMeeting(store, meeting - 1_000);
+    }
   });
 }
 
-async function endMeeting(store: ReturnType<typeof createMemoryStore>, meeting: number): Promise<void> {
+async function endMeeting(store: Store, meeting: number): Promise<void> {
   const room = `room-${meeting}`;
   const conference = await store.conference(room);
   if (conference !== undefined) await store.closeConference(room, conference.conferenceId);

@@ -109,7 +109,8 @@ export class Attendance {
       room: roomOf(meeting),
       createAs: CREATE_AS,
       identity: identityOf(index),
-      sid: `PA_${meeting.id}_${index}`,
+      // Short: the engine keeps longer ones as the parts they were put together from.
+      sid: `PA_${this.totals.placements}`,
       region,
       participantsMax: 0,
       override: this.#deployment.override,

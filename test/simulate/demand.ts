@@ -80,7 +80,9 @@ export function flashCrowd(chance: Chance, id: number, region: number, size: num
 
 function person(chance: Chance, region: number, joinsAfterSeconds: number): Person {
   // Wire and glass at 5 ms, most at some 15, a tail of radio.
-  return { region, accessMs: Math.min(150, 4 + exponential(chance, 14)), joinsAfterSeconds };
+  const accessMs = Math.min(150, 4 + exponential(chance, 14));
+  // Whole numbers are kept in the object itself, others beside it: there are a million of these.
+  return { region, accessMs: Math.round(accessMs), joinsAfterSeconds: Math.round(joinsAfterSeconds) };
 }
 
 function activityAt(utcHours: number): number[] {
