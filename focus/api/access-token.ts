@@ -95,10 +95,10 @@ type VideoClaim = NonNullable<Static<typeof Claims>['video']>;
 export async function verifyAccessToken(keys: TokenKeys, token: string, nowMs: number): Promise<AccessToken> {
   const apiKey = issuerOf(token);
   const issuer = keys.issuer(apiKey);
-  if (issuer !== undefined) return readClaims(apiKey, await verifyByIssuer(token, apiKey, issuer, nowMs));
+  if (issuer !== undefined) return accessTokenOf(apiKey, await verifyByIssuer(token, apiKey, issuer, nowMs));
   const secret = keys.secret(apiKey);
   if (secret === undefined) throw new FocusError('unknown-api-key');
-  return readClaims(apiKey, await verifyBySecret(token, secret, nowMs));
+  return accessTokenOf(apiKey, await verifyBySecret(token, secret, nowMs));
 }
 
 /**
@@ -179,7 +179,8 @@ function refusalOf(error: unknown): FocusError {
   return new FocusError('invalid-token', hasExpired ? 'token is expired' : undefined);
 }
 
-function readClaims(apiKey: string, payload: JWTPayload): AccessToken {
+/** The token of claims that have been verified. Throws FocusError `invalid-token` when they are not those of LiveKit's protocol. */
+export function accessTokenOf(apiKey: string, payload: JWTPayload): AccessToken {
   const { sub, jti, exp } = payload;
   if (exp === undefined || !Value.Check(Claims, payload)) throw new FocusError('invalid-token');
   return {

@@ -12,7 +12,7 @@ import type { Offer } from '../sdp/offer.ts';
 import type { EndpointDocument } from './endpoint-spec.ts';
 import { type Permissions, toPermission } from './permissions.ts';
 import { Publications } from './publications.ts';
-import { ReceivingSide } from './receiving-side.ts';
+import { ReceivingSide, type ReceivingSideState } from './receiving-side.ts';
 import { Subscriptions } from './subscriptions.ts';
 
 /** Attributes that the focus sets on every participant; a client cannot change them. */
@@ -39,6 +39,12 @@ export interface ParticipantInit {
   readonly autoSubscribe: boolean;
   /** It speaks LiveKit's older protocol: one PeerConnection to publish on, one to receive on. Default: one for both. */
   readonly hasTwoConnections?: boolean;
+}
+
+/** What was decided when it joined: what follows from its token may have changed since. */
+export interface KeptDecisions {
+  readonly kind: ParticipantInfo_Kind;
+  readonly receiving: ReceivingSideState | null;
 }
 
 /** Who may subscribe to a participant's tracks; null: everybody. */
@@ -96,7 +102,8 @@ export class Participant {
   delivered: ReadonlyMap<string, number> = new Map();
   nextTokenAtMs: number;
 
-  constructor(init: ParticipantInit, pendingTracksMax: number, nowMs: number) {
+  /** `kept`: it joined elsewhere, at `nowMs`. */
+  constructor(init: ParticipantInit, pendingTracksMax: number, nowMs: number, kept?: KeptDecisions) {
     this.sid = init.sid;
     this.identity = init.identity;
     this.endpointId = init.endpointId;
@@ -109,11 +116,15 @@ export class Participant {
     this.metadata = init.metadata;
     this.attributes = init.attributes;
     this.permissions = init.permissions;
-    this.#kind = kindOf(init);
+    this.#kind = kept?.kind ?? kindOf(init);
     this.publications = new Publications(pendingTracksMax);
     this.subscriptions = new Subscriptions(init.autoSubscribe);
-    this.receiving = receivingSide(init);
+    this.receiving = kept === undefined ? receivingSide(init) : keptSide(init, kept);
     this.nextTokenAtMs = nowMs;
+  }
+
+  get kind(): ParticipantInfo_Kind {
+    return this.#kind;
   }
 
   /** As LiveKit's clients are told of it. A new object each time: messages outlive the state they tell of. */
@@ -161,6 +172,10 @@ function receivingSide({ hasTwoConnections, endpointId, client, permissions }: P
   const isPrimary = client.protocol >= SUBSCRIBER_PRIMARY_PROTOCOL && permissions.canSubscribe;
   // Digits that do not change: the participant's own id will do.
   return new ReceivingSide(endpointId, isPrimary, String(endpointId));
+}
+
+function keptSide({ endpointId }: ParticipantInit, { receiving }: KeptDecisions): ReceivingSide | null {
+  return receiving === null ? null : ReceivingSide.fromState(endpointId, receiving);
 }
 
 const STATES: Readonly<Record<ParticipantState, ParticipantInfo_State>> = {

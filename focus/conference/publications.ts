@@ -26,6 +26,12 @@ export const TRACKS_MAX = 64;
 /** Longest client-made id or name that is kept, in characters. */
 const TEXT_CHARACTERS_MAX = 512;
 
+/** All there is of a publisher's tracks, to go on with elsewhere. */
+export interface PublicationsState {
+  readonly tracks: readonly Track[];
+  readonly nextSourceId: number;
+}
+
 export class Publications {
   readonly #tracks = new Map<string, Track>();
   readonly #pendingMax: number;
@@ -38,6 +44,22 @@ export class Publications {
   /** In the order they were announced. */
   get all(): Iterable<Track> {
     return this.#tracks.values();
+  }
+
+  /** The tracks are those it works with, not copies. */
+  state(): PublicationsState {
+    return { tracks: [...this.#tracks.values()], nextSourceId: this.#nextSourceId };
+  }
+
+  /** For one that has no tracks yet. */
+  restore({ tracks, nextSourceId }: PublicationsState): void {
+    for (const track of tracks) this.#tracks.set(track.sid, track);
+    this.#nextSourceId = nextSourceId;
+  }
+
+  /** Where the search for the next free one begins. */
+  get nextSourceId(): number {
+    return this.#nextSourceId;
   }
 
   published(): Track[] {

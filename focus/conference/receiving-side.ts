@@ -18,8 +18,25 @@ export interface Place {
   track: { readonly sid: string; readonly ssrc: number } | null;
 }
 
+/** All there is of it but measurements and its document, to go on with elsewhere. */
+export type ReceivingSideState = Pick<
+  ReceivingSide,
+  | 'isPrimary'
+  | 'sessionId'
+  | 'isNeeded'
+  | 'revision'
+  | 'iceGeneration'
+  | 'generationRevision'
+  | 'transport'
+  | 'offeredGeneration'
+  | 'offerId'
+  | 'unanswered'
+  | 'answer'
+  | 'answeredGeneration'
+> & { readonly places: readonly Place[]; readonly connected: Iterable<EndpointId> };
+
 /** Stays below what is read of the answer: more wait until sections are free. */
-const PLACES_MAX = 500;
+export const PLACES_MAX = 500;
 const DATA_MID = '0';
 /** Apart from all ids that the store gives to participants, which count from 1. */
 const RECEIVING_ID_OFFSET = 0x80000000;
@@ -71,6 +88,28 @@ export class ReceivingSide {
     this.isPrimary = isPrimary;
     this.isNeeded = isPrimary;
     this.sessionId = sessionId;
+  }
+
+  static fromState(participantId: EndpointId, state: ReceivingSideState): ReceivingSide {
+    const side = new ReceivingSide(participantId, state.isPrimary, state.sessionId);
+    side.isNeeded = state.isNeeded;
+    side.revision = state.revision;
+    side.iceGeneration = state.iceGeneration;
+    side.generationRevision = state.generationRevision;
+    side.transport = state.transport;
+    side.offeredGeneration = state.offeredGeneration;
+    side.offerId = state.offerId;
+    side.unanswered = state.unanswered;
+    side.answer = state.answer;
+    side.answeredGeneration = state.answeredGeneration;
+    side.places.push(...state.places);
+    for (const endpointId of state.connected) side.#connected.add(endpointId);
+    return side;
+  }
+
+  /** Those of the participant's two endpoints whose media has been up. */
+  get connected(): ReadonlySet<EndpointId> {
+    return this.#connected;
   }
 
   /** The section of data channels, in which the first of all sections is; null when they are the other side's. */

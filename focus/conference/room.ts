@@ -91,11 +91,16 @@ export class Room {
     return publisher === undefined || track === undefined || track.section === null ? undefined : { publisher, track };
   }
 
-  add(participant: Participant): void {
+  /** One that joined elsewhere: nobody is told, and its bridge knows it. */
+  restore(participant: Participant): void {
     this.#participants.set(participant.identity, participant);
     this.#bySid.set(participant.sid, participant);
     this.#byEndpoint.set(participant.endpointId, participant);
     if (participant.receiving !== null) this.#byEndpoint.set(participant.receiving.endpointId, participant);
+  }
+
+  add(participant: Participant): void {
+    this.restore(participant);
     this.hasBeenJoined = true;
     this.#isConferenceChanged = true;
     this.#changed.add(participant);

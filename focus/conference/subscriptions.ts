@@ -13,6 +13,15 @@ export interface Subscription {
 /** Tracks that one subscriber receives. Each takes a section of its offer, which has to stay below what the SDP reader accepts. */
 export const SUBSCRIPTIONS_MAX = 400;
 
+/** All there is of what a subscriber wants and gets, to go on with elsewhere. */
+export interface SubscriptionsState {
+  readonly autoSubscribe: boolean;
+  readonly explicit: readonly (readonly [trackSid: string, isWanted: boolean])[];
+  readonly settings: readonly (readonly [trackSid: string, settings: TrackSettings])[];
+  readonly active: readonly Subscription[];
+  readonly denied: readonly string[];
+}
+
 export class Subscriptions {
   /** LiveKit's auto-subscribe: every track unless it was said otherwise. */
   autoSubscribe: boolean;
@@ -21,14 +30,41 @@ export class Subscriptions {
   readonly #active = new Map<string, Subscription>();
   /** Tracks that it wants and whose publisher does not let it: it was told so. */
   readonly denied = new Set<string>();
+  #changes = 0;
 
   constructor(autoSubscribe: boolean) {
     this.autoSubscribe = autoSubscribe;
   }
 
+  state(): SubscriptionsState {
+    return {
+      autoSubscribe: this.autoSubscribe,
+      explicit: [...this.#explicit],
+      settings: [...this.#settings],
+      active: [...this.#active.values()],
+      denied: [...this.denied],
+    };
+  }
+
+  /** For one that knows nothing yet. */
+  restore({ autoSubscribe, explicit, settings, active, denied }: SubscriptionsState): void {
+    this.autoSubscribe = autoSubscribe;
+    for (const [trackSid, isWanted] of explicit) this.#explicit.set(trackSid, isWanted);
+    for (const [trackSid, each] of settings) this.#settings.set(trackSid, each);
+    for (const subscription of active) this.#active.set(subscription.trackSid, subscription);
+    for (const trackSid of denied) this.denied.add(trackSid);
+    this.#changes++;
+  }
+
+  /** Grows whenever wishes, settings, or what is active may have changed. */
+  get changes(): number {
+    return this.#changes;
+  }
+
   /** For a track that exists: kept until {@link forget}, so it is bounded by the tracks of the room. */
   choose(trackSid: string, isWanted: boolean): void {
     this.#explicit.set(trackSid, isWanted);
+    this.#changes++;
   }
 
   wants(trackSid: string): boolean {
@@ -39,6 +75,7 @@ export class Subscriptions {
   set(trackSid: string, settings: TrackSettings): boolean {
     const before = this.settings(trackSid);
     this.#settings.set(trackSid, settings);
+    this.#changes++;
     return (
       before.isDisabled !== settings.isDisabled ||
       before.layerMax !== settings.layerMax ||
@@ -72,18 +109,18 @@ export class Subscriptions {
     taken.add(ssrc);
     const subscription = { trackSid, ssrc, rtxSsrc: kind === 'video' ? newSsrc(taken, random) : null };
     this.#active.set(trackSid, subscription);
+    this.#changes++;
     return subscription;
   }
 
   stop(trackSid: string): void {
-    this.#active.delete(trackSid);
+    if (this.#active.delete(trackSid)) this.#changes++;
   }
 
   /** The track is gone for good. */
   forget(trackSid: string): void {
-    this.#active.delete(trackSid);
-    this.#explicit.delete(trackSid);
-    this.#settings.delete(trackSid);
+    const known = [this.#active, this.#explicit, this.#settings].filter(tracks => tracks.delete(trackSid));
+    if (known.length > 0) this.#changes++;
     this.denied.delete(trackSid);
   }
 }

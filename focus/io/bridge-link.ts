@@ -79,6 +79,11 @@ export class BridgeLink {
     });
   }
 
+  /** Whatever of the conference is on its way is not sent any more; the bridge keeps what it has. */
+  forgetConference(conferenceId: ConferenceId): void {
+    this.#documents.forget(`/v1/conferences/${formatId(conferenceId)}`);
+  }
+
   removeConference(conferenceId: ConferenceId): void {
     this.#documents.remove(`/v1/conferences/${formatId(conferenceId)}`);
   }

@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { BridgeEvent } from '../../protocol/control/events.ts';
 import type { BridgePeer } from '../../protocol/control/spec.ts';
-import type { BridgeId } from '../../protocol/ids.ts';
+import type { BridgeId, ConferenceId } from '../../protocol/ids.ts';
 import type { KnownBridge } from '../bridges/bridge-registry.ts';
 import type { FocusConfig } from '../config.ts';
 import type { FocusMetrics } from '../metrics.ts';
@@ -99,6 +99,11 @@ export class BridgeLinks implements BridgeListener {
     this.#bridges.delete(bridgeId);
     this.#options.log.warn({ bridge: bridgeId, region: report.peer.region, reason }, 'bridge down');
     this.#handler?.onDown(bridgeId, reason);
+  }
+
+  /** Nothing of that conference is sent to any bridge any more, also not what was on its way: another focus does. */
+  forgetConference(conferenceId: ConferenceId): void {
+    for (const link of this.#links.values()) link.forgetConference(conferenceId);
   }
 
   close(): void {

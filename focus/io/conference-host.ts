@@ -39,6 +39,8 @@ export interface ConferenceHostOptions {
   readonly metrics: FocusMetrics;
   /** Told of rooms, participants and tracks that come and go. */
   readonly onNotice: (notice: Notice) => void;
+  /** Told of each room after something may have changed in it. */
+  readonly onChanged?: (room: Room) => void;
   readonly log: Logger;
   readonly random: Random;
   readonly nowMs: () => number;
@@ -48,6 +50,18 @@ export interface ConferenceHostOptions {
 const TICK_MS = 250;
 /** How long closing waits for bridges to be told. */
 const CLOSE_WAIT_MS = 1_000;
+/** Conferences that ended here, remembered for sessions that other focuses placed in them just before. */
+const ENDED_MAX = 10_000;
+
+/** The room that was to be opened is open, and this focus does not have it. */
+export class LivesElsewhere extends Error {
+  readonly conference: ConferenceRecord;
+
+  constructor(conference: ConferenceRecord) {
+    super(`room ${conference.room} is at focus ${conference.owner}`);
+    this.conference = conference;
+  }
+}
 
 export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   readonly settings: RoomSettings;
@@ -59,6 +73,11 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   readonly #sessions = new Map<string, Session>();
   readonly #outputs: RoomOutputs;
   readonly #ticker: NodeJS.Timeout;
+  /** Room SIDs offered to the store by openings that are under way: a conference under one of them is new. */
+  readonly #offered = new Set<string>();
+  readonly #ended = new Set<ConferenceId>();
+  /** Another focus is their home now: whatever is still under way for them is not done. */
+  readonly #dropped = new WeakSet<Room>();
 
   constructor(options: ConferenceHostOptions) {
     this.#options = options;
@@ -116,8 +135,56 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     const known = this.directory.withName(name);
     if (known !== undefined) return known;
     const { store, focusId, random } = this.#options;
-    const conference = await store.openConference(name, newSid('RM_', random), focusId);
-    return this.roomOf(conference, properties);
+    return this.offering(newSid('RM_', random), async roomSid => {
+      const conference = await store.openConference(name, roomSid, focusId);
+      if (!this.isHomeOf(conference)) throw new LivesElsewhere(conference);
+      return this.roomOf(conference, properties);
+    });
+  }
+
+  /** Offers a room SID to the store: {@link isHomeOf} knows its conference until `work` is done. */
+  async offering<T>(roomSid: string, work: (roomSid: string) => Promise<T>): Promise<T> {
+    this.#offered.add(roomSid);
+    try {
+      return await work(roomSid);
+    } finally {
+      this.#offered.delete(roomSid);
+    }
+  }
+
+  /** True when {@link roomOf} may make the Room: it is there already, or somebody here is just opening it. Else what there is of it is in the store. */
+  isHomeOf({ conferenceId, roomSid, owner }: ConferenceRecord): boolean {
+    if (this.directory.withConference(conferenceId) !== undefined) return true;
+    return owner === this.#options.focusId && this.#offered.has(roomSid);
+  }
+
+  /** It was here, and is closed or another focus's now. */
+  hasEnded(conferenceId: ConferenceId): boolean {
+    return this.#ended.has(conferenceId);
+  }
+
+  /** A room that another focus was the home of, restored: this one is its home from now on. */
+  adoptRoom(room: Room): void {
+    this.#ended.delete(room.identity.conferenceId);
+    this.directory.add(room);
+    this.#count(room, 1);
+    this.#outputs.putConference(room);
+    this.apply(room);
+  }
+
+  /** Another focus is its home now. Bridges, the store and webhooks are not told anything; its clients come back to wherever it is. */
+  dropRoom(room: Room): void {
+    const { conferenceId } = room.identity;
+    if (this.directory.withConference(conferenceId) !== room) return;
+    this.#dropped.add(room);
+    this.#end(room);
+    this.#count(room, -1);
+    this.#options.links.forgetConference(conferenceId);
+    for (const { sid } of room.participants.values()) {
+      const session = this.#sessions.get(sid);
+      this.#sessions.delete(sid);
+      session?.sink.close('another focus serves this room now');
+    }
   }
 
   /** The room of a conference that the store knows. */
@@ -138,11 +205,12 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     const { name, sid, conferenceId } = room.identity;
     const { store, metrics, log } = this.#options;
     this.#emptyRoom(room, reason, LeaveRequest_Action.DISCONNECT);
+    if (this.#dropped.has(room)) return;
     await store.closeConference(name, conferenceId);
     if (this.directory.withConference(conferenceId) !== room) return;
     // Whoever came in between was promised a place in a conference that is no more.
     this.#emptyRoom(room, reason, LeaveRequest_Action.RECONNECT);
-    this.directory.remove(room);
+    this.#end(room);
     metrics.rooms.dec();
     log.info({ room: name, roomSid: sid, reason: DisconnectReason[reason] }, 'room closed');
     this.#options.onNotice({ event: 'room_finished', room: room.info() });
@@ -162,7 +230,9 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   }
 
   apply(room: Room): void {
+    if (this.#dropped.has(room)) return;
     for (const output of settle(room)) this.#outputs.perform(room, output);
+    this.#options.onChanged?.(room);
   }
 
   async tokenFor(participant: Participant, room: string): Promise<string | undefined> {
@@ -239,6 +309,23 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     }
     for (const room of this.directory.expired(nowMs)) {
       this.#inBackground(this.closeRoom(room, DisconnectReason.ROOM_CLOSED), 'room not closed in the store');
+    }
+  }
+
+  #end(room: Room): void {
+    this.directory.remove(room);
+    this.#ended.add(room.identity.conferenceId);
+    if (this.#ended.size > ENDED_MAX) this.#ended.delete(this.#ended.keys().next().value!);
+  }
+
+  /** A room with all that is in it comes or goes at once. */
+  #count(room: Room, change: 1 | -1): void {
+    const { metrics } = this.#options;
+    metrics.rooms.inc(change);
+    for (const { region } of room.participants.values()) metrics.participants.inc({ region }, change);
+    for (const sid of room.publishers.keys()) {
+      const kind = room.track(sid)?.track.kind;
+      if (kind !== undefined) metrics.tracks.inc({ kind }, change);
     }
   }
 

@@ -56,6 +56,15 @@ export class DocumentSender {
     this.#set(path, 'removed');
   }
 
+  /** Everything at `path` and below is somebody else's from now on: sent no more, and not removed either. */
+  forget(path: string): void {
+    for (const [known, entry] of this.#entries) {
+      if (known !== path && !known.startsWith(`${path}/`)) continue;
+      entry.desired = null;
+      this.#entries.delete(known);
+    }
+  }
+
   /** Nothing is sent any more. */
   close(): void {
     this.#closing.abort();

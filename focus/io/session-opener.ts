@@ -13,6 +13,7 @@ import type { Limits } from '../limits/limits.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import type { Placed, Placement, Placements } from '../placement/placement.ts';
 import { type Policy, readOverride } from '../placement/policy.ts';
+import type { TakenPlace } from '../peers/opening.ts';
 import type { ClientRegion } from '../region.ts';
 import type { Admission } from '../signal/admission.ts';
 import { handleRequest } from '../signal/requests.ts';
@@ -40,94 +41,110 @@ export interface OpenedSession {
 /** Loads in a line of the log. */
 const LOADS_LOGGED = 5;
 
-/** Undefined when the socket was sent away, or is gone already: then nothing of it is left. Never rejects. */
+/** How a client comes to a room that lives here. */
+export interface Entrance {
+  /** It came by another focus, which took the limits and perhaps a place; null: by this one. */
+  readonly by: { readonly focusId: string; readonly place: TakenPlace | null } | null;
+  /** Taken for it by this focus before it was known where the room lives. */
+  readonly place: TakenPlace | null;
+}
+
+export const THIS_FOCUS: Entrance = { by: null, place: null };
+
+/** Of a room that lives here, or is to. Undefined when the client was sent away, or is gone already: then nothing of it is left. Never rejects. */
 export async function openSession(
   options: SessionOpenerOptions,
   sink: SignalSink,
   admission: Admission,
   region: ClientRegion,
+  entrance: Entrance = THIS_FOCUS,
 ): Promise<OpenedSession | undefined> {
-  const { host, log, metrics } = options;
+  const { host, metrics } = options;
   const startedAtMs = host.nowMs();
   try {
     if (admission.request.reconnect) return resumeSession(options, sink, admission);
-    const opened = await host.directory.holding(admission.room, () =>
-      joinWithinLimits(options, sink, admission, region),
-    );
+    const opened = await host.directory.holding(admission.room, async () => {
+      const place = entrance.place ?? (await takePlace(options, sink, admission, region));
+      return place === undefined ? undefined : enterRoom(options, sink, admission, region, place, entrance);
+    });
     if (opened !== undefined) metrics.joinSeconds.observe((host.nowMs() - startedAtMs) / 1000);
     return opened;
   } catch (error) {
-    const { code, message } = asFocusError(error);
-    const level = code === 'internal' ? 'error' : 'warn';
-    log[level]({ room: admission.room, participant: admission.token.identity, error: String(error) }, 'join failed');
-    metrics.joinsRefused.inc({ reason: code });
-    const cause = code === 'internal' ? 'the join failed' : message;
-    sendAway(sink, DisconnectReason.JOIN_FAILURE, LeaveRequest_Action.DISCONNECT, cause);
+    refuseJoin(options, sink, admission, error);
     return undefined;
   }
 }
 
-/** Of many that were admitted at once, those go in for whom there is a place. Rejects with FocusError for the others. */
-async function joinWithinLimits(
-  options: SessionOpenerOptions,
+/** Sends a client away whose join failed. */
+export function refuseJoin(
+  { log, metrics }: Pick<SessionOpenerOptions, 'log' | 'metrics'>,
   sink: SignalSink,
   admission: Admission,
-  region: ClientRegion,
-): Promise<OpenedSession | undefined> {
-  const { host, limits } = options;
-  const held = limits.holdPlace(admission.token.apiKey, admission.room, host.room(admission.room) !== undefined);
-  let inside: string | undefined;
-  try {
-    const opened = await joinRoom(options, sink, admission, region);
-    // It may have left again already, and its notice with it.
-    inside = opened?.room.withSid(opened.participant.sid)?.sid;
-    return opened;
-  } finally {
-    held.release(inside);
-  }
+  error: unknown,
+): void {
+  const { code, message } = asFocusError(error);
+  const level = code === 'internal' ? 'error' : 'warn';
+  log[level]({ room: admission.room, participant: admission.token.identity, error: String(error) }, 'join failed');
+  metrics.joinsRefused.inc({ reason: code });
+  const cause = code === 'internal' ? 'the join failed' : message;
+  sendAway(sink, DisconnectReason.JOIN_FAILURE, LeaveRequest_Action.DISCONNECT, cause);
 }
 
-async function joinRoom(
+/** A place in the store for a client, in one round trip; it may be in a room that lives elsewhere. Undefined: there was none, and it was sent away. */
+export async function takePlace(
   options: SessionOpenerOptions,
   sink: SignalSink,
   admission: Admission,
   region: ClientRegion,
-): Promise<OpenedSession | undefined> {
-  const { host, placements, store, log, random, metrics } = options;
+): Promise<TakenPlace | undefined> {
+  const { host, placements, log, random } = options;
   const { token, room: name } = admission;
   const known = host.room(name);
-  const placed = await placements.join({
-    room: name,
-    createAs: admission.mayCreateRoom || known !== undefined ? { roomSid: newSid('RM_', random) } : null,
-    identity: token.identity,
-    sid: newSid('PA_', random),
-    region: region.region,
-    participantsMax: (known?.properties ?? host.properties).participantsMax,
-    override: known === undefined ? null : overrideOf(known),
+  const placed = await host.offering(newSid('RM_', random), async roomSid => {
+    const answer = await placements.join({
+      room: name,
+      createAs: admission.mayCreateRoom || known !== undefined ? { roomSid } : null,
+      identity: token.identity,
+      sid: newSid('PA_', random),
+      region: region.region,
+      participantsMax: (known?.properties ?? host.properties).participantsMax,
+      override: known === undefined ? null : overrideOf(known),
+    });
+    if (answer.kind === 'placed' && host.isHomeOf(answer.conference)) host.roomOf(answer.conference);
+    return answer;
   });
-  if (placed.kind !== 'placed') {
-    const cause = NOT_PLACED[placed.kind];
-    const rejected = placed.kind === 'no-bridge' ? rejections(placed.placement) : undefined;
-    log.warn(
-      { room: name, participant: token.identity, region: region.region, cause, rejected },
-      'participant not placed',
-    );
-    sendAway(sink, DisconnectReason.JOIN_FAILURE, LeaveRequest_Action.DISCONNECT, cause);
-    return undefined;
-  }
-  const { conference, participant: record, placement } = placed;
+  if (placed.kind === 'placed') return placed;
+  const cause = NOT_PLACED[placed.kind];
+  const rejected = placed.kind === 'no-bridge' ? rejections(placed.placement) : undefined;
+  log.warn({ room: name, participant: token.identity, region: region.region, cause, rejected }, 'participant not placed');
+  sendAway(sink, DisconnectReason.JOIN_FAILURE, LeaveRequest_Action.DISCONNECT, cause);
+  return undefined;
+}
+
+async function enterRoom(
+  options: SessionOpenerOptions,
+  sink: SignalSink,
+  admission: Admission,
+  region: ClientRegion,
+  place: TakenPlace,
+  { by }: Entrance,
+): Promise<OpenedSession | undefined> {
+  const { host, store, log, metrics } = options;
+  const { conference, participant: record, placement } = place;
   const room = host.roomOf(conference);
   // Also when nobody gets in after all: a room that a join opened is not kept as long as one that was created to wait for people.
   room.hasBeenJoined = true;
+  if (by?.place != null) store.adopt(conference, record);
   if (!sink.isOpen) {
     await store.release(conference.conferenceId, record.endpointId, record.sid);
     return undefined;
   }
   log.info(
     {
-      room: name,
-      participant: token.identity,
+      room: admission.room,
+      participant: admission.token.identity,
       participantSid: record.sid,
+      ...(by === null ? {} : { entry: by.focusId }),
       region: region.region,
       regionRule: region.rule,
       bridge: placement.bridgeId,
@@ -142,8 +159,8 @@ async function joinRoom(
     'participant joined',
   );
   metrics.sessions.inc({ path: admission.hasTwoConnections ? '/rtc' : '/rtc/v1' });
-  host.attach(record.sid, sessionOf(options, sink, token));
-  const participant = join(room, host.nowMs(), participantOf(admission, placed));
+  host.attach(record.sid, sessionOf(options, sink, admission.token));
+  const participant = join(room, host.nowMs(), participantOf(admission, place));
   const { addTrackRequests, publisherOffer } = admission.request;
   const requests: SignalRequest['message'][] = addTrackRequests.map(value => ({ case: 'addTrack', value }));
   if (publisherOffer !== undefined) requests.push({ case: 'offer', value: publisherOffer });
@@ -189,7 +206,7 @@ const NOT_PLACED: Readonly<Record<Exclude<Placed['kind'], 'placed'>, string>> = 
   'no-bridge': 'no bridge can take a participant now',
 };
 
-function participantOf(admission: Admission, placed: Extract<Placed, { kind: 'placed' }>): ParticipantInit {
+function participantOf(admission: Admission, placed: TakenPlace): ParticipantInit {
   const { token, grant, request } = admission;
   const { participant, placement } = placed;
   return {

@@ -5,36 +5,46 @@
 import type { BridgeId, ConferenceId, EndpointId } from '../../protocol/ids.ts';
 import { BridgePool } from './bridge-pool.ts';
 import {
+  add,
+  countsWithout,
+  find,
+  grow,
+  type MemoryConference,
+  moveTo,
+  openConference,
+  passTo,
+  remove,
+  unusedConferenceId,
+} from './memory-conference.ts';
+import { checkSnapshotFields } from './snapshot-fields.ts';
+import {
   type Assigned,
   type AssignRequest,
   BRIDGE_EXPIRY_MS,
   type BridgeRecord,
   type Choose,
-  type ConferenceRecord,
+  type FocusRecord,
+  type Moved,
+  type MoveRequest,
   type ParticipantRecord,
   type PlacementView,
   type Store,
+  TAKEOVER_VERSIONS,
 } from './store.ts';
 
-interface Conference {
-  record: ConferenceRecord;
-  nextEndpoint: number;
-  /** By identity, in the order they were placed. */
-  readonly participants: Map<string, ParticipantRecord>;
-  /** Participants on each bridge that has any: a join to a meeting of thousands does not count them all. */
-  readonly onBridge: Map<BridgeId, number>;
-}
+type HasBridge = { readonly bridgeId: BridgeId | null };
 
 /**
  * An empty store. `nowMs` is its clock; `random` gives numbers in [0, 1) for conference IDs, which are random so that a restarted focus
- * does not meet what a bridge still has from before.
+ * does not meet what a bridge still has from before. There is no other focus, so no lease ends and no conference is lost.
  */
 export function createMemoryStore(nowMs: () => number, random: () => number): Store {
   const bridges = new BridgePool();
   // Nothing expires before: a join does not look at every bridge's age.
   let nextExpiryMs = Number.POSITIVE_INFINITY;
-  const byRoom = new Map<string, Conference>();
-  const byId = new Map<ConferenceId, Conference>();
+  let self: FocusRecord | undefined;
+  const byRoom = new Map<string, MemoryConference>();
+  const byId = new Map<ConferenceId, MemoryConference>();
 
   function expireBridges(now: number): void {
     if (now < nextExpiryMs) return;
@@ -46,33 +56,34 @@ export function createMemoryStore(nowMs: () => number, random: () => number): St
     }
   }
 
-  function open(room: string, roomSid: string, owner: string): Conference {
-    const conferenceId = unusedConferenceId(byId, random);
-    const record = { conferenceId, room, roomSid, owner, version: 1, createdAtMs: nowMs() };
-    const conference: Conference = { record, nextEndpoint: 1, participants: new Map(), onBridge: new Map() };
+  function open(room: string, roomSid: string, owner: string): MemoryConference {
+    const id = unusedConferenceId(byId, random);
+    const conference = openConference(id, { room, roomSid, owner, createdAtMs: nowMs() });
     byRoom.set(room, conference);
-    byId.set(conferenceId, conference);
+    byId.set(id, conference);
     return conference;
   }
 
-  function close(conference: Conference): void {
-    byRoom.delete(conference.record.room);
-    byId.delete(conference.record.conferenceId);
+  function close({ record }: MemoryConference): void {
+    byRoom.delete(record.room);
+    byId.delete(record.conferenceId);
   }
 
-  function assign<Choice extends { readonly bridgeId: BridgeId | null }>(
-    request: AssignRequest,
-    choose: Choose<Choice>,
-  ): Assigned<Choice> {
+  function viewFor(conference: MemoryConference | undefined, leaving: ParticipantRecord | null): PlacementView {
+    const atMs = nowMs();
+    expireBridges(atMs);
+    return new MemoryView(atMs, bridges, countsWithout(conference, leaving));
+  }
+
+  function assign<Choice extends HasBridge>(request: AssignRequest, choose: Choose<Choice>): Assigned<Choice> {
     const known = byRoom.get(request.room);
     if (known === undefined && request.createAs === null) return { kind: 'unknown-room' };
     const replaced = known?.participants.get(request.identity) ?? null;
     const staying = (known?.participants.size ?? 0) - (replaced === null ? 0 : 1);
     if (request.participantsMax > 0 && staying >= request.participantsMax) return { kind: 'room-full' };
 
-    const atMs = nowMs();
-    expireBridges(atMs);
-    const choice = choose(new MemoryView(atMs, bridges, countByBridge(known, replaced)));
+    const view = viewFor(known, replaced);
+    const choice = choose(view);
     if (choice.bridgeId === null) return { kind: 'no-bridge', choice };
     const conference = known ?? open(request.room, request.createAs!.roomSid, request.owner);
     const participant: ParticipantRecord = {
@@ -82,16 +93,29 @@ export function createMemoryStore(nowMs: () => number, random: () => number): St
       identity: request.identity,
       bridgeId: choice.bridgeId,
       region: request.region,
-      owner: request.owner,
-      placedAtMs: atMs,
+      owner: conference.record.owner,
+      placedAtMs: view.atMs,
     };
     // Removed first, so that a rejoining identity goes to the end of the order.
     if (replaced !== null) remove(conference, replaced);
-    conference.participants.set(request.identity, participant);
-    countOn(conference.onBridge, choice.bridgeId, 1);
+    add(conference, participant);
     countPlaced(bridges, choice.bridgeId);
     grow(conference);
     return { kind: 'placed', conference: conference.record, participant, replaced, choice };
+  }
+
+  function move<Choice extends HasBridge>(request: MoveRequest, choose: Choose<Choice>): Moved<Choice> {
+    const conference = byId.get(request.conferenceId);
+    const participant = find(conference, request.endpointId, request.sid);
+    if (conference === undefined || participant === undefined) return { kind: 'unknown' };
+    const choice = choose(viewFor(conference, participant));
+    const { bridgeId } = choice;
+    if (bridgeId === null) return { kind: 'no-bridge', choice };
+    if (bridgeId === participant.bridgeId) return { kind: 'moved', conference: conference.record, participant, choice };
+    const moved = moveTo(conference, participant, bridgeId);
+    countPlaced(bridges, bridgeId);
+    grow(conference);
+    return { kind: 'moved', conference: conference.record, participant: moved, choice };
   }
 
   return {
@@ -109,6 +133,12 @@ export function createMemoryStore(nowMs: () => number, random: () => number): St
     async bridges() {
       expireBridges(nowMs());
       return bridges.all;
+    },
+    async putFocus(record) {
+      self = record;
+    },
+    async focuses() {
+      return self === undefined ? [] : [self];
     },
     async openConference(room, roomSid, owner) {
       return (byRoom.get(room) ?? open(room, roomSid, owner)).record;
@@ -128,10 +158,14 @@ export function createMemoryStore(nowMs: () => number, random: () => number): St
     async assign(request, choose) {
       return assign(request, choose);
     },
+    adopt() {},
+    async move(request, choose) {
+      return move(request, choose);
+    },
     async release(conferenceId, endpointId, sid) {
       const conference = byId.get(conferenceId);
-      const participant = conference && findEndpoint(conference, endpointId);
-      if (conference === undefined || participant === undefined || participant.sid !== sid) return undefined;
+      const participant = find(conference, endpointId, sid);
+      if (conference === undefined || participant === undefined) return undefined;
       remove(conference, participant);
       grow(conference);
       return conference.record;
@@ -140,22 +174,32 @@ export function createMemoryStore(nowMs: () => number, random: () => number): St
       return [...(byId.get(conferenceId)?.participants.values() ?? [])];
     },
     async releaseOwner(owner) {
-      for (const conference of [...byId.values()]) {
-        releaseParticipants(conference, owner);
-        if (conference.record.owner !== owner) continue;
-        const heir = conference.participants.values().next().value?.owner;
-        if (heir === undefined) close(conference);
-        else passTo(conference, heir);
-      }
+      if (self?.focusId === owner) self = undefined;
+      for (const conference of [...byId.values()]) if (conference.record.owner === owner) close(conference);
     },
+    async saveRoom(conferenceId, fields) {
+      checkSnapshotFields(fields);
+      const conference = byId.get(conferenceId);
+      if (conference === undefined || (self !== undefined && conference.record.owner !== self.focusId)) return false;
+      for (const [field, value] of fields) {
+        if (value === null) conference.snapshot.delete(field);
+        else conference.snapshot.set(field, Uint8Array.from(value));
+      }
+      return true;
+    },
+    async loadRoom(conferenceId) {
+      return new Map(byId.get(conferenceId)?.snapshot);
+    },
+    async takeConference(room, conferenceId, from, to) {
+      const conference = byRoom.get(room);
+      if (conference?.record.conferenceId !== conferenceId || conference.record.owner !== from) return undefined;
+      passTo(conference, to);
+      grow(conference, TAKEOVER_VERSIONS);
+      return { conference: conference.record, participants: [...conference.participants.values()] };
+    },
+    onOrphans() {},
+    onLost() {},
   };
-}
-
-function unusedConferenceId(taken: ReadonlyMap<ConferenceId, Conference>, random: () => number): ConferenceId {
-  for (;;) {
-    const id = (Math.floor(random() * 0x1_0000_0000) >>> 0) as ConferenceId;
-    if (id !== 0 && !taken.has(id)) return id;
-  }
 }
 
 /** `bridges` as a list is made only for who asks: the index is enough for placement. */
@@ -175,48 +219,8 @@ class MemoryView implements PlacementView {
   }
 }
 
-function countByBridge(conference: Conference | undefined, leaving: ParticipantRecord | null): Map<BridgeId, number> {
-  const counts = new Map(conference?.onBridge);
-  if (leaving !== null) countOn(counts, leaving.bridgeId, -1);
-  return counts;
-}
-
-function countOn(counts: Map<BridgeId, number>, bridgeId: BridgeId, change: 1 | -1): void {
-  const count = (counts.get(bridgeId) ?? 0) + change;
-  if (count === 0) counts.delete(bridgeId);
-  else counts.set(bridgeId, count);
-}
-
-function remove(conference: Conference, { identity, bridgeId }: ParticipantRecord): void {
-  conference.participants.delete(identity);
-  countOn(conference.onBridge, bridgeId, -1);
-}
-
 function countPlaced(bridges: BridgePool, bridgeId: BridgeId): void {
   const bridge = bridges.find(bridgeId);
   if (bridge === undefined) return;
   bridges.put({ ...bridge, placedSinceReport: bridge.placedSinceReport + 1 });
-}
-
-function grow(conference: Conference): void {
-  conference.record = { ...conference.record, version: conference.record.version + 1 };
-}
-
-function findEndpoint(conference: Conference, endpointId: EndpointId): ParticipantRecord | undefined {
-  return conference.participants.values().find(participant => participant.endpointId === endpointId);
-}
-
-function releaseParticipants(conference: Conference, owner: string): void {
-  let hasChanged = false;
-  for (const participant of conference.participants.values()) {
-    if (participant.owner !== owner) continue;
-    remove(conference, participant);
-    hasChanged = true;
-  }
-  if (hasChanged) grow(conference);
-}
-
-function passTo(conference: Conference, owner: string): void {
-  conference.record = { ...conference.record, owner };
-  grow(conference);
 }

@@ -1,68 +1,12 @@
 /** What every store does: run by the test of each implementation. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { BridgeReport } from '../../protocol/control/events.ts';
 import type { BridgeId, ConferenceId, EndpointId } from '../../protocol/ids.ts';
-import { type AssignRequest, BRIDGE_EXPIRY_MS, type PlacementView, type Store } from './store.ts';
+import { testHomes } from './home-contract.ts';
+import { placed, request, type StoreUnderTest, sampleReport, toBridge, upTo } from './store.fixture.ts';
+import { BRIDGE_EXPIRY_MS } from './store.ts';
 
-/** A fresh, empty store and the hand on its clock. */
-export interface StoreUnderTest {
-  readonly store: Store;
-  readonly advanceMs: (ms: number) => void;
-  /** How far the clock may run on by itself within a test, at least 1. */
-  readonly driftMsMax: number;
-}
-
-/** A report of an idle bridge, as tests need it. */
-export function sampleReport(bridgeId: string, changes: Partial<BridgeReport> = {}): BridgeReport {
-  return {
-    peer: {
-      bridgeId,
-      region: 'eu',
-      octo: { address: '127.0.0.1', port: 4096 },
-      fingerprint: { algorithm: 'sha-256', value: 'AB:CD' },
-    },
-    bootId: `${bridgeId}-boot`,
-    version: '0.1.0',
-    controlUrl: 'http://127.0.0.1:9090',
-    state: 'running',
-    load: {
-      stress: 0,
-      endpoints: 0,
-      conferences: 0,
-      sources: 0,
-      cpu: 0,
-      packetsPerSecond: 0,
-      bitrateInBps: 0,
-      bitrateOutBps: 0,
-    },
-    ...changes,
-  };
-}
-
-const request = (identity: string, changes: Partial<AssignRequest> = {}): AssignRequest => ({
-  room: 'talk',
-  createAs: { roomSid: 'RM_1' },
-  identity,
-  sid: `PA_${identity}`,
-  region: 'eu',
-  owner: 'focus-1',
-  participantsMax: 0,
-  ...changes,
-});
-
-const toBridge = (bridgeId: string) => () => ({ bridgeId: bridgeId as BridgeId });
-/** Fills the first bridge to `cap` participants of the conference, then the next. */
-const upTo = (cap: number) => (view: PlacementView) => ({
-  bridgeId: view.bridges.find(bridge => (view.inConference.get(bridge.bridgeId) ?? 0) < cap)?.bridgeId ?? null,
-});
-
-async function placed(store: Store, identity: string, changes: Partial<AssignRequest> = {}, bridgeId = 'b1') {
-  const assigned = await store.assign(request(identity, changes), toBridge(bridgeId));
-  assert.equal(assigned.kind, 'placed');
-  if (assigned.kind !== 'placed') throw new assert.AssertionError({ message: 'unreachable' });
-  return assigned;
-}
+export { sampleReport };
 
 /** Declares the tests of the contract for the implementation that `make` gives. */
 export function testStore(name: string, make: () => Promise<StoreUnderTest>): void {
@@ -70,6 +14,7 @@ export function testStore(name: string, make: () => Promise<StoreUnderTest>): vo
   describe(`${name}: conferences`, () => testConferences(make));
   describe(`${name}: assignment`, () => testAssignment(make));
   describe(`${name}: letting go`, () => testRelease(make));
+  describe(`${name}: homes`, () => testHomes(make));
 }
 
 function testBridges(make: () => Promise<StoreUnderTest>): void {
@@ -280,10 +225,11 @@ function testRelease(make: () => Promise<StoreUnderTest>): void {
     assert.equal((await store.participants(first.conferenceId)).length, 1);
   });
 
-  test('what an owner leaves is gone, what others own stays', async () => {
+  test('what an owner leaves is gone with whoever is in it, what others own stays', async () => {
     const { store } = await make();
     await store.putBridge(sampleReport('b1'));
-    await placed(store, 'ann');
+    const own = await placed(store, 'ann');
+    await placed(store, 'bob', { owner: 'focus-2' });
     const { conference } = await placed(store, 'bob', { room: 'other', owner: 'focus-2' });
     await placed(store, 'cat', { room: 'other', owner: 'focus-1' });
     await store.releaseOwner('focus-1');
@@ -291,28 +237,12 @@ function testRelease(make: () => Promise<StoreUnderTest>): void {
       (await store.conferences()).map(({ room }) => room),
       ['other'],
     );
+    assert.deepEqual(await store.participants(own.conference.conferenceId), []);
     const staying = await store.participants(conference.conferenceId);
     assert.deepEqual(
       staying.map(({ identity }) => identity),
-      ['bob'],
+      ['bob', 'cat'],
     );
-  });
-
-  test('a conference whose owner lets go passes to the focus of whoever was placed first among those who stay', async () => {
-    const { store } = await make();
-    await store.putBridge(sampleReport('b1'));
-    const { conference } = await placed(store, 'ann');
-    await placed(store, 'bob', { owner: 'focus-2' });
-    await placed(store, 'cat', { owner: 'focus-3' });
-    await store.releaseOwner('focus-1');
-    const { owner, version } = (await store.conference('talk'))!;
-    assert.equal(owner, 'focus-2');
-    assert.ok(version > conference.version);
-    await store.releaseOwner('focus-2');
-    assert.equal((await store.conference('talk'))!.owner, 'focus-3');
-    await store.releaseOwner('focus-3');
-    assert.equal(await store.conference('talk'), undefined);
-    assert.deepEqual(await store.participants(conference.conferenceId), []);
   });
 
   test('a conference that its owner opened and nobody joined ends with its owner', async () => {

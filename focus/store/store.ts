@@ -15,8 +15,8 @@ export interface BridgeRecord {
 }
 
 /**
- * A conference. It has an owner, first the focus that opened it, and lives until it is closed, or its owner lets go and nobody is left in it;
- * else it passes to the focus of whoever was placed first among those who are.
+ * A conference. It has an owner, the focus that is its home: first the one that opened it, then whoever took it over. It lives until it is closed, its
+ * owner lets go of it, or its owner is gone and nobody takes it over.
  */
 export interface ConferenceRecord {
   readonly conferenceId: ConferenceId;
@@ -25,7 +25,10 @@ export interface ConferenceRecord {
   /** LiveKit's RM_ SID. */
   readonly roomSid: string;
   readonly owner: string;
-  /** Grows with each change of who is in the conference or where: fit to be a ConferenceSpec's version. Starts at 1. */
+  /**
+   * Grows with each change of who is in the conference or where: fit to be a ConferenceSpec's version. Starts at 1; grows by
+   * {@link TAKEOVER_VERSIONS} when the conference is taken over, so that what its last home still sends loses.
+   */
   readonly version: number;
   readonly createdAtMs: number;
 }
@@ -42,8 +45,23 @@ export interface ParticipantRecord {
   readonly bridgeId: BridgeId;
   /** The client's region. */
   readonly region: string;
+  /** The owner of the conference, whichever focus the client is connected to. */
   readonly owner: string;
   readonly placedAtMs: number;
+}
+
+/** A focus, for the others: who it is and where they reach it. Lives as long as its lease. */
+export interface FocusRecord {
+  readonly focusId: string;
+  /** Random, new for each process. */
+  readonly bootId: string;
+  /** Where other focuses reach it: http://host:port or https://host:port, without a path. */
+  readonly url: string;
+  readonly region: string;
+  readonly version: string;
+  readonly state: 'running' | 'draining';
+  /** On the focus's own clock. */
+  readonly startedAtMs: number;
 }
 
 /** What a placement is decided on: one moment of the store. */
@@ -82,7 +100,7 @@ export interface AssignRequest {
   readonly identity: string;
   readonly sid: string;
   readonly region: string;
-  /** The focus that serves this participant. */
+  /** The focus that asks. It owns a conference that is opened by this; in one that is open already the participant is its owner's. */
   readonly owner: string;
   /** Most participants of the conference, 0 for no limit. One that replaces its own identity takes no new place. */
   readonly participantsMax: number;
@@ -101,6 +119,27 @@ export type Assigned<Choice> =
   | { readonly kind: 'room-full' }
   | { readonly kind: 'no-bridge'; readonly choice: Choice };
 
+/** A participant to be moved: as its record has it. */
+export type MoveRequest = Pick<ParticipantRecord, 'conferenceId' | 'endpointId' | 'sid'>;
+
+export type Moved<Choice> =
+  | {
+      readonly kind: 'moved';
+      readonly conference: ConferenceRecord;
+      /** As it was but for `bridgeId`. */
+      readonly participant: ParticipantRecord;
+      readonly choice: Choice;
+    }
+  /** It is gone, or the endpoint is another's by now. */
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'no-bridge'; readonly choice: Choice };
+
+/** A conference that changed hands, and who is in it, in the order they were placed. */
+export interface TakenConference {
+  readonly conference: ConferenceRecord;
+  readonly participants: readonly ParticipantRecord[];
+}
+
 /** Any method may reject when the store cannot be reached; none rejects for what it finds or does not find. */
 export interface Store {
   /** Resolves when the store answers: what readiness asks. */
@@ -112,6 +151,14 @@ export interface Store {
   removeBridge(bridgeId: BridgeId, bootId: string): Promise<boolean>;
   /** Unexpired bridges, ordered by id. */
   bridges(): Promise<readonly BridgeRecord[]>;
+
+  /**
+   * Makes this focus known to the others under `record.focusId`, which is the name that it owns conferences by. The store renews it by itself from then
+   * on; it ends with the focus's lease, or with `releaseOwner`. Call again with what changed.
+   */
+  putFocus(record: FocusRecord): Promise<void>;
+  /** Focuses whose lease holds, this one included, ordered by id. At most a few seconds old; as last heard while the store is away. */
+  focuses(): Promise<readonly FocusRecord[]>;
 
   /** The open conference of that room name; when there is none, a new one with an unused random ID. */
   openConference(room: string, roomSid: string, owner: string): Promise<ConferenceRecord>;
@@ -126,14 +173,69 @@ export interface Store {
     request: AssignRequest,
     choose: Choose<Choice>,
   ): Promise<Assigned<Choice>>;
+  /**
+   * This focus, the home of that conference, has a participant whom another focus assigned: it is the home's to renew and to release from now on.
+   * Whoever was assigned for a home and is not adopted within {@link ADOPTION_MS} is released. Takes no round trip.
+   */
+  adopt(conference: ConferenceRecord, participant: ParticipantRecord): void;
+  /**
+   * Moves a participant to another bridge in one step, as `assign` places one; in the view `choose` is given the participant is not counted.
+   * When that is the bridge it is on, nothing changes.
+   */
+  move<Choice extends { readonly bridgeId: BridgeId | null }>(
+    request: MoveRequest,
+    choose: Choose<Choice>,
+  ): Promise<Moved<Choice>>;
   /** Removes a participant if the endpoint still is that participant's (`sid`); answers the conference as it is then, undefined when it did nothing. */
   release(conferenceId: ConferenceId, endpointId: EndpointId, sid: string): Promise<ConferenceRecord | undefined>;
   /** In the order they were placed. */
   participants(conferenceId: ConferenceId): Promise<readonly ParticipantRecord[]>;
 
-  /** Removes all that a focus has: at its end. Conferences in which others have somebody pass to those, the rest of its own close. */
+  /** Removes all that a focus has, at its end: its record and its conferences with whoever is in them. To keep those, let them be taken over before. */
   releaseOwner(owner: string): Promise<void>;
+
+  /**
+   * Writes a part of a conference's snapshot: each field's bytes, null to remove it; other fields stay. Only the conference's owner may: false when
+   * this focus is not, or not any more, and nothing was written. Ends with the conference. A field's name is text, its value up to
+   * {@link SNAPSHOT_FIELD_BYTES_MAX}; more is a bug of the caller's and rejects with a RangeError.
+   */
+  saveRoom(conferenceId: ConferenceId, fields: ReadonlyMap<string, Uint8Array | null>): Promise<boolean>;
+  /** The whole snapshot; empty when there is none. */
+  loadRoom(conferenceId: ConferenceId): Promise<ReadonlyMap<string, Uint8Array>>;
+  /**
+   * Makes `to` the owner of the conference and of all its participants if `from` still is its owner, and grows its version by
+   * {@link TAKEOVER_VERSIONS}; endpoint IDs go on where they were. Undefined, and nothing changed: somebody else was faster, or it is closed.
+   * Whom the snapshot does not know was assigned and not yet handed over: serve them, or release them.
+   */
+  takeConference(
+    room: string,
+    conferenceId: ConferenceId,
+    from: string,
+    to: string,
+  ): Promise<TakenConference | undefined>;
+  /**
+   * Told of conferences whose owner's lease is over, each once and to one focus: it is to take them over (`owner` is who to take them from). Unclaimed for
+   * {@link ORPHAN_MS} they end. One listener; a later one replaces it.
+   */
+  onOrphans(listener: (conferences: readonly ConferenceRecord[]) => void): void;
+  /**
+   * Told of a conference that this focus owned, as it knew it, and that is another's by now, or closed by another: its Room is to be dropped without telling
+   * bridges. The store has forgotten it before it tells. One listener; a later one replaces it.
+   */
+  onLost(listener: (conference: ConferenceRecord) => void): void;
 }
 
 /** Five reports missed. A bridge is not *used* well before that: see focus/placement. */
 export const BRIDGE_EXPIRY_MS = 10_000;
+
+/** How far a conference's version jumps when it is taken over. */
+export const TAKEOVER_VERSIONS = 1_000;
+
+/** A participant assigned for another focus that is not handed over to it within this is given up. */
+export const ADOPTION_MS = 10_000;
+
+/** What a dead focus left ends when nobody takes it over within this. */
+export const ORPHAN_MS = 10_000;
+
+/** A participant with a hundred tracks takes some 100 kB. */
+export const SNAPSHOT_FIELD_BYTES_MAX = 4 * 1024 * 1024;

@@ -137,5 +137,18 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       }
       while (Number(await run('releaseOwner', [owner])) === CONFERENCES_PER_SCRIPT_MAX);
     },
+    putFocus: () => notYet('putFocus'),
+    focuses: () => notYet('focuses'),
+    adopt: () => {},
+    move: () => notYet('move'),
+    saveRoom: () => notYet('saveRoom'),
+    loadRoom: () => notYet('loadRoom'),
+    takeConference: () => notYet('takeConference'),
+    onOrphans: () => {},
+    onLost: () => {},
   };
+}
+
+function notYet(method: string): Promise<never> {
+  return Promise.reject(new FocusError('store-unavailable', `the store in Redis has no ${method}`));
 }

@@ -1,0 +1,207 @@
+/** Decides for each admitted client whether its session is served here or relayed to the focus that its room lives at, and takes that room over when its focus is gone. */
+import { SignalRequest, SignalResponse } from '@livekit/protocol';
+import { FocusError } from '../errors.ts';
+import type { Held } from '../limits/limits.ts';
+import type { KnownHomes } from '../peers/known-homes.ts';
+import { type TakenPlace, writeOpening } from '../peers/opening.ts';
+import type { ClientRegion } from '../region.ts';
+import type { Admission } from '../signal/admission.ts';
+import type { ConferenceRecord } from '../store/store.ts';
+import { type PeerLink, PeerUnavailable, type Relay } from './peer-link.ts';
+import type { PeerLinks } from './peer-links.ts';
+import { openSession, refuseJoin, type SessionOpenerOptions, takePlace } from './session-opener.ts';
+import type { SignalSocket } from './signal-socket.ts';
+import type { Takeovers } from './takeovers.ts';
+
+export interface SessionRouterOptions {
+  readonly focusId: string;
+  readonly sessions: SessionOpenerOptions;
+  readonly links: PeerLinks;
+  readonly homes: KnownHomes;
+  readonly takeovers: Takeovers;
+}
+
+/** A client that was let in, and where it is. */
+export interface Arrival {
+  readonly socket: SignalSocket;
+  readonly admission: Admission;
+  readonly region: ClientRegion;
+  readonly address: string | undefined;
+}
+
+/** Where the room of a client lives. `place`: taken for it in the store already. */
+type Whereabouts =
+  | { readonly kind: 'here'; readonly place: TakenPlace | null }
+  | { readonly kind: 'there'; readonly focusId: string; readonly place: TakenPlace | null; readonly conference: ConferenceRecord | null }
+  /** It has been sent away, or another focus was faster in taking it over. */
+  | { readonly kind: 'done' | 'again' };
+
+type RelayOutcome = 'relayed' | 'refused' | 'unreachable';
+
+/** A room may close, or move, between the store's answer and the home's; more often than so is no coincidence. */
+const ATTEMPTS_MAX = 4;
+
+export class SessionRouter {
+  readonly #options: SessionRouterOptions;
+
+  constructor(options: SessionRouterOptions) {
+    this.#options = options;
+  }
+
+  /** Serves the client wherever its room is, or sends it away. Never rejects. */
+  async route(arrival: Arrival): Promise<void> {
+    const { socket, admission } = arrival;
+    try {
+      for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+        if (!socket.isOpen || (await this.#attempt(arrival))) return;
+      }
+      throw new FocusError('home-unavailable');
+    } catch (error) {
+      const { sessions } = this.#options;
+      if (!admission.request.reconnect) refuseJoin(sessions, socket, admission, error);
+      else {
+        sessions.log.warn({ room: admission.room, error: String(error) }, 'resume failed');
+        sessions.metrics.resumes.inc({ result: 'failed' });
+        // Its media may be well: it tries again by its own schedule.
+        socket.close('the session cannot be resumed at the moment');
+      }
+    }
+  }
+
+  /** True when the client needs nothing more. */
+  async #attempt(arrival: Arrival): Promise<boolean> {
+    const where = await this.#find(arrival);
+    if (where.kind === 'done') return true;
+    if (where.kind === 'again') return false;
+    if (where.kind === 'here') {
+      await this.#serve(arrival, where.place);
+      return true;
+    }
+    const { focusId, place } = where;
+    const outcome = await this.#relay(arrival, focusId, place);
+    if (outcome === 'relayed') return true;
+    this.#options.homes.forget(arrival.admission.room, focusId);
+    if (outcome === 'refused') return false;
+    const conference = place?.conference ?? where.conference ?? (await this.#record(arrival.admission.room));
+    if (conference?.owner === focusId) await this.#options.takeovers.take(conference);
+    return false;
+  }
+
+  async #find(arrival: Arrival): Promise<Whereabouts> {
+    const { homes, sessions, focusId: self } = this.#options;
+    const { room: name, request } = arrival.admission;
+    if (sessions.host.room(name) !== undefined) return { kind: 'here', place: null };
+    const known = homes.find(name);
+    if (known !== undefined) return { kind: 'there', focusId: known, place: null, conference: null };
+    if (request.reconnect) {
+      const conference = await this.#record(name);
+      if (conference === undefined) return { kind: 'here', place: null };
+      if (conference.owner !== self) return { kind: 'there', focusId: conference.owner, place: null, conference };
+      return this.#own(conference, null);
+    }
+    const place = await this.#place(arrival);
+    if (place === undefined) return { kind: 'done' };
+    const { conference } = place;
+    if (conference.owner !== self) return { kind: 'there', focusId: conference.owner, place, conference };
+    return this.#own(conference, place);
+  }
+
+  /** The store says that it lives here; if it does not, it did so before a restart. */
+  async #own(conference: ConferenceRecord, place: TakenPlace | null): Promise<Whereabouts> {
+    const { takeovers, sessions } = this.#options;
+    if (!sessions.host.isHomeOf(conference) && (await takeovers.take(conference)) === undefined) return { kind: 'again' };
+    return { kind: 'here', place };
+  }
+
+  async #place({ socket, admission, region }: Arrival): Promise<TakenPlace | undefined> {
+    const held = this.#hold(admission);
+    try {
+      return await takePlace(this.#options.sessions, socket, admission, region);
+    } finally {
+      held.release();
+    }
+  }
+
+  #record(room: string): Promise<ConferenceRecord | undefined> {
+    return this.#options.sessions.store.conference(room);
+  }
+
+  #hold({ token, room }: Admission): Held {
+    const { sessions, homes } = this.#options;
+    const isOpen = sessions.host.room(room) !== undefined || homes.find(room) !== undefined;
+    return sessions.limits.holdPlace(token.apiKey, room, isOpen);
+  }
+
+  async #serve({ socket, admission, region }: Arrival, place: TakenPlace | null): Promise<void> {
+    const { sessions } = this.#options;
+    const { host } = sessions;
+    const held = admission.request.reconnect ? undefined : this.#hold(admission);
+    let inside: string | undefined;
+    try {
+      const opened = await openSession(sessions, socket, admission, region, { by: null, place });
+      if (opened === undefined) return;
+      const { room, participant } = opened;
+      // It may have left again already, and its notice with it.
+      inside = room.withSid(participant.sid)?.sid;
+      socket.listen(
+        message => {
+          // The socket may have been replaced by a resume; what it still brings is of the past.
+          if (host.session(participant.sid)?.sink === socket) host.handleRequest(room, participant, message);
+        },
+        () => host.handleSignalLost(room, participant, socket),
+      );
+    } finally {
+      held?.release(inside);
+    }
+  }
+
+  async #relay(arrival: Arrival, focusId: string, place: TakenPlace | null): Promise<RelayOutcome> {
+    const { links } = this.#options;
+    let link: PeerLink;
+    try {
+      link = await links.link(focusId);
+    } catch (error) {
+      if (error instanceof PeerUnavailable && error.isGone) return 'unreachable';
+      throw new FocusError('home-unavailable', focusId);
+    }
+    return this.#relayOver(link, arrival, place);
+  }
+
+  /** Resolves when the home has taken the session, or has not; what happens later is between the two. */
+  #relayOver(link: PeerLink, arrival: Arrival, place: TakenPlace | null): Promise<RelayOutcome> {
+    const { socket, admission, region, address } = arrival;
+    const { homes, sessions } = this.#options;
+    const held = admission.request.reconnect ? undefined : this.#hold(admission);
+    const { promise, resolve } = Promise.withResolvers<RelayOutcome>();
+    let leaveHome: (() => void) | undefined;
+    const finish = () => {
+      leaveHome?.();
+      held?.release();
+    };
+    const opening = writeOpening({ admission, region, address: address ?? null, place });
+    const relay: Relay = link.relay(opening, {
+      onOpened: () => {
+        leaveHome = homes.hold(admission.room, link.focusId);
+        sessions.log.debug({ room: admission.room, participant: admission.token.identity, home: link.focusId }, 'session relayed');
+        resolve('relayed');
+        socket.listen(
+          message => {
+            // Answered by the socket itself.
+            if (message.case === 'ping' || message.case === 'pingReq') return;
+            relay.up(new SignalRequest({ message }).toBinary());
+          },
+          () => {
+            if (relay.end('the client is gone')) finish();
+          },
+        );
+      },
+      onDown: response => socket.send(SignalResponse.fromBinary(response).message),
+      onEnd: (how, reason) => {
+        finish();
+        if (leaveHome === undefined) resolve(how === 'refused' ? 'refused' : 'unreachable');
+        else socket.close(how === 'lost' ? 'the focus that served this room is gone' : reason);
+      },
+    });
+    return promise;
+  }
+}
