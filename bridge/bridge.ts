@@ -25,6 +25,7 @@ import type { Relay } from './relay/relay.ts';
 import type { RtcpEgress } from './rtcp-egress.ts';
 import { Schedule } from './schedule.ts';
 import type { Layer } from './source.ts';
+import { streamsEvent } from './streams-event.ts';
 import type { Task } from './task.ts';
 import { TimerWheel } from './timers/timer-wheel.ts';
 
@@ -190,8 +191,11 @@ export class Bridge {
   endpointEvents(): BridgeEvent[] {
     const events: BridgeEvent[] = [];
     for (const conference of this.conferences.values()) {
-      for (const endpoint of conference.endpoints.values())
+      for (const endpoint of conference.endpoints.values()) {
         events.push(endpointEvent(endpoint, endpoint.state, 'snapshot'));
+        const streams = streamsEvent(endpoint);
+        if (streams !== undefined) events.push(streams);
+      }
       for (const source of conference.sources) {
         const event = neededLayersEvent(source);
         if (event !== undefined) events.push(event);

@@ -28,6 +28,13 @@ const AT_ONCE = 0;
 export const BRIDGE_REQUESTER = 0;
 const MENDER = -1;
 
+interface RemoteEndpoint {
+  readonly bridgeId: BridgeId;
+  readonly identity: string;
+  /** Where it was before it moved there. */
+  before: BridgeId | undefined;
+}
+
 /** One conference as this bridge has it: its own endpoints, everybody else's sources that somebody here watches, and who speaks. */
 export class Conference {
   readonly id: ConferenceId;
@@ -54,7 +61,9 @@ export class Conference {
   readonly #sources = new Map<number, Source>();
   readonly #waiting = new Map<number, Set<Subscription>>();
   /** Endpoints of other bridges: which bridge serves them. */
-  readonly #remote = new Map<EndpointId, { readonly bridgeId: BridgeId; readonly identity: string }>();
+  readonly #remote = new Map<EndpointId, RemoteEndpoint>();
+  /** Sources of endpoints that are here although another bridge serves them: they are coming or going. By key; nobody is sent anything of them. */
+  readonly #parked = new Map<number, Source>();
   /** What other bridges hold back of their sources, by key of the source: kept so that a source that is watched later starts from it. */
   readonly #withheldBy = new Map<BridgeId, ReadonlyMap<number, Withheld>>();
   readonly #requesters = new WeakMap<Link, number>();
@@ -75,30 +84,41 @@ export class Conference {
     return this.#sources.values();
   }
 
-  /** Takes the mesh document. Sources of endpoints that left, or that moved to another bridge, end here. */
+  /**
+   * Takes the mesh document. Sources of endpoints that left end here. Of an endpoint that moves, both its bridges have sources for a while: the ones that count, for
+   * everybody, are those of the bridge that the document names.
+   */
   apply(spec: ConferenceSpec): void {
     this.version = spec.version;
     this.bridges = spec.bridges.filter(({ bridgeId }) => bridgeId !== this.#selfId);
     for (const id of this.#withheldBy.keys())
       if (!this.bridges.some(({ bridgeId }) => bridgeId === id)) this.#withheldBy.delete(id);
-    const named = new Map<EndpointId, { bridgeId: BridgeId; identity: string }>();
+    const named = new Map<EndpointId, RemoteEndpoint>();
     for (const { endpointId, bridgeId, identity } of spec.endpoints) {
       const id = parseId<EndpointId>(endpointId);
       if (id === undefined || bridgeId === this.#selfId) continue;
-      named.set(id, { bridgeId: bridgeId as BridgeId, identity });
+      named.set(id, { bridgeId: bridgeId as BridgeId, identity, before: undefined });
     }
     for (const id of this.#remote.keys()) {
       if (named.has(id)) continue;
       this.#remote.delete(id);
-      this.dominantSpeaker.removeEndpoint(id);
-      this.activeSpeakers.removeEndpoint(id);
+      const isHere = this.endpoints.has(id);
+      if (!isHere) {
+        this.dominantSpeaker.removeEndpoint(id);
+        this.activeSpeakers.removeEndpoint(id);
+      }
       for (const source of this.#sources.values())
         if (source.endpointId === id && !source.isLocal) this.removeSource(source);
+      if (isHere) this.#unpark(id);
     }
     for (const [id, remote] of named) {
-      const isNew = !this.#remote.has(id);
+      const before = this.#remote.get(id);
+      remote.before = before?.bridgeId === remote.bridgeId ? before.before : before?.bridgeId;
       this.#remote.set(id, remote);
-      if (isNew) this.#adoptWaiting(id);
+      if (before === undefined) {
+        this.#park(id);
+        this.#adoptWaiting(id);
+      } else if (before.bridgeId !== remote.bridgeId) this.#handleMoved(id, remote.bridgeId);
     }
   }
 
@@ -154,6 +174,11 @@ export class Conference {
     return this.#remote.get(id)?.bridgeId;
   }
 
+  /** The bridge that served an endpoint of another bridge before it moved: what it has taken from it may still be on the way. */
+  bridgeBefore(id: EndpointId): BridgeId | undefined {
+    return this.#remote.get(id)?.before;
+  }
+
   /** The other bridges that serve one of `identities`; all of them when `identities` is empty. */
   bridgesFor(identities: readonly string[]): readonly BridgeId[] {
     if (identities.length === 0) return this.bridges.map(({ bridgeId }) => bridgeId as BridgeId);
@@ -171,8 +196,14 @@ export class Conference {
     return this.#sources.get(key);
   }
 
+  /** A source of this bridge; it counts from now on, or when the document says that its endpoint is here. */
   addSource(source: Source): void {
     const key = sourceKey(source.endpointId, source.sourceId);
+    if (this.#remote.has(source.endpointId as EndpointId)) this.#parked.set(key, source);
+    else this.#serve(key, source);
+  }
+
+  #serve(key: number, source: Source): void {
     this.#take(key, source);
     for (const subscription of this.#waiting.get(key) ?? []) this.#connect(subscription, source);
     this.#waiting.delete(key);
@@ -183,14 +214,11 @@ export class Conference {
   removeSource(source: Source): void {
     const key = sourceKey(source.endpointId, source.sourceId);
     if (this.#sources.get(key) === source) this.#sources.delete(key);
+    if (this.#parked.get(key) === source) this.#parked.delete(key);
     if (source.needs !== undefined) this.ended.addNeeds(source.needs);
     source.close();
     if (!source.isLocal) this.wantsDue.bringForward(AT_ONCE);
-    for (const subscription of source.subscriptions) {
-      subscription.source = undefined;
-      this.#wait(subscription);
-    }
-    source.subscriptions.length = 0;
+    this.#passOn(source);
     this.supply.handleSourceEnded(source);
   }
 
@@ -269,6 +297,47 @@ export class Conference {
       if (source.isLocal || source.kind !== 'video' || this.bridgeOf(source.endpointId) !== bridgeId) continue;
       const viewers = source.viewers();
       for (const layer of source.layers) if (viewers[layer.index] > 0) yield layer;
+    }
+  }
+
+  /** Who watches `source` here watches it where else it is, or waits for it. */
+  #passOn(source: Source): void {
+    for (const subscription of source.subscriptions.splice(0)) {
+      subscription.source = undefined;
+      for (const { keyFrames } of source.layers) keyFrames.removeRequester(subscription.requester);
+      this.attach(subscription);
+    }
+  }
+
+  /** The endpoint is another bridge's now: its own sources here have had their time, or it is still to come. */
+  #park(id: EndpointId): void {
+    for (const [key, source] of [...this.#sources]) {
+      if (source.endpointId !== id || !source.isLocal) continue;
+      this.#sources.delete(key);
+      this.#parked.set(key, source);
+      this.#passOn(source);
+      this.supply.handleSourceEnded(source);
+      source.handleDemand();
+    }
+  }
+
+  /** The endpoint is this bridge's now. */
+  #unpark(id: EndpointId): void {
+    for (const [key, source] of [...this.#parked]) {
+      if (source.endpointId !== id) continue;
+      this.#parked.delete(key);
+      this.#serve(key, source);
+    }
+  }
+
+  /** From one other bridge to another: who watches it here goes on with what comes from there. */
+  #handleMoved(id: EndpointId, bridgeId: BridgeId): void {
+    this.wantsDue.bringForward(AT_ONCE);
+    for (const [key, source] of this.#sources) {
+      if (source.endpointId !== id || source.isLocal) continue;
+      source.setWithheld(AT_ONCE, this.#withheldBy.get(bridgeId)?.get(key));
+      source.flowDue.bringForward(AT_ONCE);
+      for (const { keyFrames } of source.layers) keyFrames.forgetUnanswered();
     }
   }
 

@@ -38,6 +38,8 @@ export class Endpoint {
   readonly transportDue: TaskDeadline;
   readonly feedbackDue: TaskDeadline;
   readonly reportsDue: TaskDeadline;
+  /** When the focus is told which SSRCs its packets have made known. */
+  readonly streamsDue: TaskDeadline;
   /** When reports are next due by their period; spread so that a thousand endpoints do not report in one turn. */
   nextReportMs = 0;
   lastReportMs = Number.NEGATIVE_INFINITY;
@@ -59,6 +61,7 @@ export class Endpoint {
     this.transportDue = conference.wheel.deadline({ kind: 'transport', endpoint: this });
     this.feedbackDue = conference.wheel.deadline({ kind: 'feedback', endpoint: this });
     this.reportsDue = conference.wheel.deadline({ kind: 'reports', endpoint: this });
+    this.streamsDue = conference.wheel.deadline({ kind: 'streams', endpoint: this });
     this.feedback.alarm = this.feedbackDue;
     this.quality = new EndpointQuality(nowMs, this);
     this.transport = openTransport(this);
@@ -77,7 +80,8 @@ export class Endpoint {
       this.table = new CodecTable(spec);
       this.#format = subscriberFormat(spec.codecs, spec.extensions);
     }
-    if (spec.dataChannels === 'to-client') this.transport.openData();
+    if (spec.openChannels !== undefined) this.transport.resumeChannels(spec.openChannels);
+    else if (spec.dataChannels === 'to-client') this.transport.openData();
     this.transport.setRemote(nowMs, spec.ice, spec.dtls, spec.iceGeneration);
     this.#applySources(spec);
     this.#applyProjections(nowMs, spec, isReformatted);
@@ -96,6 +100,7 @@ export class Endpoint {
     this.transportDue.clear();
     this.feedbackDue.clear();
     this.reportsDue.clear();
+    this.streamsDue.clear();
   }
 
   /** Round trips are measured by what is sent to a client. Where that is another endpoint of its own, repairs of what it publishes go by the same figure. */

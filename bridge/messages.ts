@@ -41,7 +41,8 @@ export class Messages {
     bytes: Uint8Array,
   ): void {
     try {
-      const receivers = receiversOf(conference, destinationsOf(bytes), undefined);
+      // A sender that is moving has an endpoint here as well.
+      const receivers = receiversOf(conference, destinationsOf(bytes), conference.endpoints.get(senderId));
       this.#send(receivers, isReliable, bytes);
       if (!isReliable) return;
       const behind = receivers.find(receiver => this.#pace.isBehind(nowMs, receiver));

@@ -61,8 +61,10 @@ export class RelayIntake implements RelaySink {
     const { counters, nowMs } = this.#options;
     const conference = this.#bridge.conferences.get(conferenceId);
     // A sender that this bridge has not been told of yet is believed to be its bridge's: a reliable message comes only once.
+    // So is one that has moved to another bridge since the one before took its message.
     const home = conference?.bridgeOf(endpointId) ?? peer;
-    if (conference === undefined || home !== peer) return counters.drop('relayed-misplaced');
+    const isHome = home === peer || conference?.bridgeBefore(endpointId) === peer;
+    if (conference === undefined || !isHome) return counters.drop('relayed-misplaced');
     this.#bridge.messages.handleRelayedMessage(nowMs(), peer, conference, endpointId, isReliable, bytes);
   }
 

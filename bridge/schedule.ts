@@ -13,6 +13,7 @@ import type { Relay } from './relay/relay.ts';
 import type { RtcpEgress } from './rtcp-egress.ts';
 import type { Layer, Source } from './source.ts';
 import type { Stream } from './streams.ts';
+import { streamsEvent } from './streams-event.ts';
 import type { Subscription } from './subscription.ts';
 import type { Task, TaskWheel } from './task.ts';
 import { WantsTeller } from './wants-teller.ts';
@@ -106,6 +107,8 @@ export class Schedule {
         return this.#sendFeedback(nowMs, task.endpoint);
       case 'reports':
         return this.#sendReports(nowMs, task.endpoint);
+      case 'streams':
+        return this.#tellStreams(task.endpoint);
       case 'repairs':
         return this.#askForRepairs(nowMs, task.endpoint, task.stream);
       case 'view':
@@ -145,6 +148,11 @@ export class Schedule {
     endpoint.lastReportMs = nowMs;
     endpoint.reportsDue.moveTo(endpoint.nextReportMs);
     this.#rtcp.sendReports(nowMs, endpoint);
+  }
+
+  #tellStreams(endpoint: Endpoint): void {
+    const event = streamsEvent(endpoint);
+    if (event !== undefined) this.#emit(event);
   }
 
   #askForRepairs(nowMs: number, endpoint: Endpoint, { receiver, layer, repairsDue }: Stream): void {

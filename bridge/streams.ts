@@ -7,6 +7,9 @@ import { StreamReceiver } from './receive/stream-receiver.ts';
 import type { Layer, Source } from './source.ts';
 import type { TaskDeadline } from './task.ts';
 
+/** A deadline that has passed: due with the next tick. */
+const AT_ONCE = 0;
+
 /** Most SSRCs one endpoint may send: 64 sources of one or three layers, each with its RTX, is more than any client has. */
 const STREAMS_MAX = 128;
 
@@ -16,16 +19,19 @@ export class Stream {
   readonly layer: Layer;
   readonly receiver: StreamReceiver;
   readonly isRtx: boolean;
+  /** The focus said what it is; else its first packets did. */
+  readonly isDeclared: boolean;
   readonly measured = new MeasuredStream();
   /** When something that is missing is next asked for. */
   readonly repairsDue: TaskDeadline;
 
-  constructor(endpoint: Endpoint, ssrc: number, layer: Layer, isRtx: boolean) {
+  constructor(endpoint: Endpoint, ssrc: number, layer: Layer, isRtx: boolean, isDeclared: boolean) {
     const hasNack = layer.source.kind === 'video' && !isRtx;
     this.ssrc = ssrc;
     this.layer = layer;
     this.receiver = new StreamReceiver({ ssrc, clockRateHz: layer.clockRateHz, hasNack });
     this.isRtx = isRtx;
+    this.isDeclared = isDeclared;
     this.repairsDue = endpoint.conference.wheel.deadline({ kind: 'repairs', endpoint, stream: this });
     this.receiver.alarm = this.repairsDue;
   }
@@ -70,15 +76,17 @@ export class Streams {
   bind(packet: RtpPacket, table: CodecTable): Stream | undefined {
     const isRtx = !CodecTable.isNone(table.repaired[packet.payloadType]);
     if (!isRtx && CodecTable.isNone(table.toNormalised[packet.payloadType])) return undefined;
-    const layer = this.#layerDeclared(packet.ssrc, isRtx) ?? this.#layerNamed(packet, table, isRtx);
+    const declared = this.#layerDeclared(packet.ssrc, isRtx);
+    const layer = declared ?? this.#layerNamed(packet, table, isRtx);
     if (layer === undefined) return undefined;
     for (const stream of this.#bySsrc.values()) {
       if (stream.layer === layer && stream.isRtx === isRtx) this.#forget(stream);
     }
     if (this.#bySsrc.size >= STREAMS_MAX) return undefined;
-    const stream = new Stream(this.#endpoint, packet.ssrc, layer, isRtx);
+    const stream = new Stream(this.#endpoint, packet.ssrc, layer, isRtx, declared !== undefined);
     if (!isRtx) layer.restart(packet.ssrc);
     this.#bySsrc.set(packet.ssrc | 0, stream);
+    if (!stream.isDeclared) this.#endpoint.streamsDue.bringForward(AT_ONCE);
     return stream;
   }
 
@@ -104,6 +112,8 @@ export class Streams {
     for (const { source, spec } of this.#sources.values()) {
       const index = (isRtx ? spec.rtxSsrcs : spec.ssrcs).indexOf(ssrc);
       if (index >= 0) return source.layers[index];
+      const known = spec.streams?.find(stream => stream.ssrc === ssrc && stream.isRtx === isRtx);
+      if (known !== undefined) return source.layers[known.layer];
     }
     return undefined;
   }

@@ -13,6 +13,8 @@ export type Task =
   | { readonly kind: 'feedback'; readonly endpoint: Endpoint }
   /** Receiver and sender reports. */
   | { readonly kind: 'reports'; readonly endpoint: Endpoint }
+  /** Telling the focus which SSRCs a client's packets have made known. */
+  | { readonly kind: 'streams'; readonly endpoint: Endpoint }
   /** NACKs, and the key frame that a loss beyond them needs. */
   | { readonly kind: 'repairs'; readonly endpoint: Endpoint; readonly stream: Stream }
   /** Which layer a subscriber gets, and what it waits for. */

@@ -37,6 +37,10 @@ export interface FocusMetrics {
   /** Open signalling sockets. */
   readonly signalSockets: Gauge;
   readonly resumes: Counter<'result'>;
+  /** Orders to move a participant to another bridge, by cause and how they ended (focus/conference/endpoint-mover.ts). */
+  readonly moves: Counter<'cause' | 'outcome'>;
+  /** From the order to media being up at the other bridge. */
+  readonly moveSeconds: Histogram<'cause'>;
   /** Participants that left, by LiveKit's DisconnectReason in lower case. */
   readonly leaves: Counter<'reason'>;
   /** Requests to bridges by method and outcome. */
@@ -86,6 +90,15 @@ export function createFocusMetrics(defaultLabels: Readonly<Record<string, string
     signalFramesRefused: counter('signal_frames_refused_total', 'Signalling frames refused', ['reason']),
     signalSockets: gauge('signal_sockets', 'Open signalling sockets'),
     resumes: counter('resumes_total', 'Sessions resumed after a dropped socket', ['result']),
+    moves: counter('moves_total', 'Moves of participants to other bridges', ['cause', 'outcome']),
+    moveSeconds: new Histogram({
+      name: 'causeway_focus_move_seconds',
+      help: 'Time from the order to move a participant to its media being up at the other bridge',
+      labelNames: ['cause'],
+      // Media is to be back within 2 s of a bridge's end, of which finding out takes up to 1 s.
+      buckets: [0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10],
+      registers: [registry],
+    }),
     leaves: counter('leaves_total', 'Participants that left', ['reason']),
     bridgeRequests: counter('bridge_requests_total', 'Requests to bridges', ['method', 'result']),
     apiCalls: counter('api_calls_total', 'Calls of the server API', ['method', 'code']),

@@ -17,6 +17,9 @@ import { CHUNK_BYTES, SctpAssociation } from './sctp-association.ts';
 
 export type DataKind = 'reliable' | 'lossy';
 
+/** Channels that are open already, by their SCTP streams. */
+export type OpenChannels = { readonly [Kind in DataKind]?: number | undefined };
+
 export interface DataSink {
   /** Gives up ownership of `packet`: one SCTP packet for DTLS. */
   send(packet: Buffer): void;
@@ -42,6 +45,7 @@ export const LOSSY_QUEUED_BYTES_MAX = 64 * 1024;
 /** What a message that is left unread counts for at least: with its buffer and its place in the list it is more than its bytes. */
 const UNREAD_MESSAGE_BYTES_MIN = 256;
 
+const KINDS: readonly DataKind[] = ['reliable', 'lossy'];
 const LABELS: ReadonlyMap<string, DataKind> = new Map([
   ['_reliable', 'reliable'],
   ['_lossy', 'lossy'],
@@ -49,7 +53,7 @@ const LABELS: ReadonlyMap<string, DataKind> = new Map([
 
 export class DataChannels {
   readonly #sink: DataSink;
-  /** Made with the client's first packet: with ICE-lite we are never the one to begin, and not every client has data. */
+  /** Made with the client's first packet: with ICE-lite we are never the one to begin, and not every client has data. Or with ours, for a client that comes with its channels. */
   #association: SctpAssociation | undefined;
   readonly #streamOf: { [Kind in DataKind]: number | undefined } = { reliable: undefined, lossy: undefined };
   readonly #kindOf = new Map<number, DataKind>();
@@ -61,6 +65,9 @@ export class DataChannels {
   #firstStreamId: (() => number) | undefined;
   /** Channels that we have opened and the client has not acknowledged. */
   readonly #opening = new Map<number, DataKind>();
+  /** Channels that the client has brought along from another bridge; undefined: it opens its own, or we do. */
+  #resumed: OpenChannels | undefined;
+  #isTransportUp = false;
   #isHeld = false;
   /** Reliable messages of the client that have come and are not read. */
   #unread: Buffer[] = [];
@@ -79,10 +86,26 @@ export class DataChannels {
     this.#firstStreamId = firstStreamId;
   }
 
+  /**
+   * The client has had these channels open at another bridge, and has them still: an INIT of ours begins its association anew and leaves them open (RFC 9260 section 5.2.2). Nothing when
+   * there is an association already.
+   */
+  resumeChannels(channels: OpenChannels): void {
+    if (this.#association !== undefined || this.#isOver) return;
+    this.#resumed = channels;
+    if (this.#isTransportUp) this.#resumeNow();
+  }
+
+  /** From now on the client can be sent packets. */
+  handleTransportUp(): void {
+    this.#isTransportUp = true;
+    this.#resumeNow();
+  }
+
   /** Handles what came in one DTLS record, of which it takes ownership. Never throws. */
   handlePacket(packet: Buffer): void {
     if (this.#isOver) return;
-    this.#association ??= this.#associate();
+    this.#association ??= this.#associate(false);
     this.#association.handlePacket(packet);
   }
 
@@ -163,17 +186,36 @@ export class DataChannels {
     return this.#association?.queuedBytes ?? 0;
   }
 
-  #associate(): SctpAssociation {
+  #resumeNow(): void {
+    if (this.#resumed === undefined || this.#association !== undefined || this.#isOver) return;
+    // The client may send as soon as it has seen our cookie, which is before we know that it has.
+    for (const kind of KINDS) {
+      const streamId = this.#resumed[kind];
+      if (streamId !== undefined) this.#kindOf.set(streamId, kind);
+    }
+    this.#association = this.#associate(true);
+  }
+
+  #openResumed(): void {
+    for (const kind of KINDS) {
+      const streamId = this.#resumed?.[kind];
+      if (streamId !== undefined) this.#open(streamId, kind);
+    }
+    this.#resumed = undefined;
+  }
+
+  #associate(isResumed: boolean): SctpAssociation {
     const sink = this.#sink;
+    const handleEstablished = isResumed ? () => this.#openResumed() : () => this.#sendOpenings();
     const association = new SctpAssociation({
       send: packet => sink.send(packet),
       onMessage: (streamId, ppid, bytes) => this.#handleMessage(streamId, ppid, bytes),
       onReset: streamIds => this.#handleReset(streamIds),
-      ...(this.#firstStreamId === undefined ? {} : { onEstablished: () => this.#sendOpenings() }),
+      ...(this.#firstStreamId === undefined && !isResumed ? {} : { onEstablished: handleEstablished }),
       onClosed: reason => this.#end(reason),
       onDrop: reason => sink.onDrop(reason),
     });
-    association.start();
+    association.start(isResumed);
     return association;
   }
 

@@ -18,7 +18,7 @@ import { CONSENT_MS, type IceAgent } from '../ice/ice-agent.ts';
 import type { IceRegistry } from '../ice/ice-registry.ts';
 import type { Path } from '../ice/validated-paths.ts';
 import type { Certificate, Fingerprint } from './certificate.ts';
-import { DataChannels, type DataKind } from './data-channels.ts';
+import { DataChannels, type DataKind, type OpenChannels } from './data-channels.ts';
 import type { DatagramPort, Peer } from './datagram-port.ts';
 import { DtlsEndpoint } from './dtls-endpoint.ts';
 import type { DtlsQueue } from './dtls-queue.ts';
@@ -134,6 +134,11 @@ export class EndpointTransport<Owner> {
   /** Data channels are ours to open, when the client is there. Call it before it is. */
   openData(): void {
     this.#data.openOwn(() => (this.#setup === 'active' ? 0 : 1));
+  }
+
+  /** The client comes from another bridge with these channels open: we begin its association anew as soon as DTLS is up. Idempotent. */
+  resumeChannels(channels: OpenChannels): void {
+    this.#data.resumeChannels(channels);
   }
 
   /** A valid check came from `peer` (`stun-responder.ts`). `dropped` is a path that had to make room for it. */
@@ -280,6 +285,7 @@ export class EndpointTransport<Owner> {
     if (this.#dtls === undefined || profile === undefined) return this.#finish('dtls-no-srtp');
     const keys = this.#dtls.srtpKeys(MASTER_KEY_BYTES, masterSaltBytes(profile));
     this.#srtp = (this.#options.createSrtpSession ?? createSrtpSession)(profile, keys);
+    this.#data.handleTransportUp();
     this.#options.sink.onConnected();
   }
 

@@ -52,13 +52,15 @@ interface UnheardParts {
 export class SctpAssociation {
   readonly #sink: SctpSink;
   readonly #transport = new RTCSctpTransport(SCTP_PORT);
+  readonly #dtls: RTCDtlsTransport;
   readonly #sctp: Sctp;
   readonly #window: SctpWindow;
   #isOver = false;
 
   constructor(sink: SctpSink) {
     this.#sink = sink;
-    this.#transport.setDtlsTransport(dtlsShim(packet => sink.send(packet)));
+    this.#dtls = dtlsShim(packet => sink.send(packet));
+    this.#transport.setDtlsTransport(this.#dtls);
     this.#sctp = this.#transport.sctp;
     mendPartialReliability(this.#sctp);
     this.#window = new SctpWindow(this.#sctp);
@@ -79,9 +81,10 @@ export class SctpAssociation {
     closed.subscribe(() => this.#finish('sctp-closed'));
   }
 
-  /** Waits for the client to begin: with ICE-lite we are never the one. */
-  start(): void {
-    // In the role of a server it only takes note: nothing is sent, nothing can fail.
+  /** Waits for the client to begin; or begins itself, with a client that has had an association with somebody else. */
+  start(isFirst: boolean): void {
+    if (isFirst) (this.#dtls.iceTransport as { role: string }).role = 'controlling';
+    // In the role of a server it only takes note; as the first it sends its INIT, and repeats that by itself.
     this.#transport.start(SCTP_PORT).catch(() => this.#finish('sctp-failed'));
   }
 
@@ -135,7 +138,7 @@ export class SctpAssociation {
   }
 }
 
-/** As much of werift's DTLS transport as its SCTP uses. `controlled` makes it wait for the peer's INIT. */
+/** As much of werift's DTLS transport as its SCTP uses. `controlled` makes it wait for the peer's INIT; `controlling` sends one. */
 function dtlsShim(send: (packet: Buffer) => void): RTCDtlsTransport {
   const shim = {
     id: '',

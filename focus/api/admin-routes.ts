@@ -37,6 +37,12 @@ const PlacementSchema = Type.Object({
   sid: Type.String(),
   identity: Type.String(),
   room: Type.String(),
+  move: Type.Optional(
+    Type.Object(
+      { from: Type.String(), cause: Type.String() },
+      { description: 'it was moved there from another bridge' },
+    ),
+  ),
   placement: Type.Object({
     bridgeId: Type.Union([Type.String(), Type.Null()]),
     rule: Type.String({ description: 'see focus/placement/README.md; no-bridge: none could be used' }),

@@ -11,6 +11,7 @@ import { createPlacements } from '../placement/placements.ts';
 import { createRegionDistances } from '../placement/region-distance.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
 import type { Store } from '../store/store.ts';
+import type { MoveAnswer, MoveOrder } from './move-routes.ts';
 import { registerApi } from './register-api.ts';
 import { secretKeys } from './token-keys.ts';
 
@@ -52,7 +53,11 @@ export interface RunningApi {
 }
 
 /** Listens on a free port of loopback; `store` may replace the memory store. */
-export async function startApi(rooms: Rooms, replacement?: Partial<Store>): Promise<RunningApi> {
+export async function startApi(
+  rooms: Rooms,
+  replacement?: Partial<Store>,
+  moves: { readonly answer: (order: MoveOrder) => MoveAnswer } = { answer: () => ({ kind: 'not-found' }) },
+): Promise<RunningApi> {
   const config = readFocusConfig({
     env: {},
     flags: { development: true, 'control.secret': CONTROL_SECRET, 'limit.max_api_request_body_size': 65_536 },
@@ -78,6 +83,7 @@ export async function startApi(rooms: Rooms, replacement?: Partial<Store>): Prom
     keys,
     limits,
     askBridge: async () => undefined,
+    moveParticipant: async order => moves.answer(order),
     rooms,
     store,
     placements,

@@ -13,6 +13,7 @@ import type { Store } from '../store/store.ts';
 import { registerAdminRoutes } from './admin-routes.ts';
 import { type AskBridge, registerBridgeControlRoutes } from './bridge-control-routes.ts';
 import { registerHealthRoutes } from './health-routes.ts';
+import { type MoveOptions, registerMoveRoutes } from './move-routes.ts';
 import type { TokenKeys } from './token-keys.ts';
 import { registerTwirpRoutes } from './twirp-routes.ts';
 
@@ -25,6 +26,7 @@ export interface ApiOptions {
   readonly placements: Placements;
   readonly bridges: BridgeWatch;
   readonly askBridge: AskBridge;
+  readonly moveParticipant: MoveOptions['moveParticipant'];
   readonly metrics: FocusMetrics;
   /** Milliseconds since the epoch: the store's clock. */
   readonly nowMs: () => number;
@@ -48,6 +50,7 @@ export async function registerApi(app: FastifyInstance, options: ApiOptions): Pr
     registerBridgeRoutes(scope, { controlSecret: options.config.control.secret, bridges: options.bridges });
     registerAdminRoutes(scope, options);
     registerBridgeControlRoutes(scope, options);
+    registerMoveRoutes(scope, options);
     registerHealthRoutes(scope, options);
     scope.get('/v1/openapi.json', async () => app.swagger());
   });

@@ -44,6 +44,7 @@ export interface PlacementAnswer {
   readonly sid: string;
   readonly identity: string;
   readonly room: string;
+  readonly move?: { readonly from: string; readonly cause: string };
   readonly placement: {
     readonly bridgeId: string | null;
     readonly rule: string;
@@ -58,6 +59,16 @@ export interface PlacementAnswer {
       readonly rejectedBy?: string;
     }[];
   };
+}
+
+export interface MovedAnswer {
+  readonly room: string;
+  readonly identity: string;
+  /** `moved`, or why it was not. */
+  readonly outcome: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly tookMs?: number;
 }
 
 export interface StatusAnswer {

@@ -8,7 +8,10 @@ export const USAGE = `usage: causeway COMMAND [OPTIONS]
   participants ROOM           who is in a room, on which bridge
   why PARTICIPANT             why a participant (identity or SID) is on its bridge: the rule, and all candidates
   drain BRIDGE [--undo]       take no new participants on a bridge; those there stay. --undo takes them again
-  move ROOM PARTICIPANT TO    move a participant to another room
+  move PARTICIPANT [--to BRIDGE] [--room ROOM]
+                              move a participant to another bridge, its session goes on; without --to, placement chooses
+  move-room ROOM PARTICIPANT TO
+                              move a participant to another room
   token --room ROOM [--identity NAME] [--name TEXT] [--ttl 6h] [--admin] [--listen]
                               a token to join with: --admin may also administer the room, --listen may not publish
 
@@ -31,7 +34,8 @@ export type Command =
   | { readonly kind: 'participants'; readonly room: string }
   | { readonly kind: 'why'; readonly participant: string }
   | { readonly kind: 'drain'; readonly bridge: string; readonly isUndone: boolean }
-  | { readonly kind: 'move'; readonly room: string; readonly participant: string; readonly destination: string }
+  | { readonly kind: 'move'; readonly participant: string; readonly bridgeId?: string; readonly room?: string }
+  | { readonly kind: 'move-room'; readonly room: string; readonly participant: string; readonly destination: string }
   | TokenCommand;
 
 export interface TokenCommand {
@@ -57,6 +61,7 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
   undo: { type: 'boolean', default: false },
+  to: { type: 'string' },
   room: { type: 'string' },
   identity: { type: 'string' },
   name: { type: 'string' },
@@ -73,7 +78,8 @@ const COMMANDS: Readonly<Record<string, { readonly takes: readonly string[]; rea
   participants: { takes: ['ROOM'], options: [] },
   why: { takes: ['PARTICIPANT'], options: [] },
   drain: { takes: ['BRIDGE'], options: ['undo'] },
-  move: { takes: ['ROOM', 'PARTICIPANT', 'TO'], options: [] },
+  move: { takes: ['PARTICIPANT'], options: ['to', 'room'] },
+  'move-room': { takes: ['ROOM', 'PARTICIPANT', 'TO'], options: [] },
   token: { takes: [], options: ['room', 'identity', 'name', 'ttl', 'admin', 'listen'] },
 };
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
@@ -122,8 +128,12 @@ function commandOf([name = '', ...rest]: readonly string[], values: Values): Com
       return { kind: 'why', participant: first };
     case 'drain':
       return { kind: 'drain', bridge: first, isUndone: values.undo };
-    case 'move':
-      return { kind: 'move', room: first, participant: second, destination: third };
+    case 'move': {
+      const { to: bridgeId, room } = values;
+      return { kind: 'move', participant: first, ...(bridgeId && { bridgeId }), ...(room && { room }) };
+    }
+    case 'move-room':
+      return { kind: 'move-room', room: first, participant: second, destination: third };
     case 'token':
       return tokenCommand(values);
     default:

@@ -1,5 +1,5 @@
 /** Answers as people read them. */
-import type { BridgeAnswer, LinkAnswer, PlacementAnswer, RoomAnswer, StatusAnswer } from './answers.ts';
+import type { BridgeAnswer, LinkAnswer, MovedAnswer, PlacementAnswer, RoomAnswer, StatusAnswer } from './answers.ts';
 import { type Column, formatTable, shown } from './table.ts';
 
 export function statusView(status: StatusAnswer): string {
@@ -39,12 +39,13 @@ export function participantsView({ name, participants }: RoomAnswer): string {
 }
 
 /** The sentence first, then every candidate. */
-export function whyView({ identity, sid, room, placement }: PlacementAnswer, nowMs: number): string {
+export function whyView({ identity, sid, room, move, placement }: PlacementAnswer, nowMs: number): string {
   const { bridgeId, rule, region, placedFor, candidates, at } = placement;
   const where = bridgeId === null ? 'on no bridge' : `on ${bridgeId}`;
   const stood = placedFor === region ? '' : `, placed for ${placedFor}: its own region has no bridge to use`;
   const ago = `${duration(nowMs - at)} ago`;
-  const sentence = `${identity} (${sid}) in ${room} is ${where} by the rule ${rule}; client in ${region}${stood}; ${ago}`;
+  const moved = move === undefined ? '' : `, moved from ${move.from} (${move.cause})`;
+  const sentence = `${identity} (${sid}) in ${room} is ${where} by the rule ${rule}${moved}; client in ${region}${stood}; ${ago}`;
   const columns: Column<(typeof candidates)[number]>[] = [
     { heading: '', cell: candidate => (candidate.bridgeId === bridgeId ? '>' : '') },
     { heading: 'BRIDGE', cell: candidate => candidate.bridgeId },
@@ -54,6 +55,21 @@ export function whyView({ identity, sid, room, placement }: PlacementAnswer, now
     { heading: 'REJECTED BY', cell: ({ rejectedBy }) => rejectedBy ?? '' },
   ];
   return `${shown(sentence)}\n\n${formatTable(columns, candidates)}`;
+}
+
+/** Why a participant stays where it is, or is gone, when it was to be moved. */
+const NOT_MOVED: Readonly<Record<string, string | undefined>> = {
+  gone: 'it has left',
+  'no-bridge': 'no such bridge can take it',
+  'same-bridge': 'it is there',
+  'signal-away': 'its signalling connection is away at the moment',
+  'timed-out': 'its client did not come up there, and was told to join anew',
+  left: 'it left meanwhile, or was told to join anew because its client cannot be moved',
+};
+
+export function movedView({ identity, outcome, from = '', to = '', tookMs = 0 }: MovedAnswer): string {
+  if (outcome !== 'moved') return `${shown(identity)} was not moved: ${NOT_MOVED[outcome] ?? shown(outcome)}\n`;
+  return `${shown(identity)} has moved from ${shown(from)} to ${shown(to)} in ${Math.round(tookMs)} ms\n`;
 }
 
 interface Region {

@@ -3,6 +3,7 @@ import { SpeakerInfo, SpeakersChanged } from '@livekit/protocol';
 import type { BridgeEvent } from '../../protocol/control/events.ts';
 import { type BridgeId, type EndpointId, parseId } from '../../protocol/ids.ts';
 import { tellQuality } from './announcing.ts';
+import { handleMediaUp } from './bridge-move.ts';
 import { setNeededLayers } from './dynacast.ts';
 import { activate } from './joining.ts';
 import type { Participant } from './participant.ts';
@@ -29,6 +30,9 @@ export function handleBridgeEvent(room: Room, nowMs: number, bridgeId: BridgeId,
       if (publisher !== undefined) setNeededLayers(room, publisher, event.sourceId, event.layers);
       break;
     }
+    case 'streams':
+      ownEndpoint(room, bridgeId, event.endpointId)?.publications.noteStreams(event.streams);
+      break;
     case 'source': {
       const publisher = ownEndpoint(room, bridgeId, event.endpointId);
       if (publisher !== undefined) handleSource(room, publisher, event.sourceId, event.codec);
@@ -45,17 +49,18 @@ function handleEndpoint(
 ): void {
   const participant = ownEndpoint(room, bridgeId, event.endpointId);
   if (participant === undefined) return;
-  if (event.state === 'connected') handleConnected(room, participant, event.endpointId);
+  if (event.state === 'connected') handleConnected(room, nowMs, participant, event.endpointId);
   else if (event.state !== 'new') participant.mediaGoneAtMs ??= nowMs;
 }
 
 /** Of a participant with two connections, one makes the session. */
-function handleConnected(room: Room, participant: Participant, endpointId: string): void {
+function handleConnected(room: Room, nowMs: number, participant: Participant, endpointId: string): void {
   const id = parseId<EndpointId>(endpointId);
   const { receiving } = participant;
   if (id !== undefined) receiving?.noteConnected(id);
   const primaryId = receiving?.isPrimary === true ? receiving.endpointId : participant.endpointId;
   if (id === primaryId) activate(room, participant);
+  if (id !== undefined) handleMediaUp(room, nowMs, participant, id);
 }
 
 /** Clients hear from their own bridge who speaks: the loudest first, and those who have stopped since with level 0. */
@@ -90,7 +95,8 @@ function handleQuality(room: Room, bridgeId: BridgeId, event: Extract<Conference
   const changed: Participant[] = [];
   for (const { endpointId, quality, score, rttMs } of event.endpoints) {
     const participant = ownEndpoint(room, bridgeId, endpointId);
-    if (participant === undefined) continue;
+    // On its way it is lost for a moment, to its new bridge: that says nothing of its network.
+    if (participant === undefined || participant.move !== null) continue;
     const side = parseId<EndpointId>(endpointId) ?? participant.endpointId;
     const measurement = { quality, score, rttMs };
     const measured = participant.receiving === null ? measurement : participant.receiving.measured(side, measurement);

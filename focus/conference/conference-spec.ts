@@ -12,9 +12,12 @@ export interface ConferenceDocument {
 export function conferenceDocument(participants: Iterable<Participant>): ConferenceDocument {
   const bridgeIds = new Set<BridgeId>();
   const endpoints: ConferenceSpec['endpoints'] = [];
-  for (const { bridgeId, endpointId, identity } of participants) {
+  for (const { bridgeId, endpointId, identity, move } of participants) {
     bridgeIds.add(bridgeId);
-    endpoints.push({ endpointId: formatId(endpointId), bridgeId, identity });
+    if (move?.old != null) bridgeIds.add(move.old);
+    // Until its client knows the other bridge, what it sends comes from the one before.
+    const servedBy = move === null || move.phase === 'answered' ? bridgeId : (move.old ?? bridgeId);
+    endpoints.push({ endpointId: formatId(endpointId), bridgeId: servedBy, identity });
   }
   return { bridgeIds: [...bridgeIds].sort(), endpoints };
 }

@@ -11,6 +11,7 @@ import {
   VideoQuality,
 } from '@livekit/protocol';
 import { announce, announceLeft, othersSeenBy, tell, tellQuality } from './announcing.ts';
+import { handleResumed, noteChannels } from './bridge-move.ts';
 import { ENABLED_CODECS } from './codecs.ts';
 import { tellNeededLayers } from './dynacast.ts';
 import { noteParticipant, noteTracks } from './notice.ts';
@@ -83,7 +84,8 @@ export function leave(room: Room, nowMs: number, participant: Participant, leavi
   for (const track of tracks) forgetTrack(room, track.sid);
   countTracks(room, tracks, -1);
   noteTracks(room, 'track_unpublished', participant, tracks);
-  room.output({ kind: 'left', reason: leaving.reason, cause: leaving.cause, ...who(participant) });
+  const moveCause = participant.move?.cause ?? null;
+  room.output({ kind: 'left', reason: leaving.reason, cause: leaving.cause, moveCause, ...who(participant) });
   noteParticipant(room, wasActive ? 'participant_left' : 'participant_connection_aborted', participant);
 }
 
@@ -104,10 +106,11 @@ export function resume(room: Room, participant: Participant): void {
   participant.missedLeaves.clear();
   participant.signalLostAtMs = null;
   participant.requested = null;
+  const lastMessageSeq = handleResumed(participant);
   if (participant.receiving !== null) restartIce(room, participant, participant.receiving);
   room.send(participant, {
     case: 'reconnect',
-    value: new ReconnectResponse({ serverInfo: serverInfo(room, participant) }),
+    value: new ReconnectResponse({ serverInfo: serverInfo(room, participant), lastMessageSeq }),
   });
   tell(room, participant, left);
   tell(room, participant, [participant.info(), ...othersSeenBy(room, participant)]);
@@ -131,6 +134,7 @@ export function syncState(room: Room, nowMs: number, participant: Participant, s
     });
     return;
   }
+  noteChannels(participant, state);
   if (state.trackSidsDisabled.length > 0) {
     const { trackSidsDisabled: trackSids } = state;
     const settings = new UpdateTrackSettings({ trackSids, disabled: true, quality: VideoQuality.HIGH });

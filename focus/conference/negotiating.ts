@@ -9,6 +9,7 @@ import { publishes } from '../sdp/offer.ts';
 import { readOffer } from '../sdp/read-offer.ts';
 import { assignSections, type WantedTrack } from '../sdp/sections.ts';
 import { type SectionPlan, writeAnswer } from '../sdp/write-answer.ts';
+import { handleAnswered, isOutdated } from './bridge-move.ts';
 import type { Participant } from './participant.ts';
 import { publish, unpublish } from './publishing.ts';
 import type { Room } from './room.ts';
@@ -16,6 +17,7 @@ import type { Room } from './room.ts';
 /** Throws SdpError when the offer cannot be read. */
 export function handleOffer(room: Room, participant: Participant, description: SessionDescription): void {
   const offer = readOffer(description.sdp);
+  if (isOutdated(participant, offer)) return;
   if (participant.offer !== null && participant.offer.ice.ufrag !== offer.ice.ufrag) {
     participant.iceGeneration++;
   }
@@ -46,7 +48,9 @@ export function handleTransport(room: Room, participant: Participant, revision: 
   }
   participant.delivered = delivered;
   const value = new SessionDescription({ type: 'answer', sdp, id: answer.offerId, midToTrackId });
+  participant.answeredGeneration = participant.iceGeneration;
   room.send(participant, { case: 'answer', value });
+  handleAnswered(room, participant);
   tellSubscribed(room, delivered.keys());
   publishNegotiated(room, participant);
   if (participant.receiving === null) requestSections(room, participant);
@@ -59,8 +63,8 @@ function publishNegotiated(room: Room, participant: Participant): void {
 
 /** Asks for an offer when the tracks a participant receives are not those that its sections carry. Cheap when nothing is to be done. */
 export function requestSections(room: Room, participant: Participant): void {
-  const { offer, answer, sections, requested } = participant;
-  if (offer === null || answer !== null) return;
+  const { offer, answer, sections, requested, move } = participant;
+  if (offer === null || answer !== null || (move !== null && move.phase !== 'answered')) return;
   if (isDelivered(participant)) return;
   const { missing } = assignSections(offer, sections, wantedTracks(room, participant));
   const numAudios = Math.max(0, missing.audio - (requested?.audio ?? 0));

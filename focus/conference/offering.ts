@@ -7,6 +7,7 @@ import type { Transport } from '../../protocol/control/spec.ts';
 import type { EndpointId } from '../../protocol/ids.ts';
 import { readAnswer } from '../sdp/read-answer.ts';
 import { writeOffer } from '../sdp/write-offer.ts';
+import { handleAnswered } from './bridge-move.ts';
 import { handleTransport, sectionTrack, tellSubscribed } from './negotiating.ts';
 import type { Participant } from './participant.ts';
 import type { ReceivingSide } from './receiving-side.ts';
@@ -35,6 +36,7 @@ export function offerTracks(room: Room, participant: Participant, receiving: Rec
   const { active } = participant.subscriptions;
   if (active.size > 0) receiving.isNeeded = true;
   if (!receiving.isNeeded || receiving.unanswered !== null || participant.signalLostAtMs !== null) return;
+  if (participant.move?.phase === 'told') return;
   const { transport } = receiving;
   if (transport === null || receiving.isOffered(active)) return;
   const before = receiving.layout;
@@ -79,6 +81,7 @@ export function handleAnswer(room: Room, participant: Participant, description: 
   receiving.unanswered = null;
   participant.sections = receiving.accepted(subscriptions.active);
   room.touch(participant);
+  if (participant.offer === null) handleAnswered(room, participant);
   tellSubscribed(room, participant.sections.keys());
 }
 

@@ -9,6 +9,7 @@ import {
 } from '@livekit/protocol';
 import type { BridgeId, EndpointId } from '../../protocol/ids.ts';
 import type { Offer } from '../sdp/offer.ts';
+import type { BridgeMove, OpenChannels } from './bridge-move.ts';
 import type { EndpointDocument } from './endpoint-spec.ts';
 import { type Permissions, toPermission } from './permissions.ts';
 import { Publications } from './publications.ts';
@@ -56,9 +57,12 @@ export class Participant {
   readonly sid: string;
   readonly identity: string;
   readonly endpointId: EndpointId;
-  readonly bridgeId: BridgeId;
+  /** Where its place is: while it moves, the bridge it moves to. */
+  bridgeId: BridgeId;
   readonly region: string;
-  readonly bridgeRegion: string;
+  bridgeRegion: string;
+  /** It is on its way to `bridgeId`; null: it is there. */
+  move: BridgeMove | null = null;
   readonly client: ClientInfo;
   readonly joinedAtMs: number;
   readonly publications: Publications;
@@ -81,6 +85,10 @@ export class Participant {
   /** The latest offer, answered or being answered. */
   offer: Offer | null = null;
   iceGeneration = 0;
+  /** The ICE generation that was answered last; -1 before the first. */
+  answeredGeneration = -1;
+  /** Data channels that it has brought along from another bridge; null: none. */
+  openChannels: { readonly publisher: OpenChannels; readonly subscriber: OpenChannels } | null = null;
   /** Track SID to the section that carries it, as of the latest offer. */
   sections: ReadonlyMap<string, string> = new Map();
   /** An offer whose answer waits for the bridge to have taken the document of that revision. */

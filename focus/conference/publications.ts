@@ -1,5 +1,6 @@
 /** All tracks of one publisher, announced and negotiated. */
 import { type AddTrackRequest, RequestResponse_Reason, TrackType } from '@livekit/protocol';
+import type { BridgeEvent } from '../../protocol/control/events.ts';
 import { SOURCE_ID_MAX, type SourceId } from '../../protocol/ids.ts';
 import { matchSection } from '../sdp/match-section.ts';
 import { type Offer, publishes } from '../sdp/offer.ts';
@@ -72,6 +73,16 @@ export class Publications {
 
   withSource(sourceId: number): Track | undefined {
     return this.published().find(track => track.sourceId === sourceId);
+  }
+
+  /** What the publisher's bridge has learned from packets. Kept for another bridge, which could not. */
+  noteStreams(streams: Extract<BridgeEvent, { kind: 'streams' }>['streams']): void {
+    for (const { sourceId, layer, ssrc, isRtx } of streams) {
+      const track = this.withSource(sourceId);
+      if (track === undefined) continue;
+      const others = track.streams.filter(known => known.layer !== layer || known.isRtx !== isRtx);
+      track.streams = [...others, { ssrc, layer, isRtx }];
+    }
   }
 
   add(request: AddTrackRequest, random: Random): Added {

@@ -1,6 +1,7 @@
 /** One line of a bridge's event stream (protocol/control/events.ts). */
 import { Value } from 'typebox/value';
 import { type BridgeEvent, BridgeReportSchema } from '../../protocol/control/events.ts';
+import { StreamSpecSchema } from '../../protocol/control/spec.ts';
 import { DecodeError } from '../../protocol/errors.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -31,8 +32,19 @@ const CHECKS: Readonly<Record<string, ((event: Fields) => boolean) | undefined>>
     ) &&
     rows(event['links'], row => texts(row, 'bridgeId') && round(row['rttMs'])),
   'needed-layers': event => texts(event, 'conferenceId', 'endpointId') && numbers(event, 'sourceId', 'layers'),
+  streams: event =>
+    texts(event, 'conferenceId', 'endpointId') &&
+    rows(
+      event['streams'],
+      row =>
+        numbers(row, 'sourceId') && typeof row['isRtx'] === 'boolean' && Value.Check(StreamSpecSchema, streamOf(row)),
+    ),
   source: event => texts(event, 'conferenceId', 'endpointId', 'codec') && numbers(event, 'sourceId'),
 };
+
+function streamOf({ ssrc, layer, isRtx }: Fields): Fields {
+  return { ssrc, layer, isRtx };
+}
 
 function parse(line: string): Fields {
   let value: unknown;

@@ -166,6 +166,23 @@ export class ReceivingSide {
     this.#connected.add(endpointId);
   }
 
+  /** Those of the participant's two endpoints that are up. */
+  get connected(): EndpointId[] {
+    return [...this.#connected];
+  }
+
+  /** On another bridge both sides begin anew: a new ICE generation, now, or when the client has resumed (`isToResume`). */
+  handleMoved(isToResume: boolean): void {
+    this.#connected.clear();
+    this.#measured.clear();
+    this.transport = null;
+    this.document = null;
+    this.unanswered = null;
+    if (isToResume || !this.isNeeded) return;
+    this.iceGeneration++;
+    this.generationRevision = 0;
+  }
+
   /** What counts of the measurements of both sides: the worse quality, and whichever round trip is known. Undefined while neither side is up. */
   measured(endpointId: EndpointId, measurement: EndpointMeasurement): EndpointMeasurement | undefined {
     // A side that the client has not brought up is lost to its bridge and of no concern to anybody.

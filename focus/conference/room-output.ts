@@ -1,6 +1,7 @@
 import type { DisconnectReason, SignalResponse } from '@livekit/protocol';
 import type { BridgeId, ConferenceId, EndpointId } from '../../protocol/ids.ts';
 import type { ConferenceDocument } from './conference-spec.ts';
+import type { MoveCause } from './endpoint-mover.ts';
 import type { EndpointDocument } from './endpoint-spec.ts';
 import type { Notice } from './notice.ts';
 
@@ -29,7 +30,20 @@ export type RoomOutput =
   | { readonly kind: 'conference-removed'; readonly bridgeId: BridgeId }
   /** For the log, the metrics and the store. */
   | ({ readonly kind: 'joined' | 'active' | 'resumed' } & Who)
-  | ({ readonly kind: 'left'; readonly reason: DisconnectReason; readonly cause: string } & Who)
+  | ({
+      readonly kind: 'left';
+      readonly reason: DisconnectReason;
+      readonly cause: string;
+      /** Why it was on its way to another bridge; null: it was not. */
+      readonly moveCause: MoveCause | null;
+    } & Who)
+  /** Its media is up on another bridge, `bridgeId`. */
+  | ({
+      readonly kind: 'moved';
+      readonly from: BridgeId;
+      readonly cause: MoveCause;
+      readonly tookMs: number;
+    } & Who)
   /** For webhooks. */
   | { readonly kind: 'notice'; readonly notice: Notice }
   /** So many tracks more, or less. */

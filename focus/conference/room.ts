@@ -114,17 +114,26 @@ export class Room {
     this.#isConferenceChanged = true;
     this.measurements.forget(participant.endpointId);
     if (this.#participants.size === 0) this.emptySinceMs = nowMs;
-    const { bridgeId, endpointId } = participant;
+    if (participant.receiving !== null) this.#byEndpoint.delete(participant.receiving.endpointId);
+    this.dropFrom(participant, participant.bridgeId);
+    if (participant.move?.old != null) this.dropFrom(participant, participant.move.old);
+  }
+
+  /** That bridge has nothing more to do with the participant, who has left it. */
+  dropFrom({ sid, endpointId, receiving }: Participant, bridgeId: BridgeId): void {
     this.output({ kind: 'endpoint-removed', bridgeId, endpointId });
-    if (participant.receiving !== null) {
-      this.#byEndpoint.delete(participant.receiving.endpointId);
-      this.output({ kind: 'endpoint-removed', bridgeId, endpointId: participant.receiving.endpointId });
+    if (receiving !== null) this.output({ kind: 'endpoint-removed', bridgeId, endpointId: receiving.endpointId });
+    for (const other of this.#participants.values()) {
+      if (other.sid !== sid && (other.bridgeId === bridgeId || other.move?.old === bridgeId)) return;
     }
-    if (![...this.#participants.values()].some(other => other.bridgeId === bridgeId)) {
-      this.measurements.forgetBridge(bridgeId);
-      this.speakers.delete(bridgeId);
-      this.output({ kind: 'conference-removed', bridgeId });
-    }
+    this.measurements.forgetBridge(bridgeId);
+    this.speakers.delete(bridgeId);
+    this.output({ kind: 'conference-removed', bridgeId });
+  }
+
+  /** Who is on which bridge is told with the next drain. */
+  handlePlacesChanged(): void {
+    this.#isConferenceChanged = true;
   }
 
   /** Whose documents the next drain sends. */

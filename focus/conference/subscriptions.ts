@@ -2,7 +2,7 @@
 import { DEFAULT_SETTINGS, type TrackSettings } from './layer-choice.ts';
 import { newSsrc, type Random } from './random.ts';
 
-/** How a subscribed track appears to this subscriber; the same as long as it is subscribed. */
+/** How a subscribed track appears to this subscriber; the same as long as it is subscribed and its bridge is the same. */
 export interface Subscription {
   readonly trackSid: string;
   readonly ssrc: number;
@@ -100,17 +100,18 @@ export class Subscriptions {
     random: Random,
   ): Subscription | undefined {
     if (this.#active.size >= SUBSCRIPTIONS_MAX) return undefined;
-    const taken = new Set(reserved);
-    for (const { ssrc, rtxSsrc } of this.#active.values()) {
-      taken.add(ssrc);
-      if (rtxSsrc !== null) taken.add(rtxSsrc);
-    }
-    const ssrc = newSsrc(taken, random);
-    taken.add(ssrc);
-    const subscription = { trackSid, ssrc, rtxSsrc: kind === 'video' ? newSsrc(taken, random) : null };
+    const subscription = newSubscription(trackSid, kind === 'video', this.#taken(reserved), random);
     this.#active.set(trackSid, subscription);
     this.#changes++;
     return subscription;
+  }
+
+  /** All that is subscribed appears under other SSRCs from now on. */
+  renew(reserved: Iterable<number>, random: Random): void {
+    const taken = this.#taken(reserved);
+    for (const { trackSid, rtxSsrc } of [...this.#active.values()]) {
+      this.#active.set(trackSid, newSubscription(trackSid, rtxSsrc !== null, taken, random));
+    }
   }
 
   stop(trackSid: string): void {
@@ -123,4 +124,22 @@ export class Subscriptions {
     if (known.length > 0) this.#changes++;
     this.denied.delete(trackSid);
   }
+
+  #taken(reserved: Iterable<number>): Set<number> {
+    const taken = new Set(reserved);
+    for (const { ssrc, rtxSsrc } of this.#active.values()) {
+      taken.add(ssrc);
+      if (rtxSsrc !== null) taken.add(rtxSsrc);
+    }
+    return taken;
+  }
+}
+
+/** Takes its SSRCs. */
+function newSubscription(trackSid: string, hasRtx: boolean, taken: Set<number>, random: Random): Subscription {
+  const ssrc = newSsrc(taken, random);
+  taken.add(ssrc);
+  const rtxSsrc = hasRtx ? newSsrc(taken, random) : null;
+  if (rtxSsrc !== null) taken.add(rtxSsrc);
+  return { trackSid, ssrc, rtxSsrc };
 }

@@ -1,6 +1,7 @@
 /** What follows from nothing happening. */
 import { DisconnectReason, LeaveRequest_Action } from '@livekit/protocol';
 import { announceRoom } from './announcing.ts';
+import { isMoveOverdue, MOVE_TIMED_OUT } from './bridge-move.ts';
 import { type Leaving, leave } from './joining.ts';
 import { isAnswerOverdue } from './offering.ts';
 import type { Participant } from './participant.ts';
@@ -24,6 +25,10 @@ const REASONS: readonly {
       action: LeaveRequest_Action.RECONNECT,
       cause: 'its media has ended',
     },
+  },
+  {
+    applies: (participant, _room, nowMs) => isMoveOverdue(participant, nowMs),
+    leaving: { reason: DisconnectReason.MIGRATION, action: LeaveRequest_Action.RECONNECT, cause: MOVE_TIMED_OUT },
   },
   {
     applies: ({ state, joinedAtMs }, room, nowMs) =>

@@ -10,7 +10,7 @@ import {
   VideoLayer,
   VideoLayer_Mode,
 } from '@livekit/protocol';
-import type { SourceSpec } from '../../protocol/control/spec.ts';
+import type { SourceSpec, StreamSpec } from '../../protocol/control/spec.ts';
 import type { SourceId } from '../../protocol/ids.ts';
 import type { CodecName } from '../../protocol/rtp/table.ts';
 import type { OfferSection } from '../sdp/offer.ts';
@@ -27,6 +27,8 @@ export interface Track {
   readonly codecs: readonly CodecName[];
   /** The section that carries it; null while it is only announced. */
   section: TrackSection | null;
+  /** SSRCs that the offer does not name, as its bridge has learned them. */
+  streams: readonly StreamSpec[];
   /** Its cid is that of a track still published: its turn comes when that one ends. */
   isQueued: boolean;
   /** The publisher was told that somebody subscribed. */
@@ -65,6 +67,7 @@ export function newTrack(request: AddTrackRequest, sid: string, sourceId: Source
     info: trackInfo(request, sid, codecs),
     codecs,
     section: null,
+    streams: [],
     isQueued: false,
     wasSubscribed: false,
     neededLayers: null,
@@ -105,6 +108,7 @@ export function sourceSpec(track: Track): SourceSpec | null {
     ssrcs: [...track.section.ssrcs],
     rtxSsrcs: [...track.section.rtxSsrcs],
     muted: track.info.muted,
+    ...(track.streams.length === 0 ? {} : { streams: [...track.streams] }),
   };
 }
 

@@ -3,6 +3,7 @@ import { DisconnectReason, LeaveRequest_Action, type SignalRequest } from '@live
 import type { Logger } from 'pino';
 import type { BridgeEvent } from '../../protocol/control/events.ts';
 import { type BridgeId, type ConferenceId, type EndpointId, parseId } from '../../protocol/ids.ts';
+import type { MoveAnswer, MoveOrder } from '../api/move-routes.ts';
 import { handleBridgeEvent } from '../conference/bridge-events.ts';
 import { handleSignalLost, leave } from '../conference/joining.ts';
 import type { Notice } from '../conference/notice.ts';
@@ -15,13 +16,15 @@ import type { RoomHost } from '../conference/room-operations.ts';
 import { settle } from '../conference/settling.ts';
 import { handleTimeout } from '../conference/timeouts.ts';
 import type { FocusMetrics } from '../metrics.ts';
+import type { Placements } from '../placement/placement.ts';
 import type { RegionDistances } from '../placement/region-distance.ts';
 import { handleRequest } from '../signal/requests.ts';
 import type { Revocations } from '../signal/revocations.ts';
 import type { ConferenceRecord, Store } from '../store/store.ts';
 import type { BridgeLinks, BridgeLinksHandler } from './bridge-links.ts';
+import { BridgeMover } from './bridge-mover.ts';
 import type { BridgeWatch } from './bridge-watch.ts';
-import { RoomOutputs } from './room-outputs.ts';
+import { RoomOutputs, type RoomOutputsOptions } from './room-outputs.ts';
 import type { Session, SignalSink } from './session.ts';
 
 export interface ConferenceHostOptions {
@@ -33,6 +36,7 @@ export interface ConferenceHostOptions {
   readonly revocations: Revocations;
   readonly store: Store;
   readonly links: BridgeLinks;
+  readonly placements: Pick<Placements, 'move'>;
   readonly bridges: Pick<BridgeWatch, 'report' | 'lost'>;
   /** Told of each round trip that bridges measure between them. */
   readonly distances: Pick<RegionDistances, 'noteRtt'>;
@@ -69,6 +73,8 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   readonly roomNameCharactersMax: number;
   readonly isAutoCreated: boolean;
   readonly directory = new RoomDirectory();
+  /** Takes participants to other bridges. */
+  readonly mover: BridgeMover;
   readonly #options: ConferenceHostOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #outputs: RoomOutputs;
@@ -87,7 +93,9 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     this.isAutoCreated = options.isAutoCreated;
     const apply = (room: Room) => this.apply(room);
     const inBackground = (work: Promise<unknown>, trouble: string) => this.#inBackground(work, trouble);
-    this.#outputs = new RoomOutputs({ ...options, sessions: this.#sessions, apply, inBackground });
+    this.mover = new BridgeMover({ ...options, apply, isUp: bridgeId => options.links.peer(bridgeId) !== undefined });
+    const onEnded: RoomOutputsOptions['onEnded'] = (room, output) => this.mover.handleEnded(room, output);
+    this.#outputs = new RoomOutputs({ ...options, sessions: this.#sessions, apply, onEnded, inBackground });
     options.links.listen(this);
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     this.#ticker.unref();
@@ -250,18 +258,26 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     }
   }
 
-  onDown(bridgeId: BridgeId, reason: string): void {
+  onDown(bridgeId: BridgeId): void {
     for (const room of this.directory.all()) {
       for (const participant of [...room.participants.values()]) {
-        if (participant.bridgeId !== bridgeId) continue;
-        leave(room, this.nowMs(), participant, {
-          reason: DisconnectReason.MIGRATION,
-          action: LeaveRequest_Action.RECONNECT,
-          cause: `bridge ${reason}`,
-        });
+        if (participant.bridgeId === bridgeId) void this.mover.moveEndpoint(room, participant, null, 'bridge-lost');
       }
-      this.apply(room);
     }
+  }
+
+  /** Moves whoever is meant to another bridge. */
+  async moveParticipant({ participant: named, room: roomName, to }: MoveOrder): Promise<MoveAnswer> {
+    const found = this.directory.all().flatMap(room => {
+      if (roomName !== undefined && room.identity.name !== roomName) return [];
+      const participant = room.withSid(named) ?? room.participants.get(named);
+      return participant === undefined ? [] : [{ room, participant }];
+    });
+    if (found.length > 1) return { kind: 'ambiguous', rooms: found.map(({ room }) => room.identity.name) };
+    if (found.length === 0) return { kind: 'not-found' };
+    const [{ room, participant }] = found;
+    const outcome = await this.mover.moveEndpoint(room, participant, to, 'operator');
+    return { kind: 'ordered', room: room.identity.name, identity: participant.identity, outcome };
   }
 
   onLost(bridgeId: BridgeId, bootId: string): void {

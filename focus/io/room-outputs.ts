@@ -24,6 +24,8 @@ export interface RoomOutputsOptions {
   /** Called after a bridge's answer has changed a room. */
   readonly apply: (room: Room) => void;
   readonly onNotice: (notice: Notice) => void;
+  /** A participant's media is up on another bridge, or it has left. */
+  readonly onEnded: (room: Room, output: Extract<RoomOutput, { kind: 'moved' | 'left' }>) => void;
   /** For work whose failure is only to be logged. */
   readonly inBackground: (work: Promise<unknown>, trouble: string) => void;
 }
@@ -69,6 +71,9 @@ export class RoomOutputs {
         metrics.tracks.inc({ kind: 'audio' }, output.audio);
         metrics.tracks.inc({ kind: 'video' }, output.video);
         break;
+      case 'moved':
+        this.#options.onEnded(room, output);
+        break;
       default:
         this.#note(room, output);
     }
@@ -88,6 +93,7 @@ export class RoomOutputs {
     metrics.participants.dec({ region });
     metrics.leaves.inc({ reason });
     log.info({ ...fields, reason, cause: output.cause }, 'participant left');
+    this.#options.onEnded(room, output);
     const released = store.release(room.identity.conferenceId, output.endpointId, participantSid);
     this.#options.inBackground(released, 'place not given back to the store');
   }
@@ -97,7 +103,8 @@ export class RoomOutputs {
     const { links, apply, nowMs } = this.#options;
     const present = (act: (participant: Participant) => void) => {
       const participant = room.withEndpoint(endpointId);
-      if (participant === undefined) return;
+      // It may have moved since: that bridge's answer is of no use to it.
+      if (participant?.bridgeId !== bridgeId) return;
       act(participant);
       apply(room);
     };
@@ -110,7 +117,7 @@ export class RoomOutputs {
         present(participant =>
           leave(room, nowMs(), participant, {
             reason: DisconnectReason.STATE_MISMATCH,
-            action: LeaveRequest_Action.DISCONNECT,
+            action: participant.move === null ? LeaveRequest_Action.DISCONNECT : LeaveRequest_Action.RECONNECT,
             cause: `its bridge refused it with ${status}`,
           }),
         ),

@@ -1,5 +1,6 @@
 /** What placement answers, and how the signalling side asks for it. The rules themselves are in `rule-sets.ts`. */
-import type { BridgeId } from '../../protocol/ids.ts';
+import type { BridgeId, ConferenceId, EndpointId } from '../../protocol/ids.ts';
+import type { MoveCause } from '../conference/endpoint-mover.ts';
 import type { ConferenceRecord, ParticipantRecord } from '../store/store.ts';
 import type { Lack } from './bridge-load.ts';
 import type { Policy } from './policy.ts';
@@ -79,17 +80,44 @@ export type Placed =
   | { readonly kind: 'room-full' }
   | { readonly kind: 'no-bridge'; readonly placement: Placement };
 
+/** A participant that is to go to another bridge. */
+export interface MovePlacement {
+  readonly conferenceId: ConferenceId;
+  readonly room: string;
+  readonly endpointId: EndpointId;
+  readonly sid: string;
+  readonly identity: string;
+  /** The client's region. */
+  readonly region: string;
+  /** The bridge it is on. */
+  readonly from: BridgeId;
+  readonly cause: MoveCause;
+  /** Bridges that it may go to, as far as the rules let it. */
+  readonly isAllowed: (bridgeId: BridgeId) => boolean;
+  /** What the room says of its own placement; null: nothing. */
+  readonly override: Partial<Policy> | null;
+}
+
+export type MovePlaced =
+  | { readonly kind: 'moved'; readonly placement: Placement & { readonly bridgeId: BridgeId } }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'no-bridge'; readonly placement: Placement };
+
 /** An explained placement, as kept for the admin API. */
 export interface PlacementExplanation {
   readonly sid: string;
   readonly identity: string;
   readonly room: string;
+  /** Of a participant that was moved, and not placed by its join. */
+  readonly move?: { readonly from: BridgeId; readonly cause: MoveCause };
   readonly placement: Placement;
 }
 
 export interface Placements {
   /** Places a participant and takes its place, in one store round trip. */
   join(request: JoinPlacement): Promise<Placed>;
+  /** Places a participant of a conference anew, in one store round trip. */
+  move(request: MovePlacement): Promise<MovePlaced>;
   /** The newest explanation for a participant SID or identity. */
   explain(participant: string): PlacementExplanation | undefined;
   /** Newest first; the last {@link EXPLANATIONS_MAX} only. */

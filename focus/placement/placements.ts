@@ -58,6 +58,23 @@ export function createPlacements(options: PlacementsOptions): Placements {
       metrics.placedStress.observe({ policy: choice.policy.kind }, choice.stress!);
       return { kind: 'placed', conference, participant, replaced, placement: placed(choice) };
     },
+    async move(request) {
+      const { conferenceId, endpointId, sid, identity, room, region, from, cause, isAllowed, override } = request;
+      const rules = override === null ? settings : { ...settings, ...override };
+      const draw = uint32();
+      const moved = await store.move({ conferenceId, endpointId, sid }, ({ atMs, bridges, inConference }) => {
+        // Without the store's index, which has all bridges: moves are few.
+        const view = { atMs, inConference, bridges: bridges.filter(({ bridgeId }) => isAllowed(bridgeId)) };
+        return chooseBridge(view, region, rules, distances, draw);
+      });
+      if (moved.kind === 'unknown') return moved;
+      const { choice } = moved;
+      remember({ sid, identity, room, move: { from, cause }, placement: choice });
+      metrics.placements.inc({ policy: choice.policy.kind, rule: choice.rule });
+      if (moved.kind === 'no-bridge') return { kind: 'no-bridge', placement: choice };
+      metrics.placedStress.observe({ policy: choice.policy.kind }, choice.stress!);
+      return { kind: 'moved', placement: placed(choice) };
+    },
     explain(participant) {
       const named = bySid.get(participant);
       if (named !== undefined) return named;

@@ -108,6 +108,21 @@ export type BridgeEvent =
       readonly layers: number;
     }
   | {
+      /**
+       * SSRCs of one endpoint that its document does not name, as the client's first packets have shown them. State: sent when there is another one, and of all endpoints to a
+       * focus that has just connected. Another bridge cannot learn them, should the endpoint move there.
+       */
+      readonly kind: 'streams';
+      readonly conferenceId: string;
+      readonly endpointId: string;
+      readonly streams: readonly {
+        readonly sourceId: number;
+        readonly layer: number;
+        readonly ssrc: number;
+        readonly isRtx: boolean;
+      }[];
+    }
+  | {
       /** A source's first packet arrived at its own bridge. */
       readonly kind: 'source';
       readonly conferenceId: string;

@@ -8,6 +8,7 @@ const HexId = Type.String({ pattern: '^[0-9a-f]{8}$', description: 'conference o
 const BridgeName = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$' });
 const Version = Type.Integer({ minimum: 1, description: 'grows with every change of the document' });
 const Uint32 = Type.Integer({ minimum: 1, maximum: 0xffffffff });
+const StreamId = Type.Integer({ minimum: 0, maximum: 65_534 });
 const Mid = Type.String({ minLength: 1, maxLength: 16 });
 const Fingerprint = Type.Object(
   {
@@ -28,6 +29,17 @@ export const CodecParametersSchema = Type.Object(
 /** One row of a client's payload-type table. */
 export type CodecParameters = Static<typeof CodecParametersSchema>;
 
+export const StreamSpecSchema = Type.Object(
+  {
+    ssrc: Uint32,
+    layer: Type.Integer({ minimum: 0, maximum: 2 }),
+    isRtx: Type.Boolean(),
+  },
+  { additionalProperties: false },
+);
+/** One SSRC of a client, and what it carries. */
+export type StreamSpec = Static<typeof StreamSpecSchema>;
+
 export const SourceSpecSchema = Type.Object(
   {
     sourceId: Type.Integer({ minimum: 0, maximum: 255 }),
@@ -40,6 +52,13 @@ export const SourceSpecSchema = Type.Object(
     ssrcs: Type.Array(Uint32, { maxItems: 3, description: 'declared media SSRCs, in the order of rids; may be empty' }),
     rtxSsrcs: Type.Array(Uint32, { maxItems: 3, description: 'RTX SSRC of each entry of ssrcs' }),
     muted: Type.Boolean({ description: 'while true, whatever the client sends on it is dropped' }),
+    streams: Type.Optional(
+      Type.Array(StreamSpecSchema, {
+        maxItems: 6,
+        description:
+          'SSRCs that an earlier bridge has learned from the first packets (`streams` event): a client names MID and RID only until somebody has heard them',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -117,6 +136,16 @@ export const EndpointSpecSchema = Type.Object(
         description:
           'absent: the client opens them, for both ways. to-client: the bridge opens them. Endpoints of one sid are one participant: its own messages do not come back to it',
       }),
+    ),
+    openChannels: Type.Optional(
+      Type.Object(
+        { reliable: Type.Optional(StreamId), lossy: Type.Optional(StreamId) },
+        {
+          additionalProperties: false,
+          description:
+            'the client comes from another bridge with these data channels open, by their SCTP streams: the bridge begins the association anew (RFC 9260 section 5.2.2), and they stay open',
+        },
+      ),
     ),
   },
   { additionalProperties: false },

@@ -61,11 +61,11 @@ describe('the command line', () => {
     await assert.rejects(run('drain', 'eu-1'), /^Error: the bridge does not answer: eu-1 answered with 500$/);
   });
 
-  test('move sends a participant to another room', async () => {
+  test('move-room sends a participant to another room', async () => {
     const bob = await SignalClient.join(world.focus.url, 'bob');
-    assert.equal((await run('move', 'talk', 'bob', 'other')).text, 'bob is on the way from talk to other\n');
+    assert.equal((await run('move-room', 'talk', 'bob', 'other')).text, 'bob is on the way from talk to other\n');
     await bob.closed;
-    await assert.rejects(run('move', 'talk', 'bob', 'other'), /^Error: participant does not exist$/);
+    await assert.rejects(run('move-room', 'talk', 'bob', 'other'), /^Error: participant does not exist$/);
   });
 
   test('a token lets somebody in, with what was asked for', async () => {

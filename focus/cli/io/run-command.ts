@@ -1,8 +1,8 @@
 /** Does what a command line says, and answers what to print. */
-import type { BridgeAnswer, LinkAnswer, PlacementAnswer, RoomAnswer, StatusAnswer } from '../answers.ts';
+import type { BridgeAnswer, LinkAnswer, MovedAnswer, PlacementAnswer, RoomAnswer, StatusAnswer } from '../answers.ts';
 import type { Command, Connection } from '../command-line.ts';
 import { operatorToken, participantToken } from '../tokens.ts';
-import { participantsView, roomsView, statusView, whyView } from '../views.ts';
+import { movedView, participantsView, roomsView, statusView, whyView } from '../views.ts';
 import { askFocus } from './ask-focus.ts';
 
 export interface Printed {
@@ -53,6 +53,16 @@ export async function runCommand(command: Command, connection: Connection, nowMs
       return { text: `${answer.bridgeId} is ${answer.state}: ${there}\n`, json: answer };
     }
     case 'move': {
+      const { participant, bridgeId, room } = command;
+      const answer = await askFocus<MovedAnswer>(connection, {
+        method: 'POST',
+        path: `/v1/participants/${encodeURIComponent(participant)}/move`,
+        token: await token(),
+        body: { ...(bridgeId && { bridgeId }), ...(room && { room }) },
+      });
+      return { text: movedView(answer), json: answer };
+    }
+    case 'move-room': {
       const { room, participant: identity, destination } = command;
       const answer = await askFocus<object>(connection, {
         method: 'POST',
