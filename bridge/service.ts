@@ -3,10 +3,10 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import packageJson from '../package.json' with { type: 'json' };
-import type { BridgeReport } from '../protocol/control/events.ts';
+import { type BridgeReport, CONTROL_VERSION } from '../protocol/control/events.ts';
 import type { BridgePeer } from '../protocol/control/spec.ts';
 import { firstByteKind, RTP } from '../protocol/demux.ts';
-import { isMediaFrame } from '../protocol/octo/header.ts';
+import { isMediaFrame, OCTO_VERSION } from '../protocol/octo/header.ts';
 import { Bridge } from './bridge.ts';
 import type { BridgeConfig } from './config.ts';
 import { BridgeCounters } from './counters.ts';
@@ -29,6 +29,7 @@ import { octoHandshakes } from './io/octo-dtls.ts';
 import { REPORT_PERIOD_MS, Registration } from './io/registration.ts';
 import { StunResponder } from './io/stun-responder.ts';
 import { LoadMeter } from './load.ts';
+import { LOOK_PERIOD_MS, Neighbours } from './neighbours.ts';
 import { RecentJoins } from './recent-joins.ts';
 import type { Link } from './relay/link.ts';
 import { Relay } from './relay/relay.ts';
@@ -36,6 +37,8 @@ import { RelayIntake } from './relay-intake.ts';
 import { RtcpEgress } from './rtcp-egress.ts';
 import { RtcpIngress } from './rtcp-ingress.ts';
 
+/** A line comes on every event stream at least this often: a focus notices within two of them that there is none. */
+const HEARTBEAT_MS = 250;
 /** Resolution of everything that happens because time passes (schedule.ts). */
 const TICK_MS = 10;
 
@@ -200,12 +203,16 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
       host,
       controlUrl,
       state: bridge.isDraining ? 'draining' : 'running',
+      heartbeatMs: HEARTBEAT_MS,
+      protocols: { control: CONTROL_VERSION, octo: OCTO_VERSION },
       load,
     });
 
     let registration: Registration | undefined;
+    const neighbours = new Neighbours();
     const server = await buildControlServer({
       bridge,
+      neighbours,
       secret,
       report,
       datapath,
@@ -250,6 +257,10 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
       load = measure();
       events.emit({ kind: 'report', report: report() });
     }, REPORT_PERIOD_MS);
+    const beating = setInterval(() => events.emit({ kind: 'alive' }), HEARTBEAT_MS);
+    const looking = setInterval(() => {
+      for (const event of neighbours.look(nowMs(), relay!.links)) events.emit(event);
+    }, LOOK_PERIOD_MS);
     log.info(
       {
         region: config.region,
@@ -290,7 +301,7 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
       },
       async close() {
         registration?.close();
-        clearInterval(reporting);
+        for (const timer of [reporting, beating, looking]) clearInterval(timer);
         await bridge.close();
         isOver = true;
         clearInterval(ticking);

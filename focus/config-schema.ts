@@ -223,7 +223,19 @@ export const FocusConfigSchema = Type.Object(
         5_000,
         500,
         60_000,
-        'an event stream silent for so long is dead; bridges report every 2 s',
+        'an event stream silent for so long is opened anew; bridges report every 2 s',
+      ),
+      heartbeat_silence_ms: milliseconds(
+        600,
+        300,
+        60_000,
+        'a bridge whose event stream is silent for so long gets no new participants; it has a line every 250 ms. With probe_timeout_ms, how soon a frozen bridge is noticed',
+      ),
+      probe_timeout_ms: milliseconds(
+        300,
+        50,
+        60_000,
+        'a silent bridge is asked on its control port; no answer for so long, and no other sign of life, and it is dead',
       ),
     }),
     placement: group({

@@ -68,6 +68,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     distances,
     focusId: config.focus_id,
     metrics,
+    isSuspected: bridgeId => links.health.isSuspected(bridgeId),
     uint32: random.uint32,
   });
   const regions = await createRegionFinder(config, metrics);
@@ -79,7 +80,13 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     log,
     nowMs,
   });
-  const bridges = watchBridges({ store, metrics, listener: links, nowMs });
+  const bridges = watchBridges({
+    store,
+    metrics,
+    listener: links,
+    isVouchedFor: bridgeId => links.health.isVouchedFor(bridgeId),
+    nowMs,
+  });
   const revocations = new Revocations();
   const host = new ConferenceHost({
     focusId: config.focus_id,
@@ -131,6 +138,7 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     store,
     placements,
     bridges,
+    health: links.health,
     askBridge: (bridgeId, method, path, body) => links.ask(bridgeId, method, path, body),
     moveParticipant: order => host.moveParticipant(order),
     metrics,

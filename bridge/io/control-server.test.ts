@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import type { BridgeReport } from '../../protocol/control/events.ts';
 import { signServiceToken } from '../../protocol/control/service-token.ts';
+import { Neighbours } from '../neighbours.ts';
 import { BridgeBox, conferenceSpec, endpointSpec } from '../testing/bridge-box.ts';
 import { buildControlServer } from './control-server.ts';
 import { EventStreams } from './event-streams.ts';
@@ -19,6 +20,7 @@ describe('the control API', () => {
 
   before(async () => {
     app = await buildControlServer({
+      neighbours: new Neighbours(),
       bridge: box.bridge,
       secret: SECRET,
       report: () => ({ bootId: 'boot-1' }) as BridgeReport,

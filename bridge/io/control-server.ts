@@ -17,6 +17,7 @@ import {
 import { type ConferenceId, type EndpointId, parseId } from '../../protocol/ids.ts';
 import type { Bridge } from '../bridge.ts';
 import { BRIDGE_ERRORS, BridgeError } from '../errors.ts';
+import type { Neighbours } from '../neighbours.ts';
 import type { Datapath } from './datapath.ts';
 import type { EventStreams } from './event-streams.ts';
 
@@ -32,6 +33,8 @@ export interface ControlServerOptions {
   /** How its packets move, and why that way. */
   readonly datapath: Pick<Datapath, 'name' | 'reason'>;
   readonly events: EventStreams;
+  /** Whose links are told to a focus that connects. */
+  readonly neighbours: Pick<Neighbours, 'events'>;
   readonly metrics: Registry;
   readonly nowMs: () => number;
   readonly log: Logger;
@@ -113,7 +116,11 @@ export async function buildControlServer(options: ControlServerOptions): Promise
       (request, reply) => {
         reply.hijack();
         reply.raw.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
-        options.events.open(reply.raw, [{ kind: 'hello', report: options.report() }, ...bridge.endpointEvents()]);
+        options.events.open(reply.raw, [
+          { kind: 'hello', report: options.report() },
+          ...options.neighbours.events(),
+          ...bridge.endpointEvents(),
+        ]);
         options.log.info({ focus: request.query.focus }, 'a focus listens');
       },
     );

@@ -217,6 +217,11 @@ export class Link {
     else this.#output.finish(nowMs, session, slot, paddedLength, true, mediaClass);
   }
 
+  /** When an authenticated frame of the peer came last. */
+  get heardMs(): number {
+    return this.#heardMs;
+  }
+
   /** True when the peer has been away for so long that reliable messages to it are dropped. */
   isGone(nowMs: number): boolean {
     return this.state !== 'up' && nowMs - this.#downMs >= GONE_MS;

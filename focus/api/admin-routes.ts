@@ -1,10 +1,12 @@
 /** The admin API: what this focus knows, for people and scripts. Read-only; the schemas are what OpenAPI shows. */
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { LoadSchema } from '../../protocol/control/events.ts';
+import { FIRST_PROTOCOLS, LoadSchema, ProtocolsSchema } from '../../protocol/control/events.ts';
+import type { Health } from '../bridges/bridge-health.ts';
 import type { Rooms } from '../conference/rooms.ts';
 import type { FocusConfig } from '../config.ts';
 import { FocusError } from '../errors.ts';
+import type { BridgeHealthView } from '../io/bridge-health-watch.ts';
 import type { PlacementExplanation, Placements } from '../placement/placement.ts';
 import type { BridgeRecord, Store } from '../store/store.ts';
 import { type AdminScope, adminScope, includesRoom } from './admin-access.ts';
@@ -16,8 +18,29 @@ export interface AdminOptions {
   readonly rooms: Rooms;
   readonly store: Store;
   readonly placements: Placements;
+  readonly health: BridgeHealthView;
   readonly nowMs: () => number;
 }
+
+const HealthSchema = Type.Object(
+  {
+    state: Type.String({ description: 'up, suspected: nobody new is placed there, or down' }),
+    rule: Type.String({ description: 'see focus/bridges/README.md' }),
+    sinceMs: Type.Number({ description: 'ms since the epoch: since when it is in that state' }),
+    signs: Type.Object({
+      stream: Type.String(),
+      probe: Type.String(),
+      links: Type.String(),
+      reports: Type.String(),
+      others: Type.String(),
+      neighbours: Type.Record(Type.String(), Type.String()),
+    }),
+  },
+  {
+    description:
+      'whether this focus takes it for alive, and by which signs; absent while it does not follow the bridge',
+  },
+);
 
 const BridgeSchema = Type.Object({
   bridgeId: Type.String(),
@@ -30,6 +53,8 @@ const BridgeSchema = Type.Object({
   controlUrl: Type.String(),
   reportAgeMs: Type.Number(),
   placedSinceReport: Type.Integer({ description: 'endpoints placed there that the load does not know of yet' }),
+  health: Type.Optional(HealthSchema),
+  protocols: ProtocolsSchema,
   load: LoadSchema,
 });
 
@@ -93,16 +118,38 @@ const route = (summary: string, answer: ReturnType<typeof Type.Object>) => ({
   schema: { tags: ['admin'], security: [{ bearer: [] }], summary, response: { 200: answer } },
 });
 
-/** Adds `/v1/bridges`, `/v1/placements`, `/v1/placements/:participant` and `/v1/rooms`. */
+/** Adds `/v1/bridges`, `/v1/bridge-health`, `/v1/placements`, `/v1/placements/:participant` and `/v1/rooms`. */
 export function registerAdminRoutes(app: FastifyInstance, options: AdminOptions): void {
-  const { config, rooms, store, placements, nowMs } = options;
+  const { config, rooms, store, placements, health, nowMs } = options;
   const visible = (scope: AdminScope) => (entry: { readonly room: string }) => includesRoom(scope, entry.room);
 
   const bridgesRoute = route('Bridges known to this network', Type.Object({ bridges: Type.Array(BridgeSchema) }));
   app.get('/v1/bridges', bridgesRoute, async request => {
     await adminScope(options, request, nowMs());
     const records = await store.bridges();
-    return { bridges: records.map(record => describeBridge(record, nowMs(), config.placement.report_age_ms_max)) };
+    const { report_age_ms_max: ageMsMax } = config.placement;
+    return {
+      bridges: records.map(record => describeBridge(record, nowMs(), ageMsMax, health.health(record.bridgeId))),
+    };
+  });
+
+  const healthRoute = route(
+    'What became of bridges: the last 200 changes of their health as this focus saw them, newest first',
+    Type.Object({
+      changes: Type.Array(
+        Type.Object({
+          ...HealthSchema.properties,
+          bridgeId: Type.String(),
+          bootId: Type.String(),
+          before: Type.String(),
+          unheardMs: Type.Number({ description: 'from the last word of the bridge to this change' }),
+        }),
+      ),
+    }),
+  );
+  app.get('/v1/bridge-health', healthRoute, async request => {
+    await adminScope(options, request, nowMs());
+    return { changes: health.changes() };
   });
 
   const placementsRoute = route(
@@ -132,7 +179,12 @@ export function registerAdminRoutes(app: FastifyInstance, options: AdminOptions)
   });
 }
 
-function describeBridge(record: BridgeRecord, nowMs: number, reportAgeMsMax: number): Static<typeof BridgeSchema> {
+function describeBridge(
+  record: BridgeRecord,
+  nowMs: number,
+  reportAgeMsMax: number,
+  health: Health | undefined,
+): Static<typeof BridgeSchema> {
   const { bridgeId, report, reportedAtMs, placedSinceReport } = record;
   const reportAgeMs = nowMs - reportedAtMs;
   return {
@@ -144,6 +196,8 @@ function describeBridge(record: BridgeRecord, nowMs: number, reportAgeMsMax: num
     controlUrl: report.controlUrl,
     reportAgeMs,
     placedSinceReport,
+    ...(health === undefined ? {} : { health }),
+    protocols: report.protocols ?? FIRST_PROTOCOLS,
     load: report.load,
   };
 }

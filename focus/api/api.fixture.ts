@@ -84,6 +84,7 @@ export async function startApi(
     limits,
     askBridge: async () => undefined,
     moveParticipant: async order => moves.answer(order),
+    health: { health: () => undefined, isSuspected: () => false, isVouchedFor: () => false, changes: () => [] },
     rooms,
     store,
     placements,

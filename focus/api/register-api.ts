@@ -5,6 +5,7 @@ import { registerBridgeRoutes } from '../bridges/bridge-routes.ts';
 import type { Rooms } from '../conference/rooms.ts';
 import type { FocusConfig } from '../config.ts';
 import { asFocusError, errorBody } from '../errors.ts';
+import type { BridgeHealthView } from '../io/bridge-health-watch.ts';
 import type { BridgeWatch } from '../io/bridge-watch.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { FocusMetrics } from '../metrics.ts';
@@ -25,6 +26,7 @@ export interface ApiOptions {
   readonly store: Store;
   readonly placements: Placements;
   readonly bridges: BridgeWatch;
+  readonly health: BridgeHealthView;
   readonly askBridge: AskBridge;
   readonly moveParticipant: MoveOptions['moveParticipant'];
   readonly metrics: FocusMetrics;

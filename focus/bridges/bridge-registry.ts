@@ -22,6 +22,8 @@ export const BRIDGES_MAX = 1000;
 
 export class BridgeRegistry {
   readonly #bridges = new Map<BridgeId, KnownBridge>();
+  /** When bridges were last vouched for, of those that were. */
+  readonly #vouchedMs = new Map<BridgeId, number>();
 
   /** Takes a report. Answers what changed (nothing, for most reports), or `refused` when there are {@link BRIDGES_MAX} others. */
   handleReport(nowMs: number, report: BridgeReport): readonly BridgeChange[] | 'refused' {
@@ -42,16 +44,20 @@ export class BridgeRegistry {
   handleLost(bridgeId: BridgeId, bootId: string): readonly BridgeChange[] {
     const bridge = this.#bridges.get(bridgeId);
     if (bridge === undefined || bridge.report.bootId !== bootId) return [];
-    this.#bridges.delete(bridgeId);
+    this.#forget(bridgeId);
     return [{ kind: 'down', bridge, reason: 'lost' }];
   }
 
-  /** Forgets bridges that have been silent for {@link BRIDGE_EXPIRY_MS}. */
-  handleTimeout(nowMs: number): readonly BridgeChange[] {
+  /** Forgets bridges that have been silent for {@link BRIDGE_EXPIRY_MS}, unless somebody else hears them. */
+  handleTimeout(nowMs: number, isVouchedFor: (bridgeId: BridgeId) => boolean = () => false): readonly BridgeChange[] {
     const changes: BridgeChange[] = [];
     for (const bridge of this.#bridges.values()) {
-      if (nowMs - bridge.reportedAtMs < BRIDGE_EXPIRY_MS) continue;
-      this.#bridges.delete(bridge.bridgeId);
+      if (nowMs - this.#heardMs(bridge) < BRIDGE_EXPIRY_MS) continue;
+      if (isVouchedFor(bridge.bridgeId)) {
+        this.#vouchedMs.set(bridge.bridgeId, nowMs);
+        continue;
+      }
+      this.#forget(bridge.bridgeId);
       changes.push({ kind: 'down', bridge, reason: 'silent' });
     }
     return changes;
@@ -60,8 +66,9 @@ export class BridgeRegistry {
   /** When {@link handleTimeout} next has something to do, undefined without bridges. */
   pollTimeout(): number | undefined {
     let earliest: number | undefined;
-    for (const { reportedAtMs } of this.#bridges.values()) {
-      if (earliest === undefined || reportedAtMs < earliest) earliest = reportedAtMs;
+    for (const bridge of this.#bridges.values()) {
+      const heardMs = this.#heardMs(bridge);
+      if (earliest === undefined || heardMs < earliest) earliest = heardMs;
     }
     return earliest === undefined ? undefined : earliest + BRIDGE_EXPIRY_MS;
   }
@@ -73,5 +80,14 @@ export class BridgeRegistry {
   /** Ordered by id. */
   bridges(): readonly KnownBridge[] {
     return [...this.#bridges.values()].sort((a, b) => (a.bridgeId < b.bridgeId ? -1 : 1));
+  }
+
+  #heardMs({ bridgeId, reportedAtMs }: KnownBridge): number {
+    return Math.max(reportedAtMs, this.#vouchedMs.get(bridgeId) ?? 0);
+  }
+
+  #forget(bridgeId: BridgeId): void {
+    this.#bridges.delete(bridgeId);
+    this.#vouchedMs.delete(bridgeId);
   }
 }

@@ -17,6 +17,8 @@ export function readBridgeEvent(line: string): BridgeEvent {
 const CHECKS: Readonly<Record<string, ((event: Fields) => boolean) | undefined>> = {
   hello: event => Value.Check(BridgeReportSchema, event['report']),
   report: event => Value.Check(BridgeReportSchema, event['report']),
+  alive: () => true,
+  link: event => texts(event, 'bridgeId', 'state'),
   endpoint: event => texts(event, 'conferenceId', 'endpointId', 'state', 'reason'),
   speakers: event =>
     texts(event, 'conferenceId') &&

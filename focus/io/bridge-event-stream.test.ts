@@ -7,12 +7,12 @@ import { followBridgeEvents } from './bridge-event-stream.ts';
 
 const speakers = (conferenceId: string) => JSON.stringify({ kind: 'speakers', conferenceId, speakers: [] });
 
-/** Follows streams that a test hands out; its clock stands still unless told. */
-function follow(lostAfterMs = 1000) {
+/** Follows streams that a test hands out. */
+function follow() {
   const events: BridgeEvent[] = [];
   const malformed: string[] = [];
   const opened: PassThrough[] = [];
-  const clock = { nowMs: 0, isRefusing: false, losses: 0, attempts: 0 };
+  const clock = { isRefusing: false, told: [] as string[], attempts: 0 };
   const stream = followBridgeEvents({
     open: async () => {
       clock.attempts++;
@@ -23,13 +23,10 @@ function follow(lostAfterMs = 1000) {
     },
     onEvent: event => events.push(event),
     onMalformed: reason => malformed.push(reason),
-    onLost: () => {
-      clock.losses++;
-    },
-    lostAfterMs,
+    onOpen: () => clock.told.push('open'),
+    onClosed: () => clock.told.push('closed'),
     retryDelayMsMin: 1,
     retryDelayMsMax: 2,
-    nowMs: () => clock.nowMs,
   });
   const until = async (isSo: () => boolean) => {
     while (!isSo()) await new Promise(resolve => setImmediate(resolve));
@@ -78,16 +75,16 @@ test('a line without end does not fill the memory: the stream is given up', asyn
   stream.close();
 });
 
-test('a bridge whose stream cannot be opened for long enough is lost, and told so once', async () => {
-  const { stream, clock, opened, until } = follow(1000);
+test('the stream is told open each time it is, and closed each time it ends or cannot be opened', async () => {
+  const { stream, clock, opened, until } = follow();
   await until(() => opened.length === 1);
+  await until(() => clock.told.length === 1);
+  assert.deepEqual(clock.told, ['open']);
   clock.isRefusing = true;
   opened[0].end();
   await until(() => clock.attempts >= 3);
-  assert.equal(clock.losses, 0);
-  clock.nowMs = 1000;
-  const { attempts } = clock;
-  await until(() => clock.attempts >= attempts + 3);
-  assert.equal(clock.losses, 1);
+  assert.deepEqual(clock.told.slice(0, 3), ['open', 'closed', 'closed']);
+  clock.isRefusing = false;
+  await until(() => opened.length === 2 && clock.told.at(-1) === 'open');
   stream.close();
 });

@@ -10,12 +10,11 @@ export interface BridgeEventStreamOptions {
   readonly onEvent: (event: BridgeEvent) => void;
   /** A line was not understood and left out. */
   readonly onMalformed: (reason: string) => void;
-  /** There has been no stream for {@link lostAfterMs}. Called once, until there is one again. */
-  readonly onLost: () => void;
-  readonly lostAfterMs: number;
+  readonly onOpen: () => void;
+  /** It has ended, or could not be opened; it is tried again. */
+  readonly onClosed: () => void;
   readonly retryDelayMsMin: number;
   readonly retryDelayMsMax: number;
-  readonly nowMs: () => number;
 }
 
 export interface BridgeEventStream {
@@ -31,22 +30,16 @@ export function followBridgeEvents(options: BridgeEventStreamOptions): BridgeEve
 
   async function run(): Promise<void> {
     let delayMs = options.retryDelayMsMin;
-    let brokenSinceMs = options.nowMs();
-    let isLost = false;
     while (!closing.signal.aborted) {
       current = await options.open().catch(() => undefined);
       if (current !== undefined) {
         delayMs = options.retryDelayMsMin;
-        isLost = false;
+        options.onOpen();
         await follow(readLines(current));
         current.destroy();
-        brokenSinceMs = options.nowMs();
       }
       if (closing.signal.aborted) return;
-      if (!isLost && options.nowMs() - brokenSinceMs >= options.lostAfterMs) {
-        isLost = true;
-        options.onLost();
-      }
+      options.onClosed();
       await delay(delayMs, undefined, { signal: closing.signal }).catch(() => {});
       delayMs = Math.min(delayMs * 2, options.retryDelayMsMax);
     }

@@ -23,7 +23,7 @@ export interface BridgeLinkOptions {
   readonly metrics: Pick<FocusMetrics, 'bridgeRequests'>;
   readonly nowMs: () => number;
   readonly onEvent: (event: BridgeEvent) => void;
-  readonly onLost: () => void;
+  readonly onStream: (state: 'open' | 'closed') => void;
   /** Something an operator should read: at most once for each state of things. */
   readonly onTrouble: (trouble: string) => void;
 }
@@ -63,7 +63,8 @@ export class BridgeLink {
     this.#events = followBridgeEvents({
       ...options,
       open: () => client.openEvents(options.silenceTimeoutMs),
-      lostAfterMs: options.silenceTimeoutMs,
+      onOpen: () => options.onStream('open'),
+      onClosed: () => options.onStream('closed'),
       onMalformed: reason => {
         metrics.bridgeRequests.inc({ method: 'GET', result: reason });
       },

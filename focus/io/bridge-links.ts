@@ -7,6 +7,7 @@ import type { KnownBridge } from '../bridges/bridge-registry.ts';
 import type { FocusConfig } from '../config.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import type { BridgeAnswer } from './bridge-client.ts';
+import { type BridgeHealthView, BridgeHealthWatch } from './bridge-health-watch.ts';
 import { BridgeLink } from './bridge-link.ts';
 import type { BridgeListener } from './bridge-watch.ts';
 
@@ -19,13 +20,16 @@ export interface BridgeLinksOptions {
   readonly nowMs: () => number;
 }
 
+/** Events that are not about the bridge's own life. */
+export type ToldEvent = Exclude<BridgeEvent, { readonly kind: 'alive' | 'link' }>;
+
 /** What the links tell. Set once, before the first bridge comes up. */
 export interface BridgeLinksHandler {
-  onEvent(bridgeId: BridgeId, event: BridgeEvent): void;
+  onEvent(bridgeId: BridgeId, event: ToldEvent): void;
   onUp(bridgeId: BridgeId): void;
   /** Its endpoints are gone, as far as this focus is concerned. */
   onDown(bridgeId: BridgeId, reason: string): void;
-  /** There has been no event stream for too long, though it may still report. */
+  /** All signs say that it is dead (focus/bridges/bridge-health.ts). It is down before this returns. */
   onLost(bridgeId: BridgeId, bootId: string): void;
 }
 
@@ -33,10 +37,22 @@ export class BridgeLinks implements BridgeListener {
   readonly #options: BridgeLinksOptions;
   readonly #links = new Map<BridgeId, BridgeLink>();
   readonly #bridges = new Map<BridgeId, KnownBridge>();
+  readonly #health: BridgeHealthWatch;
   #handler: BridgeLinksHandler | undefined;
 
   constructor(options: BridgeLinksOptions) {
     this.#options = options;
+    this.#health = new BridgeHealthWatch({
+      settings: options.timing,
+      registry: options.metrics.registry,
+      log: options.log,
+      onDown: (bridgeId, bootId) => this.#handler?.onLost(bridgeId, bootId),
+    });
+  }
+
+  /** Whether bridges live, and why it is thought so. */
+  get health(): BridgeHealthView {
+    return this.#health;
   }
 
   listen(handler: BridgeLinksHandler): void {
@@ -68,6 +84,10 @@ export class BridgeLinks implements BridgeListener {
     return pending;
   }
 
+  bridgeReported({ bridgeId }: KnownBridge): void {
+    this.#health.handleReport(bridgeId);
+  }
+
   bridgeUp(bridge: KnownBridge): void {
     const { focusId, secret, timing, metrics, log, nowMs } = this.#options;
     const { bridgeId, report } = bridge;
@@ -83,12 +103,16 @@ export class BridgeLinks implements BridgeListener {
       silenceTimeoutMs: timing.silence_timeout_ms,
       metrics,
       nowMs,
-      onEvent: event => this.#handler?.onEvent(bridgeId, event),
-      onLost: () => this.#handler?.onLost(bridgeId, report.bootId),
+      onEvent: event => {
+        this.#health.handleEvent(bridgeId, event);
+        if (event.kind !== 'alive' && event.kind !== 'link') this.#handler?.onEvent(bridgeId, event);
+      },
+      onStream: state => this.#health.handleStream(bridgeId, state),
       onTrouble: trouble => bridgeLog.warn({ trouble }, 'bridge trouble'),
     });
     this.#links.set(bridgeId, link);
     this.#bridges.set(bridgeId, bridge);
+    this.#health.handleUp(bridge);
     bridgeLog.info({ version: report.version, controlUrl: report.controlUrl }, 'bridge up');
     this.#handler?.onUp(bridgeId);
   }
@@ -97,6 +121,7 @@ export class BridgeLinks implements BridgeListener {
     this.#links.get(bridgeId)?.close();
     this.#links.delete(bridgeId);
     this.#bridges.delete(bridgeId);
+    this.#health.handleGone(bridgeId);
     this.#options.log.warn({ bridge: bridgeId, region: report.peer.region, reason }, 'bridge down');
     this.#handler?.onDown(bridgeId, reason);
   }
@@ -107,6 +132,7 @@ export class BridgeLinks implements BridgeListener {
   }
 
   close(): void {
+    this.#health.close();
     for (const link of this.#links.values()) link.close();
     this.#links.clear();
   }

@@ -8,6 +8,8 @@ import type { Store } from '../store/store.ts';
 export interface BridgeListener {
   /** A bridge is there, for the first time or again: with a `bootId` that was not there before it knows no conferences. */
   bridgeUp(bridge: KnownBridge): void;
+  /** A report came, from a bridge that is up. */
+  bridgeReported?(bridge: KnownBridge): void;
   /** A bridge is gone; what was on it is gone with it, except for `lost`, where it may still be running. */
   bridgeDown(bridge: KnownBridge, reason: 'silent' | 'restarted' | 'lost'): void;
 }
@@ -28,11 +30,13 @@ export interface BridgeWatchOptions {
   readonly store: Store;
   readonly metrics: FocusMetrics;
   readonly listener: BridgeListener;
+  /** Whether a bridge that does not report is heard by others all the same. Absent: none is. */
+  readonly isVouchedFor?: (bridgeId: BridgeId) => boolean;
   readonly nowMs: () => number;
 }
 
 /** A watch over no bridges yet. */
-export function watchBridges({ store, metrics, listener, nowMs }: BridgeWatchOptions): BridgeWatch {
+export function watchBridges({ store, metrics, listener, isVouchedFor, nowMs }: BridgeWatchOptions): BridgeWatch {
   const registry = new BridgeRegistry();
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
@@ -52,7 +56,7 @@ export function watchBridges({ store, metrics, listener, nowMs }: BridgeWatchOpt
     timer = setTimeout(
       () => {
         timer = undefined;
-        apply(registry.handleTimeout(nowMs()));
+        apply(registry.handleTimeout(nowMs(), isVouchedFor));
         arm();
       },
       Math.max(0, deadlineMs - nowMs()),
@@ -67,6 +71,8 @@ export function watchBridges({ store, metrics, listener, nowMs }: BridgeWatchOpt
       if (changes === 'refused') return false;
       const isStored = store.putBridge(report);
       apply(changes);
+      const known = registry.bridge(report.peer.bridgeId as BridgeId);
+      if (known !== undefined) listener.bridgeReported?.(known);
       arm();
       await isStored;
       return true;

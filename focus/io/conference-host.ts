@@ -1,7 +1,6 @@
 /** Runs the rooms of this focus: tells them what happens, and does what they want done. The only place where rooms meet the outside. */
 import { DisconnectReason, LeaveRequest_Action, type SignalRequest } from '@livekit/protocol';
 import type { Logger } from 'pino';
-import type { BridgeEvent } from '../../protocol/control/events.ts';
 import { type BridgeId, type ConferenceId, type EndpointId, parseId } from '../../protocol/ids.ts';
 import type { MoveAnswer, MoveOrder } from '../api/move-routes.ts';
 import { handleBridgeEvent } from '../conference/bridge-events.ts';
@@ -21,7 +20,7 @@ import type { RegionDistances } from '../placement/region-distance.ts';
 import { handleRequest } from '../signal/requests.ts';
 import type { Revocations } from '../signal/revocations.ts';
 import type { ConferenceRecord, Store } from '../store/store.ts';
-import type { BridgeLinks, BridgeLinksHandler } from './bridge-links.ts';
+import type { BridgeLinks, BridgeLinksHandler, ToldEvent } from './bridge-links.ts';
 import { BridgeMover } from './bridge-mover.ts';
 import type { BridgeWatch } from './bridge-watch.ts';
 import { RoomOutputs, type RoomOutputsOptions } from './room-outputs.ts';
@@ -284,7 +283,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     this.#inBackground(this.#options.bridges.lost(bridgeId, bootId), 'bridge not taken out of the store');
   }
 
-  onEvent(bridgeId: BridgeId, event: BridgeEvent): void {
+  onEvent(bridgeId: BridgeId, event: ToldEvent): void {
     if (event.kind === 'hello' || event.kind === 'report') {
       this.#inBackground(this.#options.bridges.report(event.report), 'report not stored');
       return;

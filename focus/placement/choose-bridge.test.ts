@@ -259,6 +259,45 @@ describe('filters', () => {
   });
 });
 
+describe('filters of life and of language', () => {
+  test('a suspected bridge gets nobody new while any other is there, however far', () => {
+    const suspected: Sketch = { id: 'a', region: 'eu', suspected: true, inConference: 5 };
+    const placement = choose('eu', [suspected, { id: 'b', region: 'ap', stress: 0.99 }]);
+    assertChoice(placement, 'b', 'least-loaded');
+    assert.equal(placement.candidates[0]!.rejectedBy, 'suspected');
+    assertChoice(choose('eu', [suspected]), 'a', 'in-conference-in-region');
+  });
+
+  test('rather a bridge that is being emptied than one that may be dead', () => {
+    const sketches: Sketch[] = [
+      { id: 'a', region: 'eu', suspected: true },
+      { id: 'b', region: 'eu', draining: true },
+    ];
+    assertChoice(choose('eu', sketches), 'b', 'in-region');
+  });
+
+  test('a conference never comes to a bridge that could have no link to the others', () => {
+    const here: Sketch = { id: 'a', region: 'ap', inConference: 1, stress: 0.99 };
+    const other: Sketch = { id: 'b', region: 'eu', protocols: { control: 1, octo: 3 } };
+    const placement = choose('eu', [here, other]);
+    assert.equal(placement.bridgeId, 'a');
+    assert.equal(placement.candidates[1]!.rejectedBy, 'incompatible');
+    assertChoice(choose('eu', [{ ...here, ageMs: 6_000, inConference: 0 }, other]), 'b', 'in-region');
+    assertChoice(choose('eu', [{ ...here, ageMs: 6_000 }, other]), null, 'no-bridge');
+  });
+
+  test('a bridge that speaks another version of the control API is never used', () => {
+    const placement = choose('eu', [{ id: 'a', region: 'eu', protocols: { control: 2, octo: 2 } }]);
+    assertChoice(placement, null, 'no-bridge');
+    assert.equal(placement.candidates[0]!.rejectedBy, 'incompatible');
+  });
+
+  test('a bridge that does not say what it speaks is one of the first', () => {
+    const here: Sketch = { id: 'a', region: 'eu', inConference: 1, protocols: { control: 1, octo: 2 }, stress: 0.9 };
+    assertChoice(choose('eu', [here, { id: 'b', region: 'eu' }]), 'b', 'in-region');
+  });
+});
+
 describe('a region without a usable bridge', () => {
   test('is served as the nearest region that has one', () => {
     const placement = choose('af', [

@@ -2,11 +2,12 @@
  * One placement decision: view in, explained choice out. Pure, so that a store can repeat it and a test can know it. It looks at bridges of
  * a region only when a rule asks for that region, and allocates nothing per bridge: the cost is linear in the bridges looked at.
  */
+import type { BridgeId } from '../../protocol/ids.ts';
 import { BridgePool } from '../store/bridge-pool.ts';
 import type { BridgeRecord, PlacementView } from '../store/store.ts';
 import type { LoadSettings } from './bridge-load.ts';
 import { type Decided, ExplainedPlacement } from './explained-placement.ts';
-import { isFit, type Relaxed, relaxedFor } from './fitness.ts';
+import { isFit, NOTHING_RELAXED, type Relaxed, relaxedFor } from './fitness.ts';
 import { pickFrom } from './pick.ts';
 import type { Placement } from './placement.ts';
 import type { Policy } from './policy.ts';
@@ -22,7 +23,7 @@ export interface PlacementSettings extends Policy, LoadSettings {
 
 /**
  * Where a client of `region` goes. `bridgeId` is null, and `rule` `no-bridge`, only when every bridge is unfit. `draw` is a random uint32,
- * the only chance in it: the same view and draw always have the same answer.
+ * the only chance in it: the same view and draw always have the same answer. `isSuspected`: what this focus thinks of a bridge's life, beyond its report.
  */
 export function chooseBridge(
   view: PlacementView,
@@ -30,16 +31,17 @@ export function chooseBridge(
   settings: PlacementSettings,
   distances: RegionDistances,
   draw = 0,
+  isSuspected: (bridgeId: BridgeId) => boolean = nobodyIs,
 ): Placement {
   const index = view.index ?? new BridgePool(view.bridges);
   const around = new Surroundings(index, view.inConference, groupsOf(settings), distances);
-  const context = contextOf(view, around, settings);
-  let relaxed: Relaxed = 'nothing';
+  const context = contextOf(view, around, settings, isSuspected);
+  let relaxed: Relaxed = NOTHING_RELAXED;
   let decided = decide(around, region, context, settings, relaxed, draw);
   if (decided.bridge === undefined) {
     // Not even the last rule found a bridge that every preference holds for: there is none, and preferences give way.
     relaxed = relaxedFor(index.all, context);
-    if (relaxed !== 'nothing') decided = decide(around, region, context, settings, relaxed, draw);
+    if (relaxed !== NOTHING_RELAXED) decided = decide(around, region, context, settings, relaxed, draw);
     around.noteAll();
   }
   return new ExplainedPlacement(decided, region, settings, around, context, relaxed);
@@ -79,7 +81,16 @@ function firstOf(
   return undefined;
 }
 
-function contextOf(view: PlacementView, around: Surroundings, settings: PlacementSettings): RuleContext {
+function nobodyIs(): boolean {
+  return false;
+}
+
+function contextOf(
+  view: PlacementView,
+  around: Surroundings,
+  settings: PlacementSettings,
+  isSuspected: (bridgeId: BridgeId) => boolean,
+): RuleContext {
   const { atMs, inConference } = view;
   return {
     atMs,
@@ -87,6 +98,8 @@ function contextOf(view: PlacementView, around: Surroundings, settings: Placemen
     inConference:
       inConference.size === 0 ? () => 0 : (bridge: BridgeRecord): number => inConference.get(bridge.bridgeId) ?? 0,
     conferenceVersions: around.conferenceVersions,
+    conferenceOctoVersions: around.conferenceOctoVersions,
+    isSuspected,
   };
 }
 

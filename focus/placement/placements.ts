@@ -13,13 +13,15 @@ export interface PlacementsOptions {
   /** This focus: the owner of what it places. */
   readonly focusId: string;
   readonly metrics: Pick<FocusMetrics, 'joins' | 'placements' | 'placedStress'>;
+  /** Of whose life this focus doubts. Absent: of nobody's. */
+  readonly isSuspected?: (bridgeId: BridgeId) => boolean;
   /** A random uint32: one for each placement. */
   readonly uint32: () => number;
 }
 
 /** Placements of one focus. `join` rejects only when the store does; refusals are counted by who answers them. */
 export function createPlacements(options: PlacementsOptions): Placements {
-  const { store, settings, distances, focusId, metrics, uint32 } = options;
+  const { store, settings, distances, focusId, metrics, isSuspected, uint32 } = options;
   const bySid = new Map<string, PlacementExplanation>();
   // The newest overwrites the oldest. Not the map's own order: finding its first key costs more with each one that was deleted before it.
   const ring: PlacementExplanation[] = [];
@@ -46,7 +48,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
       // Drawn once: a store that asks again, on a newer view, is answered by the same chance.
       const draw = uint32();
       const assigned = await store.assign({ ...wanted, owner: focusId }, view =>
-        chooseBridge(view, request.region, rules, distances, draw),
+        chooseBridge(view, request.region, rules, distances, draw, isSuspected),
       );
       if (assigned.kind === 'unknown-room' || assigned.kind === 'room-full') return assigned;
       const { choice } = assigned;

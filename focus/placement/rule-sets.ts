@@ -2,6 +2,8 @@
  * The rule sets that placement can go by (`placement.kind`), as data: a list of named rules, first match wins. Filters take unfit
  * bridges out before. README.md has all of it as tables.
  */
+import { CONTROL_VERSION, FIRST_PROTOCOLS } from '../../protocol/control/events.ts';
+import type { BridgeId } from '../../protocol/ids.ts';
 import type { BridgeRecord } from '../store/store.ts';
 import type { LoadSettings } from './bridge-load.ts';
 import { lackOf } from './bridge-load.ts';
@@ -15,13 +17,17 @@ export interface RuleContext {
   readonly inConference: (bridge: BridgeRecord) => number;
   /** Software versions of the conference's bridges; empty for a new conference. */
   readonly conferenceVersions: ReadonlySet<string>;
+  /** Versions of Octo that those speak. */
+  readonly conferenceOctoVersions: ReadonlySet<number>;
+  /** Signs of its life are missing (focus/bridges/bridge-health.ts). */
+  readonly isSuspected: (bridgeId: BridgeId) => boolean;
 }
 
 export type Condition = (bridge: BridgeRecord, context: RuleContext) => boolean;
 
 export interface Filter {
   /** What a bridge it takes out is said to be. */
-  readonly name: 'silent' | 'other-version' | 'draining';
+  readonly name: 'silent' | 'incompatible' | 'suspected' | 'other-version' | 'draining';
   readonly rejects: Condition;
   /** A preference gives way when it would leave no bridge. */
   readonly isPreference: boolean;
@@ -45,6 +51,16 @@ export const FILTERS: readonly Filter[] = [
     rejects: (bridge, { atMs, settings }) => atMs - bridge.reportedAtMs >= settings.report_age_ms_max,
     isPreference: false,
   },
+  {
+    // Without a link the conference would be two, and what is said in another language is not understood: no preference.
+    name: 'incompatible',
+    rejects: ({ report }, { conferenceOctoVersions }) => {
+      const { control, octo } = report.protocols ?? FIRST_PROTOCOLS;
+      return control !== CONTROL_VERSION || (conferenceOctoVersions.size > 0 && !conferenceOctoVersions.has(octo));
+    },
+    isPreference: false,
+  },
+  { name: 'suspected', rejects: ({ bridgeId }, { isSuspected }) => isSuspected(bridgeId), isPreference: true },
   {
     name: 'other-version',
     rejects: ({ report }, { conferenceVersions }) =>

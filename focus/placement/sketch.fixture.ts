@@ -1,5 +1,5 @@
 /** Bridges sketched in a line each, for the tests of placement. */
-import type { Load } from '../../protocol/control/events.ts';
+import type { Load, Protocols } from '../../protocol/control/events.ts';
 import type { BridgeId } from '../../protocol/ids.ts';
 import type { BridgeRecord, PlacementView } from '../store/store.ts';
 import { sampleReport } from '../store/store-contract.ts';
@@ -44,6 +44,8 @@ export interface Sketch {
   readonly ageMs?: number;
   readonly draining?: boolean;
   readonly version?: string;
+  readonly protocols?: Protocols;
+  readonly suspected?: boolean;
 }
 
 function record(sketch: Sketch): BridgeRecord {
@@ -57,6 +59,7 @@ function record(sketch: Sketch): BridgeRecord {
       peer: { ...sample.peer, region: sketch.region },
       ...(sketch.host === undefined ? {} : { host: sketch.host }),
       version: sketch.version ?? '1',
+      ...(sketch.protocols === undefined ? {} : { protocols: sketch.protocols }),
       state: sketch.draining === true ? 'draining' : 'running',
       load: { ...sample.load, stress: sketch.stress ?? 0, ...sketch.load },
       ...(sketch.upMs === undefined ? {} : { upMs: sketch.upMs }),
@@ -74,5 +77,6 @@ export function view(sketches: readonly Sketch[]): PlacementView {
 
 /** The decision for a client of `region`, between regions eu, us-east and us-west (a group), ap, and af, which are on the map. */
 export function choose(region: string, sketches: readonly Sketch[], settings = SETTINGS, draw = 0): Placement {
-  return chooseBridge(view(sketches), region, settings, DISTANCES, draw);
+  const suspected = new Set<string>(sketches.filter(sketch => sketch.suspected === true).map(({ id }) => id));
+  return chooseBridge(view(sketches), region, settings, DISTANCES, draw, bridgeId => suspected.has(bridgeId));
 }

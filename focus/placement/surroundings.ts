@@ -1,4 +1,5 @@
 /** The bridges around one placement: of the conference, of its machines, of regions near and far. Remembers what was looked at. */
+import { FIRST_PROTOCOLS } from '../../protocol/control/events.ts';
 import type { BridgeId } from '../../protocol/ids.ts';
 import type { BridgeIndex, BridgeRecord } from '../store/store.ts';
 import type { Tier } from './pick.ts';
@@ -32,6 +33,12 @@ export class Surroundings {
   /** Software versions of the conference's bridges. */
   get conferenceVersions(): ReadonlySet<string> {
     return this.#conference.length === 0 ? NO_VERSIONS : new Set(this.#conference.map(({ report }) => report.version));
+  }
+
+  /** Versions of Octo that they speak. */
+  get conferenceOctoVersions(): ReadonlySet<number> {
+    if (this.#conference.length === 0) return NO_OCTO_VERSIONS;
+    return new Set(this.#conference.map(({ report }) => (report.protocols ?? FIRST_PROTOCOLS).octo));
   }
 
   /** The client's own region while it, or its group, has a fit bridge; else the nearest that has, if any distance is known. */
@@ -117,6 +124,7 @@ export class Surroundings {
 }
 
 const NO_VERSIONS: ReadonlySet<string> = new Set();
+const NO_OCTO_VERSIONS: ReadonlySet<number> = new Set();
 
 function known(index: BridgeIndex, ids: Iterable<BridgeId>): readonly BridgeRecord[] {
   const bridges: BridgeRecord[] = [];

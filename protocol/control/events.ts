@@ -1,7 +1,7 @@
 /**
  * What a bridge tells a focus, on one stream per focus: newline-delimited JSON over `GET /v1/events`. It opens with `hello`, then
  * one `endpoint` event per endpoint it has and one `needed-layers` event per video source (so a focus that reconnects is whole again), then changes as they happen. A line
- * comes at least every 2 s (`report`); a stream silent for 5 s is dead.
+ * comes at least every 2 s (`report`), and from a bridge whose report has `heartbeatMs` at least that often (`alive`); a stream silent for 5 s is dead.
  */
 import { type Static, Type } from 'typebox';
 import { BridgePeerSchema } from './spec.ts';
@@ -34,6 +34,47 @@ export const LoadSchema = Type.Object({
 });
 export type Load = Static<typeof LoadSchema>;
 
+export const ProtocolsSchema = Type.Object({
+  control: Type.Integer({ minimum: 1, description: 'version of this API and its documents' }),
+  octo: Type.Integer({ minimum: 1, description: 'version of the frames between bridges' }),
+});
+/** What a bridge speaks. Bridges of different Octo versions have no link; see focus/bridges/README.md. */
+export type Protocols = Static<typeof ProtocolsSchema>;
+/** What a bridge that does not say speaks: the versions before there was a second one. */
+export const FIRST_PROTOCOLS: Protocols = { control: 1, octo: 2 };
+/** Of the control API: grows when a focus and a bridge of the two versions would misunderstand each other. New optional fields are no new version. */
+export const CONTROL_VERSION = 1;
+
+export const DRAIN_SECONDS_MAX = 86_400;
+export const DrainReportSchema = Type.Object({
+  mode: Type.Union([Type.Literal('move'), Type.Literal('wait')], {
+    description: 'move: its participants are moved to other bridges; wait: they stay until they leave',
+  }),
+  by: Type.String({ maxLength: 64, description: 'who asked for it: a service, an API key, or signal' }),
+  forMs: Type.Number({ minimum: 0, description: 'since it began' }),
+  deadlineInMs: Type.Union([Type.Number(), Type.Null()], {
+    description:
+      'until all are to be gone, negative when that is past; null: no deadline. Not a point in time: clocks differ',
+  }),
+  exit: Type.Boolean({ description: 'the process ends when it is empty, and at the deadline' }),
+  endpointsAtStart: Type.Integer({ minimum: 0 }),
+});
+/** A bridge's own word on how it is being emptied: every focus reads it in the report and moves its own participants. */
+export type DrainReport = Static<typeof DrainReportSchema>;
+
+/** What `PUT /v1/bridge/state` takes. Undone by `running`; whoever was moved stays where it is. */
+export const BridgeStateSchema = Type.Object(
+  {
+    state: Type.Union([Type.Literal('running'), Type.Literal('draining')]),
+    mode: Type.Optional(DrainReportSchema.properties.mode),
+    deadlineSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: DRAIN_SECONDS_MAX })),
+    exit: Type.Optional(DrainReportSchema.properties.exit),
+    by: Type.Optional(DrainReportSchema.properties.by),
+  },
+  { additionalProperties: false },
+);
+export type BridgeState = Static<typeof BridgeStateSchema>;
+
 export const BridgeReportSchema = Type.Object({
   peer: BridgePeerSchema,
   host: Type.Optional(
@@ -48,6 +89,15 @@ export const BridgeReportSchema = Type.Object({
   upMs: Type.Optional(Type.Number({ minimum: 0, description: 'since the bridge began to serve' })),
   controlUrl: Type.String({ maxLength: 256, description: 'where a focus reaches this bridge: http://host:port' }),
   state: Type.Union([Type.Literal('running'), Type.Literal('draining')]),
+  heartbeatMs: Type.Optional(
+    Type.Integer({
+      minimum: 10,
+      maximum: 60_000,
+      description: 'a line comes on the event stream at least this often; absent: with each report',
+    }),
+  ),
+  protocols: Type.Optional(ProtocolsSchema),
+  drain: Type.Optional(DrainReportSchema),
   load: LoadSchema,
 });
 /** What a bridge says of itself: sent to the focus (`PUT /v1/bridges/:bridgeId`) every 2 s, and as `report` on the stream. */
@@ -66,6 +116,14 @@ export interface SpeakerLevel {
 export type BridgeEvent =
   | { readonly kind: 'hello'; readonly report: BridgeReport }
   | { readonly kind: 'report'; readonly report: BridgeReport }
+  /** Nothing but a line: the bridge runs. */
+  | { readonly kind: 'alive' }
+  | {
+      /** What this bridge hears from another one, over a link that was up before. Sent on change, and for all links to a focus that has just connected. `gone`: no conference needs the link any more. */
+      readonly kind: 'link';
+      readonly bridgeId: string;
+      readonly state: 'heard' | 'silent' | 'gone';
+    }
   | {
       /** `connected`: ICE and DTLS are up. `gone`: silent for 30 s, or closed by the client; its media has ended. `failed`: never came up, `reason` says why. */
       readonly kind: 'endpoint';
