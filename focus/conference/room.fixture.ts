@@ -41,9 +41,17 @@ export const SETTINGS: RoomSettings = {
   version: '0.0.0',
 };
 
+export interface SeededRandom extends Random {
+  /** Another one that goes on with the same numbers. */
+  fork(): SeededRandom;
+}
+
 /** xorshift32: the same numbers for the same seed. */
-export function seededRandom(seed: number): Random {
-  let state = seed | 1;
+export function seededRandom(seed: number): SeededRandom {
+  return xorshift(seed | 1);
+}
+
+function xorshift(state: number): SeededRandom {
   return {
     uint32() {
       state ^= state << 13;
@@ -51,6 +59,7 @@ export function seededRandom(seed: number): Random {
       state ^= state << 5;
       return state >>> 0;
     },
+    fork: () => xorshift(state),
   };
 }
 
@@ -61,7 +70,15 @@ export class TestRoom {
   readonly outputs: RoomOutput[] = [];
   #nextEndpoint = 1;
 
-  constructor(settings: Partial<RoomSettings> = {}) {
+  /** `past`: it goes on where that one is, with a room that was restored. */
+  constructor(settings: Partial<RoomSettings> = {}, past?: { readonly world: TestRoom; readonly room: Room }) {
+    if (past !== undefined) {
+      this.room = past.room;
+      this.nowMs = past.world.nowMs;
+      this.outputs.push(...past.world.outputs);
+      this.#nextEndpoint = past.world.#nextEndpoint;
+      return;
+    }
     const identity = { name: 'talk', sid: 'RM_talk', conferenceId: 7 as ConferenceId, createdAtMs: this.nowMs };
     const properties = { emptyTimeoutSeconds: 300, departureTimeoutSeconds: 20, participantsMax: 0, metadata: '' };
     this.room = new Room(identity, properties, { ...SETTINGS, ...settings }, seededRandom(42), this.nowMs);

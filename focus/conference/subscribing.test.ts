@@ -12,6 +12,7 @@ import {
   VideoLayer,
   VideoQuality,
 } from '@livekit/protocol';
+import { LEFT_BY_ITSELF, leave } from './joining.ts';
 import { handleOffer } from './negotiating.ts';
 import { offerSdp } from './offer.fixture.ts';
 import type { Participant, ParticipantInit } from './participant.ts';
@@ -149,4 +150,18 @@ test('settings that change nothing lead to no new document', () => {
   updateTrackSettings(world.room, bob, new UpdateTrackSettings({ trackSids: [sid], quality: VideoQuality.HIGH }));
   world.settle();
   assert.deepEqual(world.outputs, []);
+});
+
+test('a track that ends before its publisher had the answer leaves no subscription behind', () => {
+  const world = new TestRoom();
+  const alice = world.join('alice');
+  addTrack(world.room, alice, new AddTrackRequest({ cid: 'cam', type: TrackType.VIDEO }));
+  const sdp = offerSdp({ tracks: [{ kind: 'video', cid: 'cam' }] });
+  handleOffer(world.room, alice, new SessionDescription({ type: 'offer', sdp, id: 1 }));
+  world.settleUnanswered();
+  // Who comes now is not subscribed to what nobody has been told of.
+  const bob = world.join('bob');
+  leave(world.room, world.nowMs, alice, LEFT_BY_ITSELF);
+  world.settle();
+  assert.deepEqual([...bob.subscriptions.active.keys()], []);
 });

@@ -21,7 +21,8 @@ export function reconcile(room: Room, subscriber: Participant, publisher: Partic
   if (subscriber === publisher) return;
   const { subscriptions } = subscriber;
   const isWanted =
-    track.section !== null &&
+    // Not before its publisher has the answer: it may still go as if it had never been.
+    room.publishers.has(track.sid) &&
     !publisher.permissions.hidden &&
     subscriber.permissions.canSubscribe &&
     subscriptions.wants(track.sid);

@@ -44,11 +44,12 @@ export function restoreRoom(
     else unreadable.push(name);
   }
   restored.sort(byJoining);
+  const trackSids = new Set<string>();
   for (const each of restored) {
-    if (!isAlreadyThere(room, each)) place(room, each);
+    if (isAnother(room, each.participant, trackSids)) place(room, each, trackSids);
     else unreadable.push(formatId(each.participant.endpointId));
   }
-  for (const participant of room.participants.values()) forgetMissing(room, participant);
+  for (const participant of room.participants.values()) forgetMissing(room, participant, trackSids);
   for (const participant of room.participants.values()) recallDocuments(room, participant);
   return { ok: true, room, unreadable };
 }
@@ -58,29 +59,26 @@ function byJoining({ participant: a }: RestoredParticipant, { participant: b }: 
   return a.joinedAtMs - b.joinedAtMs || a.endpointId - b.endpointId;
 }
 
-function isAlreadyThere(room: Room, { participant }: RestoredParticipant): boolean {
-  const { identity, sid, publications } = participant;
-  if (room.participants.has(identity) || room.withSid(sid) !== undefined) return true;
-  const trackSids = new Set(
-    [...room.participants.values()].flatMap(other => [...other.publications.all].map(t => t.sid)),
-  );
-  return [...publications.all].some(track => trackSids.has(track.sid));
+/** True when nobody has anything of it yet that only one can have. `trackSids` are those of all so far. */
+function isAnother(room: Room, participant: Participant, trackSids: ReadonlySet<string>): boolean {
+  if (room.participants.has(participant.identity) || room.withSid(participant.sid) !== undefined) return false;
+  return ![...participant.publications.all].some(({ sid }) => trackSids.has(sid));
 }
 
-function place(room: Room, { participant, published, isTouched }: RestoredParticipant): void {
+function place(room: Room, { participant, published, isTouched }: RestoredParticipant, trackSids: Set<string>): void {
   room.restore(participant);
+  for (const { sid } of participant.publications.all) trackSids.add(sid);
   for (const trackSid of published) room.publishers.set(trackSid, participant);
   if (isTouched) room.touch(participant);
 }
 
 /** What is left of tracks whose publisher is not among the restored. */
-function forgetMissing(room: Room, subscriber: Participant): void {
+function forgetMissing(room: Room, subscriber: Participant, trackSids: ReadonlySet<string>): void {
   const { subscriptions } = subscriber;
   const { explicit, settings, active, denied } = subscriptions.state();
   const known = [...explicit, ...settings].map(([trackSid]) => trackSid);
   for (const trackSid of [...known, ...active.map(each => each.trackSid), ...denied]) {
-    const publisher = room.publishers.get(trackSid);
-    if (publisher !== undefined && publisher !== subscriber) continue;
+    if (trackSids.has(trackSid)) continue;
     if (subscriptions.active.has(trackSid)) room.touch(subscriber);
     subscriptions.forget(trackSid);
   }
