@@ -49,7 +49,8 @@ export class Deployment {
   readonly island: BridgeIsland | undefined;
   readonly #focusPorts: readonly number[];
   #balancer: LoadBalancer | undefined;
-  readonly #folder: string;
+  /** Of configurations and logs. */
+  readonly folder: string;
 
   private constructor(parts: {
     focuses: readonly ServiceProcess[];
@@ -64,7 +65,7 @@ export class Deployment {
     this.store = parts.store;
     this.island = parts.island;
     this.#focusPorts = parts.focusPorts;
-    this.#folder = parts.folder;
+    this.folder = parts.folder;
   }
 
   /** Resolves when every focus is ready and knows every bridge. Rejects, with nothing left running, when that does not come to pass. */
@@ -196,14 +197,13 @@ export class Deployment {
       .join('\n');
   }
 
-  /** Ends all of it. The logs are kept for who is to read them when `areLogsKept`; the answer is their folder. */
-  async close({ areLogsKept = false } = {}): Promise<string> {
+  /** Ends all of it. The logs stay for who is to read them when `areLogsKept`. */
+  async close({ areLogsKept = false } = {}): Promise<void> {
     this.#balancer?.close();
     await Promise.all([...this.focuses, ...this.bridges.values()].map(service => service.kill()));
     await this.island?.close();
     await this.store.close();
-    if (!areLogsKept) rmSync(this.#folder, { recursive: true, force: true });
-    return this.#folder;
+    if (!areLogsKept) rmSync(this.folder, { recursive: true, force: true });
   }
 
   #assertNobodyEnded(): void {

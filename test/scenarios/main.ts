@@ -21,7 +21,7 @@ async function main(): Promise<number> {
     process.stdout.write(`${JSON.stringify(await runScenario(scenario))}\n`);
     return 0;
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : error}\n`);
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
     return 1;
   }
 }

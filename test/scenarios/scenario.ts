@@ -70,17 +70,17 @@ export async function runScenario({ plan, run }: Pick<Scenario, 'plan' | 'run'>)
       return everybody.sort((a, b) => (a.identity < b.identity ? -1 : 1));
     },
   };
-  let failure: { readonly error: unknown } | undefined;
+  let hasFailed = false;
   try {
     const outcome = await run(stage);
     return { ...outcome, worstMs: Math.max(...outcome.figuresMs) };
   } catch (error) {
-    failure = { error };
-    throw error;
+    hasFailed = true;
+    // Before anything is ended: what follows is the harness's own doing.
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new Error(`${problem}\nlogs: ${deployment.folder}\n${deployment.logTails()}`, { cause: error });
   } finally {
     await Promise.allSettled(attendees.map(attendee => attendee.leave()));
-    const tails = failure === undefined ? '' : deployment.logTails();
-    const folder = await deployment.close({ areLogsKept: failure !== undefined });
-    if (failure?.error instanceof Error) failure.error.message += `\nlogs: ${folder}\n${tails}`;
+    await deployment.close({ areLogsKept: hasFailed });
   }
 }
