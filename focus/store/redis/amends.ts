@@ -23,8 +23,8 @@ export class Amends {
   }
 
   /** Something that did not reach the store, or may not have. `run` must do nothing when there is nothing to take back. */
-  owe(nowMs: number, run: () => Promise<Reply>): void {
-    this.#owed.push({ dueMs: nowMs + SETTLE_MS, run });
+  owe(nowMs: number, run: () => Promise<Reply>, afterMs = SETTLE_MS): void {
+    this.#owed.push({ dueMs: nowMs + afterMs, run });
     if (this.#owed.length > AMENDS_MAX) this.#owed.shift();
   }
 

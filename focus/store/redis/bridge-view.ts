@@ -4,14 +4,18 @@
  */
 import type { BridgeReport } from '../../../protocol/control/events.ts';
 import type { BridgeId } from '../../../protocol/ids.ts';
+import { BridgePool } from '../bridge-pool.ts';
 import { BRIDGE_EXPIRY_MS, type BridgeRecord } from '../store.ts';
 import type { BridgeChanges } from './replies.ts';
 
 export class BridgeView {
-  readonly #records = new Map<BridgeId, BridgeRecord>();
-  /** Choices of this focus that are on their way to the store. */
+  /** As the store last said. */
+  readonly #certain = new BridgePool();
+  /** Once all choices of this focus that are on their way to the store have been carried out. Indexed once for all joins, like the other. */
+  readonly #expected = new BridgePool();
   readonly #pending = new Map<BridgeId, number>();
-  #order: readonly BridgeId[] | undefined;
+  // Nothing expires before: a join does not look at every bridge's age.
+  #nextExpiryMs = Number.POSITIVE_INFINITY;
   #known = '0';
 
   /** The change number up to which everything is here. */
@@ -28,55 +32,90 @@ export class BridgeView {
     this.#known = newest;
   }
 
-  /** A report that this focus has just put into the store. */
-  reported(nowMs: number, report: BridgeReport): void {
+  /** A report that this focus got at `atMs`; nothing when a newer one is known. */
+  reported(atMs: number, report: BridgeReport): void {
     const bridgeId = report.peer.bridgeId as BridgeId;
-    this.#put({ bridgeId, report, reportedAtMs: nowMs, placedSinceReport: 0 });
+    const before = this.#certain.find(bridgeId);
+    if (before !== undefined && before.reportedAtMs > atMs) return;
+    this.#put({ bridgeId, report, reportedAtMs: atMs, placedSinceReport: 0 });
   }
 
   removed(bridgeId: BridgeId): void {
-    if (this.#records.delete(bridgeId)) this.#order = undefined;
+    this.#certain.delete(bridgeId);
+    this.#expected.delete(bridgeId);
+  }
+
+  find(bridgeId: BridgeId): BridgeRecord | undefined {
+    return this.#certain.find(bridgeId);
   }
 
   /** The store counts `placed` assignments since the report. */
   counted(bridgeId: BridgeId, placed: number): void {
-    const record = this.#records.get(bridgeId);
-    if (record !== undefined) this.#records.set(bridgeId, { ...record, placedSinceReport: placed });
+    const record = this.#certain.find(bridgeId);
+    if (record !== undefined) this.#put({ ...record, placedSinceReport: placed });
   }
 
-  /** Counts a choice that is on its way; call what it returns once when the answer is there. */
+  /** One more was assigned by this focus alone. */
+  placedHere(bridgeId: BridgeId): void {
+    const record = this.#certain.find(bridgeId);
+    if (record !== undefined) this.#put({ ...record, placedSinceReport: record.placedSinceReport + 1 });
+  }
+
+  /** Counts a choice that is on its way; call what it returns when the answer is there, or is no longer waited for. */
   expect(bridgeId: BridgeId): () => void {
-    this.#pending.set(bridgeId, (this.#pending.get(bridgeId) ?? 0) + 1);
+    this.#addPending(bridgeId, 1);
+    let isSettled = false;
     return () => {
-      const left = this.#pending.get(bridgeId)! - 1;
-      if (left === 0) this.#pending.delete(bridgeId);
-      else this.#pending.set(bridgeId, left);
+      if (!isSettled) this.#addPending(bridgeId, -1);
+      isSettled = true;
     };
   }
 
-  /** Unexpired bridges, ordered by id; `withPending`: as they will be when all choices on their way have been carried out. */
-  records(nowMs: number, withPending: boolean): BridgeRecord[] {
-    const records: BridgeRecord[] = [];
-    for (const bridgeId of this.#ordered()) {
-      const record = this.#records.get(bridgeId)!;
-      if (nowMs - record.reportedAtMs >= BRIDGE_EXPIRY_MS) {
-        this.removed(bridgeId);
-        continue;
-      }
-      const pending = withPending ? (this.#pending.get(bridgeId) ?? 0) : 0;
-      records.push(pending === 0 ? record : { ...record, placedSinceReport: record.placedSinceReport + pending });
-    }
-    return records;
+  /** Unexpired bridges, indexed; `withPending`: as they will be when all choices on their way have been carried out. Valid until the next change. */
+  index(nowMs: number, withPending: boolean): BridgePool {
+    this.#expire(nowMs);
+    return withPending ? this.#expected : this.#certain;
   }
 
-  /** Sorted once for all joins until a bridge comes or goes. */
-  #ordered(): readonly BridgeId[] {
-    this.#order ??= [...this.#records.keys()].sort();
-    return this.#order;
+  #expire(nowMs: number): void {
+    if (nowMs < this.#nextExpiryMs) return;
+    this.#nextExpiryMs = Number.POSITIVE_INFINITY;
+    for (const { bridgeId, reportedAtMs } of this.#certain.all) {
+      const expiryMs = reportedAtMs + BRIDGE_EXPIRY_MS;
+      if (nowMs >= expiryMs) this.removed(bridgeId);
+      else this.#nextExpiryMs = Math.min(this.#nextExpiryMs, expiryMs);
+    }
+  }
+
+  #addPending(bridgeId: BridgeId, change: 1 | -1): void {
+    const left = (this.#pending.get(bridgeId) ?? 0) + change;
+    if (left === 0) this.#pending.delete(bridgeId);
+    else this.#pending.set(bridgeId, left);
+    const record = this.#certain.find(bridgeId);
+    if (record !== undefined) this.#put(record);
   }
 
   #put(record: BridgeRecord): void {
-    if (!this.#records.has(record.bridgeId)) this.#order = undefined;
-    this.#records.set(record.bridgeId, record);
+    const pending = this.#pending.get(record.bridgeId) ?? 0;
+    this.#certain.put(record);
+    this.#expected.put(pending === 0 ? record : { ...record, placedSinceReport: record.placedSinceReport + pending });
+    this.#nextExpiryMs = Math.min(this.#nextExpiryMs, record.reportedAtMs + BRIDGE_EXPIRY_MS);
+  }
+}
+
+/** What placement is given: `bridges` as a list is made only for who asks. */
+export class IndexedView {
+  readonly atMs: number;
+  readonly index: BridgePool;
+  readonly inConference: ReadonlyMap<BridgeId, number>;
+
+  constructor(atMs: number, index: BridgePool, inConference: ReadonlyMap<BridgeId, number>) {
+    this.atMs = atMs;
+    this.index = index;
+    this.inConference = inConference;
+  }
+
+  get bridges(): readonly BridgeRecord[] {
+    return this.index.all;
   }
 }

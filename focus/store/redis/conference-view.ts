@@ -16,7 +16,9 @@ export class ConferenceView {
   readonly #seen = new Map<string, Seen>();
   /** Choices of this focus that are on their way to the store, by room. */
   readonly #pending = new Map<string, Map<BridgeId, number>>();
-  /** The same of those who leave. What is sent later is carried out later, so a choice finds the store without them. */
+  /** Their SIDs, by room. */
+  readonly #awaited = new Map<string, Set<string>>();
+  /** As `#pending`, of those who leave. What is sent later is carried out later, so a choice finds the store without them. */
   readonly #leaving = new Map<string, Map<BridgeId, number>>();
 
   /** What the store says of a conference now. An older version of the same conference changes nothing. */
@@ -40,9 +42,17 @@ export class ConferenceView {
     return this.#seen.get(room)?.counts ?? new Map();
   }
 
-  /** Counts a choice that is on its way; call what it returns once when the answer is there. */
-  expect(room: string, bridgeId: BridgeId): () => void {
-    return onTheWay(this.#pending, room, bridgeId);
+  /** Counts a choice that is on its way; call what it returns when the answer is there, or is no longer waited for. */
+  expect(room: string, bridgeId: BridgeId, sid: string): () => void {
+    const settle = onTheWay(this.#pending, room, bridgeId);
+    const awaited = this.#awaited.get(room) ?? new Set();
+    this.#awaited.set(room, awaited);
+    awaited.add(sid);
+    return () => {
+      settle();
+      awaited.delete(sid);
+      if (awaited.size === 0 && this.#awaited.get(room) === awaited) this.#awaited.delete(room);
+    };
   }
 
   /** Counts somebody whose place is being given back, as `expect` does a choice. */
@@ -50,9 +60,9 @@ export class ConferenceView {
     return onTheWay(this.#leaving, room, bridgeId);
   }
 
-  /** Whether somebody is on the way to that room. */
-  isAwaited(room: string): boolean {
-    return this.#pending.has(room);
+  /** SIDs of those who are on the way to that room. */
+  awaited(room: string): readonly string[] {
+    return [...(this.#awaited.get(room) ?? [])];
   }
 
   /** `counts` and what is on its way to that room, and from it. */
@@ -72,12 +82,15 @@ export class ConferenceView {
 
 const NOBODY: Counts = new Map();
 
-/** Counts one more of `room` and `bridgeId`; what it returns takes it back. */
+/** Counts one more of `room` and `bridgeId`; what it returns takes it back, once. */
 function onTheWay(rooms: Map<string, Map<BridgeId, number>>, room: string, bridgeId: BridgeId): () => void {
   const bridges = rooms.get(room) ?? new Map<BridgeId, number>();
   rooms.set(room, bridges);
   bridges.set(bridgeId, (bridges.get(bridgeId) ?? 0) + 1);
+  let isSettled = false;
   return () => {
+    if (isSettled) return;
+    isSettled = true;
     const left = bridges.get(bridgeId)! - 1;
     if (left > 0) bridges.set(bridgeId, left);
     else bridges.delete(bridgeId);

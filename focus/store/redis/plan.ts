@@ -54,7 +54,7 @@ function planned<Choice extends { readonly bridgeId: BridgeId | null }>(
   choice: Choice,
   anyLoad: boolean,
 ): PlannedChoice<Choice> | undefined {
-  const bridge = view.bridges.find(({ bridgeId }) => bridgeId === choice.bridgeId);
+  const bridge = choice.bridgeId === null ? undefined : find(view, choice.bridgeId);
   if (bridge === undefined) return undefined;
   return {
     choice,
@@ -65,11 +65,18 @@ function planned<Choice extends { readonly bridgeId: BridgeId | null }>(
   };
 }
 
+function find({ index, bridges }: PlacementView, bridgeId: BridgeId): BridgeRecord | undefined {
+  if (index !== undefined) return index.find(bridgeId);
+  return bridges.find(bridge => bridge.bridgeId === bridgeId);
+}
+
+/** Without the view's index, which still has the load from before. */
 function withOneMore(view: PlacementView, chosen: BridgeId, isSameConference: boolean): PlacementView {
+  const { atMs, inConference } = view;
   const bridges = view.bridges.map(bridge =>
     bridge.bridgeId === chosen ? { ...bridge, placedSinceReport: bridge.placedSinceReport + 1 } : bridge,
   );
-  if (!isSameConference) return { ...view, bridges };
-  const inConference = new Map(view.inConference).set(chosen, (view.inConference.get(chosen) ?? 0) + 1);
-  return { ...view, bridges, inConference };
+  if (!isSameConference) return { atMs, bridges, inConference };
+  const more = new Map(inConference).set(chosen, (inConference.get(chosen) ?? 0) + 1);
+  return { atMs, bridges, inConference: more };
 }

@@ -48,6 +48,14 @@ export const RedisConfigSchema = Type.Object(
     }),
     dial_timeout: milliseconds(2_000, 'a connection that takes longer to come up is tried anew'),
     read_timeout: milliseconds(3_000, 'an answer that takes longer has failed; a client gives up its join after 15 s'),
+    assign_patience_ms: Type.Integer({
+      minimum: 50,
+      maximum: 10_000,
+      default: 500,
+      unit: 'ms',
+      description:
+        'how long a join to a room of this focus waits for the store; then its place is taken without it, and put into it later',
+    }),
     key_prefix: Type.String({
       pattern: '^[A-Za-z0-9._-]{1,64}$',
       default: 'causeway',
@@ -92,6 +100,7 @@ export interface RedisTarget {
   readonly redirectsMax: number;
   readonly dialTimeoutMs: number;
   readonly readTimeoutMs: number;
+  readonly assignPatienceMs: number;
   readonly keyPrefix: string;
   /** How `CLIENT LIST` shows this focus. */
   readonly connectionName: string;
@@ -141,6 +150,7 @@ export function redisTarget(redis: RedisConfig, focusId: string): RedisTarget | 
     redirectsMax: redis.max_redirects,
     dialTimeoutMs: redis.dial_timeout,
     readTimeoutMs: redis.read_timeout,
+    assignPatienceMs: redis.assign_patience_ms,
     keyPrefix: redis.key_prefix,
     connectionName: `causeway-${focusId}`,
   };

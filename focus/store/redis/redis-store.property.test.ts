@@ -1,4 +1,7 @@
-/** Random joins, leaves, crashes and losses at several focuses: what the store keeps never contradicts itself, and ends as the focuses have it. */
+/**
+ * Random joins, moves, leaves, crashes and losses at several focuses, some of them without the store: what it keeps never contradicts itself, and ends as the
+ * focuses have it.
+ */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { BridgeId } from '../../../protocol/ids.ts';
@@ -35,7 +38,6 @@ const upToCap = (view: PlacementView) => ({
 });
 
 interface Member {
-  readonly focus: string;
   readonly room: string;
   readonly record: ParticipantRecord;
 }
@@ -49,6 +51,8 @@ class World {
   #names = 0;
   #shiftMs = 0;
   #sids = 0;
+  /** Conference and endpoint IDs that were ever given out. */
+  readonly #endpoints = new Set<string>();
 
   constructor(random: () => number) {
     this.#random = random;
@@ -77,21 +81,32 @@ class World {
     const name = this.pick(names);
     const focus = this.focuses.get(name)!;
     const event = this.#random();
-    if (event < 0.5) {
-      const joins = Array.from({ length: 1 + Math.floor(this.#random() * 4) }, () => this.#join(this.pick(names)));
+    if (event < 0.4) {
+      const joins = Array.from({ length: 1 + Math.floor(this.#random() * 4) }, () =>
+        this.#join(this.pick(names), this.pick(ROOMS)),
+      );
       // Answers of several focuses come in any order: who was replaced goes after everybody has come.
       for (const replaced of (await Promise.all(joins)).flat()) this.members.delete(replaced.sid);
       return 'joins';
     }
-    if (event < 0.8) {
-      await this.#leave();
+    if (event < 0.6) {
+      await this.#leave(this.pickMember());
       return 'a leave';
     }
-    if (event < 0.9) {
+    if (event < 0.75) {
+      await this.#move(this.pickMember());
+      return 'a move';
+    }
+    if (event < 0.85) {
       await focus.store.upkeep();
       return 'upkeep';
     }
-    if (event < 0.95) {
+    if (event < 0.92) {
+      const how = this.#random() < 0.5 ? 'requests' : 'answers';
+      await this.#withoutStore(name, focus, how);
+      return `${how} lost`;
+    }
+    if (event < 0.96) {
       await this.#crash(name, focus);
       return 'a crash';
     }
@@ -99,8 +114,8 @@ class World {
     return 'the store emptied';
   }
 
-  async #join(name: string): Promise<ParticipantRecord[]> {
-    const [room, identity, sid] = [this.pick(ROOMS), `p${Math.floor(this.#random() * 12)}`, `PA_${++this.#sids}`];
+  async #join(name: string, room: string): Promise<ParticipantRecord[]> {
+    const [identity, sid] = [`p${Math.floor(this.#random() * 12)}`, `PA_${++this.#sids}`];
     const fields = { room, identity, sid, region: 'eu', owner: name, participantsMax: 0 };
     const request = { ...fields, createAs: { roomSid: `RM_${sid}` } };
     const assigned = await this.focuses.get(name)!.store.assign(request, upToCap);
@@ -108,30 +123,79 @@ class World {
       assert.equal(assigned.kind, 'no-bridge');
       return [];
     }
-    this.members.set(sid, { focus: name, room, record: assigned.participant });
-    return assigned.replaced === null ? [] : [assigned.replaced];
+    const { conference, participant, replaced } = assigned;
+    assert.equal(participant.owner, conference.owner);
+    const { conferenceId, endpointId } = participant;
+    assert.ok(!this.#endpoints.has(`${conferenceId} ${endpointId}`), `${endpointId} twice`);
+    this.#endpoints.add(`${conferenceId} ${endpointId}`);
+    if (conference.owner !== name) this.focuses.get(conference.owner)!.store.adopt(conference, participant);
+    this.members.set(sid, { room, record: participant });
+    return replaced === null ? [] : [replaced];
   }
 
-  async #leave(): Promise<void> {
-    if (this.members.size === 0) return;
-    const { focus, record } = this.pick([...this.members.values()]);
-    this.members.delete(record.sid);
-    assert.ok(await this.focuses.get(focus)!.store.release(record.conferenceId, record.endpointId, record.sid));
+  async #leave(member: Member | undefined): Promise<void> {
+    if (member === undefined) return;
+    const { sid, conferenceId, endpointId, owner } = member.record;
+    this.members.delete(sid);
+    assert.ok(await this.focuses.get(owner)!.store.release(conferenceId, endpointId, sid));
   }
 
-  /** A focus dies, its lease ends, another takes its place. */
+  async #move(member: Member | undefined): Promise<void> {
+    if (member === undefined) return;
+    const { record, room } = member;
+    const moved = await this.focuses.get(record.owner)!.store.move(record, upToCap);
+    if (moved.kind === 'no-bridge') return;
+    assert.ok(moved.kind === 'moved', moved.kind);
+    assert.deepEqual(moved.participant, { ...record, bridgeId: moved.participant.bridgeId });
+    this.members.set(record.sid, { room, record: moved.participant });
+  }
+
+  pickMember(owner?: string): Member | undefined {
+    const members = [...this.members.values()];
+    return this.pick(owner === undefined ? members : members.filter(({ record }) => record.owner === owner));
+  }
+
+  /** A home goes on without the store, which is told of all of it afterwards. */
+  async #withoutStore(name: string, focus: TestFocus, how: 'requests' | 'answers'): Promise<void> {
+    const own = (await focus.store.conferences()).filter(({ owner }) => owner === name);
+    focus.fail(how);
+    for (let index = 0; index < 5 && own.length > 0; index++) {
+      const event = this.#random();
+      if (event < 0.6) {
+        const replaced = await this.#join(name, this.pick(own).room);
+        for (const { sid } of replaced) this.members.delete(sid);
+      } else if (event < 0.8) await this.#leave(this.pickMember(name));
+      else await this.#move(this.pickMember(name));
+    }
+    focus.fail(undefined);
+    await this.#pass(7);
+  }
+
+  /** Everybody beats each second. */
+  async #pass(seconds: number): Promise<void> {
+    for (let second = 0; second < seconds; second++) {
+      this.#shiftMs += 1_000;
+      for (const alive of this.focuses.values()) alive.advanceMs(1_000);
+      for (const alive of this.focuses.values()) {
+        await this.report(alive);
+        await alive.store.upkeep();
+      }
+    }
+  }
+
+  /** A focus dies, its lease ends, another takes its place; whoever is told takes over what it had. */
   async #crash(name: string, focus: TestFocus): Promise<void> {
-    for (const alive of this.focuses.values()) await alive.store.upkeep();
     focus.close();
     this.focuses.delete(name);
-    for (const [sid, member] of this.members) if (member.focus === name) this.members.delete(sid);
     await this.start();
-    for (const alive of this.focuses.values()) await alive.store.upkeep();
-    for (const alive of this.focuses.values()) alive.advanceMs(LEASE_MS);
-    this.#shiftMs += LEASE_MS;
-    // The others' leases have ended as well now: the first to renew its own lets go of theirs, and they put everything back.
-    for (const alive of this.focuses.values()) await alive.store.upkeep();
-    for (const alive of this.focuses.values()) await this.report(alive);
+    await this.#pass(LEASE_MS / 1_000 + 1);
+    for (const [to, { store, orphans }] of this.focuses) {
+      for (const { room, conferenceId, owner } of orphans.splice(0)) {
+        assert.equal(owner, name);
+        const taken = await store.takeConference(room, conferenceId, owner, to);
+        for (const record of taken!.participants) this.members.set(record.sid, { room, record });
+      }
+    }
   }
 
   /** The focuses notice one after the other. */
@@ -144,15 +208,17 @@ class World {
 
   async check(after: string): Promise<void> {
     const { store } = this.pick([...this.focuses.values()]);
-    const there: string[] = [];
+    const there: ParticipantRecord[] = [];
     for (const { conferenceId, room } of await store.conferences()) {
       const participants = await store.participants(conferenceId);
-      there.push(...participants.map(({ sid }) => sid));
+      there.push(...participants);
       await this.#checkFields(`{${this.prefix}}:conf:${conferenceId}`, room, participants);
       const perBridge = Map.groupBy(participants, ({ bridgeId }) => bridgeId);
       for (const [bridgeId, on] of perBridge) assert.ok(on.length <= CAP, `${after}: ${on.length} on ${bridgeId}`);
     }
-    assert.deepEqual(there.toSorted(), [...this.members.keys()].toSorted(), after);
+    const bySid = (a: ParticipantRecord, b: ParticipantRecord) => (a.sid < b.sid ? -1 : 1);
+    const expected = [...this.members.values()].map(({ record }) => record);
+    assert.deepEqual(there.toSorted(bySid), expected.toSorted(bySid), after);
   }
 
   async #checkFields(key: string, room: string, participants: readonly ParticipantRecord[]): Promise<void> {
@@ -171,9 +237,8 @@ class World {
   }
 }
 
-/** 12 and 21: a focus that was taken for dead puts back a conference that the others closed. */
 for (const seed of [1, 2, 12, 21]) {
-  test(`after any joins, leaves, crashes and losses the store has exactly who is there, counted right (seed ${seed})`, async () => {
+  test(`after any joins, moves, leaves, crashes and losses the store has exactly who is there, counted right (seed ${seed})`, async () => {
     const world = new World(seededRandom(seed));
     try {
       for (let index = 0; index < 3; index++) await world.start();

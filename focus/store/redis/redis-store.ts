@@ -4,14 +4,20 @@
  */
 import type { ConferenceId, EndpointId } from '../../../protocol/ids.ts';
 import { FocusError } from '../../errors.ts';
-import type { ConferenceRecord, Store } from '../store.ts';
+import type { ConferenceRecord, FocusRecord, Store } from '../store.ts';
 import { Amends } from './amends.ts';
-import { type AssignmentContext, createAssignment } from './assignment.ts';
+import { Arrivals } from './arrivals.ts';
+import { createAssignment } from './assignment.ts';
 import { BridgeView } from './bridge-view.ts';
 import { ConferenceView } from './conference-view.ts';
+import { FocusView } from './focus-view.ts';
 import { Holdings } from './holdings.ts';
-import type { RedisCommands, Reply, StoreCounts } from './redis-commands.ts';
-import { type CountedConference, listOf, readBridgeChanges, readConference, readParticipant } from './replies.ts';
+import { createLocalPlaces, isUnavailable, orLocally } from './local-places.ts';
+import { createOptimism, type StoreContext } from './optimism.ts';
+import type { Patience, RedisCommands, Reply, StoreCounts } from './redis-commands.ts';
+import { createRelocation } from './relocation.ts';
+import { type CountedConference, listOf, readBridgeChanges, readConference, readParticipants } from './replies.ts';
+import { createSnapshots } from './snapshots.ts';
 import { createUpkeep } from './upkeep.ts';
 import { CONFERENCES_PER_SCRIPT_MAX } from './upkeep-scripts.ts';
 
@@ -26,6 +32,8 @@ export interface RedisStoreOptions {
   readonly nowMs: () => number;
   /** In [0, 1): for conference IDs. */
   readonly random: () => number;
+  /** Begins the longest wait of a join or a move that can be done without the store. */
+  readonly patience: () => Patience;
   /** How far the store's clock runs ahead of the server's, so that a test need not wait for an expiry. */
   readonly shiftMs?: () => number;
 }
@@ -39,15 +47,35 @@ export interface RedisStore extends Store {
 const DRAWS_MAX = 16;
 
 export function createRedisStore(options: RedisStoreOptions): RedisStore {
-  const { commands, nowMs, random, shiftMs = () => 0 } = options;
+  const { commands, focusId, boot, counts, nowMs, random, patience, shiftMs = () => 0 } = options;
+  let self: FocusRecord | undefined;
+  let onOrphans: (conferences: readonly ConferenceRecord[]) => void = () => {};
+  let onLost: (conference: ConferenceRecord) => void = () => {};
   const bridges = new BridgeView();
   const conferences = new ConferenceView();
-  const holdings = new Holdings(options.focusId);
+  const focuses = new FocusView();
+  const arrivals = new Arrivals();
+  const holdings = new Holdings(focusId, record => {
+    counts.lost(record.room);
+    onLost(record);
+  });
   const amends = new Amends();
   const conferenceId = () => (1 + Math.floor(random() * 0xffff_ffff)) as ConferenceId;
-  const context: AssignmentContext = { ...options, shiftMs, bridges, conferences, holdings, amends, conferenceId };
-  const assign = createAssignment(context);
-  const upkeep = createUpkeep({ ...options, ...context });
+  const views = { bridges, conferences, holdings, arrivals, amends };
+  const context: StoreContext = { commands, ...views, counts, focusId, nowMs, shiftMs, conferenceId };
+  const optimism = createOptimism(context);
+  const assignment = createAssignment(context, optimism);
+  const relocation = createRelocation(context, optimism);
+  const local = createLocalPlaces(context);
+  const snapshots = createSnapshots(context);
+  const upkeep = createUpkeep({
+    ...context,
+    boot,
+    focuses,
+    snapshots,
+    self: () => self,
+    onOrphans: orphans => onOrphans(orphans),
+  });
 
   const run: RedisCommands['run'] = (script, args) => commands.run(script, [shiftMs(), ...args]);
 
@@ -70,8 +98,7 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
 
   function noted(counted: CountedConference): ConferenceRecord {
     conferences.note(counted);
-    holdings.noteConference(counted.record);
-    return counted.record;
+    return holdings.noteConference(counted);
   }
 
   return {
@@ -79,17 +106,36 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
     ping: () => commands.ping(),
     async putBridge(report) {
       const { peer, bootId, state } = report;
-      await run('putBridge', [peer.bridgeId, bootId, state, JSON.stringify(report)]);
+      const atMs = nowMs();
+      try {
+        await run('putBridge', [peer.bridgeId, bootId, state, JSON.stringify(report)]);
+      } catch (error) {
+        // Placements that go on without the store need bridges as they are now.
+        bridges.reported(atMs, report);
+        throw error;
+      }
       bridges.reported(nowMs(), report);
     },
     async removeBridge(bridgeId, bootId) {
-      const isRemoved = (await run('removeBridge', [bridgeId, bootId])) === 1;
-      if (isRemoved) bridges.removed(bridgeId);
-      return isRemoved;
+      if (bridges.find(bridgeId)?.report.bootId === bootId) bridges.removed(bridgeId);
+      return (await insist('removeBridge', [bridgeId, bootId])) === 1;
     },
     async bridges() {
       bridges.apply(nowMs(), readBridgeChanges(await run('bridges', [bridges.known])));
-      return bridges.records(nowMs(), false);
+      return bridges.index(nowMs(), false).all;
+    },
+    async putFocus(record) {
+      self = record;
+      focuses.apply(nowMs(), await run('putFocus', [focusId, boot, JSON.stringify(record)]));
+    },
+    async focuses() {
+      if (focuses.isFresh(nowMs())) return focuses.records;
+      try {
+        focuses.apply(nowMs(), await run('focuses', []));
+      } catch (error) {
+        if (focuses.isEmpty) throw error;
+      }
+      return focuses.records;
     },
     async openConference(room, roomSid, owner) {
       for (let draw = 0; draw < DRAWS_MAX; draw++) {
@@ -111,44 +157,74 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       conferences.forget(room);
       return (await insist('closeConference', [room, id])) === 1;
     },
-    assign: (request, choose) => assign(request, choose),
+    async assign(request, choose) {
+      const attempt = assignment(request, choose);
+      if (!local.isHome(request.room)) return (await attempt.answer)!;
+      return orLocally(attempt, patience(), reason => {
+        const placed = local.assign(request, choose);
+        if (placed?.kind === 'placed') counts.local('join', reason);
+        return placed;
+      });
+    },
+    adopt(conference, participant) {
+      holdings.noteAdopted(conference, participant);
+      arrivals.adopted(nowMs(), participant);
+    },
+    async move(request, choose) {
+      const attempt = relocation(request, choose);
+      if (holdings.find(request) === undefined) return (await attempt.answer)!;
+      return orLocally(attempt, patience(), reason => {
+        const moved = local.move(request, choose);
+        if (moved?.kind === 'moved') counts.local('move', reason);
+        return moved;
+      });
+    },
     async release(id, endpointId, sid) {
       const settle = expectLeaving(id, endpointId, sid);
-      const isLast = holdings.dropParticipant(id, endpointId, sid);
+      const wasHere = holdings.dropParticipant(id, endpointId, sid);
       try {
-        const counted = readConference(await insist('release', [id, endpointId, sid, isLast ? options.focusId : '']));
-        return counted && noted(counted);
+        const counted = readConference(await insist('release', [id, endpointId, sid]));
+        if (counted !== undefined) return noted(counted);
+      } catch (error) {
+        if (!wasHere || !isUnavailable(error)) throw error;
+        counts.local('release', 'away');
       } finally {
         settle?.();
       }
+      return wasHere ? holdings.change(id) : undefined;
     },
     async participants(id) {
-      const fields = listOf(await run('participants', [id]));
-      const participants = [];
-      for (let index = 0; index < fields.length; index += 2) {
-        participants.push(readParticipant(id, String(fields[index]), fields[index + 1]!));
-      }
-      return participants.sort((a, b) => a.endpointId - b.endpointId);
+      const [owner, ...fields] = listOf(await run('participants', [id]));
+      return owner === undefined ? [] : readParticipants(id, String(owner), fields);
     },
     async releaseOwner(owner) {
-      if (owner === options.focusId) {
+      focuses.outdate();
+      if (owner === focusId) {
+        self = undefined;
         holdings.dropAll();
+        arrivals.dropAll();
         amends.dropAll();
       }
       while (Number(await run('releaseOwner', [owner])) === CONFERENCES_PER_SCRIPT_MAX);
     },
-    putFocus: () => notYet('putFocus'),
-    focuses: () => notYet('focuses'),
-    adopt: () => {},
-    move: () => notYet('move'),
-    saveRoom: () => notYet('saveRoom'),
-    loadRoom: () => notYet('loadRoom'),
-    takeConference: () => notYet('takeConference'),
-    onOrphans: () => {},
-    onLost: () => {},
+    saveRoom: (id, fields) => snapshots.saveRoom(id, fields),
+    loadRoom: id => snapshots.loadRoom(id),
+    async takeConference(room, id, from, to) {
+      const [conference, next, saves, ...members] = listOf(await run('takeConference', [room, id, from, to]));
+      if (conference === undefined) return undefined;
+      const counted = readConference(conference)!;
+      const participants = readParticipants(id, to, members);
+      conferences.note(counted);
+      if (to === focusId) {
+        holdings.noteTaken(counted, participants, { next: Number(next), saves: Number(saves) });
+      } else holdings.dropConference(id);
+      return { conference: counted.record, participants };
+    },
+    onOrphans(listener) {
+      onOrphans = listener;
+    },
+    onLost(listener) {
+      onLost = listener;
+    },
   };
-}
-
-function notYet(method: string): Promise<never> {
-  return Promise.reject(new FocusError('store-unavailable', `the store in Redis has no ${method}`));
 }

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { BridgeId } from '../../../protocol/ids.ts';
-import type { AssignRequest, ParticipantRecord } from '../store.ts';
-import { BRIDGE_EXPIRY_MS } from '../store.ts';
+import type { AssignRequest, ConferenceRecord, ParticipantRecord } from '../store.ts';
+import { ORPHAN_MS, TAKEOVER_VERSIONS } from '../store.ts';
 import { sampleReport } from '../store-contract.ts';
 import { LEASE_MS } from './prelude-script.ts';
 import { type RedisServer, startRedis } from './redis-server.fixture.ts';
@@ -64,26 +64,59 @@ const keysOf = async (prefix: string) => (await server.command('KEYS', `{${prefi
 async function emptyStore(prefix: string): Promise<void> {
   for (const key of await keysOf(prefix)) await server.command('DEL', key);
 }
+/** Every focus beats each second; each has the same clock. */
+async function beatFor(focuses: readonly TestFocus[], ms: number): Promise<void> {
+  for (let passedMs = 0; passedMs < ms; passedMs += 1_000) {
+    advance(focuses, 1_000);
+    for (const focus of focuses) await focus.store.upkeep();
+  }
+}
+const ids = (...placed: { readonly conference: ConferenceRecord }[]) =>
+  placed.map(({ conference }) => conference.conferenceId).toSorted();
 function advance(focuses: readonly TestFocus[], ms: number): void {
   for (const focus of focuses) focus.advanceMs(ms);
 }
 
-test('what a focus that died had is let go of by another once its lease is over, and not before', async () => {
+test('what a focus that died had is told to one other once its lease is over, and not before; untaken it ends', async () => {
   await inWorld(async ({ join }) => {
-    const [dead, alive] = [await join('focus-1'), await join('focus-2')];
-    await place(dead, 'focus-1', 'ann');
-    await place(dead, 'focus-1', 'ann', { room: 'other' });
-    const { conference } = await place(alive, 'focus-2', 'bob');
+    const [dead, alive, third] = [await join('focus-1'), await join('focus-2'), await join('focus-3')];
+    const talk = await place(dead, 'focus-1', 'ann');
+    const other = await place(dead, 'focus-1', 'ann', { room: 'other' });
+    await place(alive, 'focus-2', 'bob', { room: 'own' });
     dead.close();
-    advance([alive], LEASE_MS - 5_000);
-    await alive.store.upkeep();
-    assert.equal((await alive.store.participants(conference.conferenceId)).length, 2);
-    advance([alive], 5_000);
-    await alive.store.upkeep();
-    assert.deepEqual(identities(await alive.store.participants(conference.conferenceId)), ['bob']);
-    assert.equal((await alive.store.conference('talk'))!.owner, 'focus-2');
-    assert.equal(await alive.store.conference('other'), undefined);
-    assert.equal(alive.counted.swept, 2);
+    await beatFor([alive, third], LEASE_MS - 1_000);
+    assert.deepEqual([...alive.orphans, ...third.orphans], []);
+    await beatFor([alive, third], 2_000);
+    const told = [...alive.orphans, ...third.orphans];
+    assert.deepEqual(told.map(({ conferenceId }) => conferenceId).toSorted(), ids(talk, other));
+    assert.ok(told.every(({ owner }) => owner === 'focus-1'));
+    await alive.store.takeConference('talk', talk.conference.conferenceId, 'focus-1', 'focus-2');
+    await beatFor([alive, third], ORPHAN_MS);
+    assert.equal((await third.store.conference('talk'))!.owner, 'focus-2');
+    assert.deepEqual(identities(await third.store.participants(talk.conference.conferenceId)), ['ann']);
+    assert.equal(await third.store.conference('other'), undefined);
+    assert.equal((await third.store.conference('own'))!.owner, 'focus-2');
+    assert.equal(alive.counted.orphaned + third.counted.orphaned, 2);
+    assert.equal(alive.counted.swept + third.counted.swept, 1);
+  });
+});
+
+test('focuses that were all cut off from the store longer than their leases do not take each other for dead', async () => {
+  await inWorld(async ({ join }) => {
+    const focuses = [await join('focus-1'), await join('focus-2'), await join('focus-3')];
+    const { conference } = await place(focuses[0]!, 'focus-1', 'ann');
+    advance(focuses, LEASE_MS + 1_000);
+    await beatFor(focuses.toReversed(), 2 * LEASE_MS);
+    assert.deepEqual(
+      focuses.flatMap(({ orphans }) => orphans),
+      [],
+    );
+    assert.equal((await focuses[1]!.store.conference('talk'))!.owner, 'focus-1');
+    assert.deepEqual(identities(await focuses[1]!.store.participants(conference.conferenceId)), ['ann']);
+    // Whoever does not come back is noticed all the same.
+    focuses[0]!.close();
+    await beatFor(focuses.slice(1), LEASE_MS + 1_000);
+    assert.equal(focuses.flatMap(({ orphans }) => orphans).length, 1);
   });
 });
 
@@ -118,23 +151,20 @@ test('every key expires within ten seconds unless it is renewed: the last focus 
   });
 });
 
-test('upkeep renews the expiry of every conference in which the focus has somebody, and of those it opened', async () => {
+test('upkeep renews the expiry of every conference of the focus and of its snapshot', async () => {
   await inWorld(async ({ prefix, join }) => {
-    const [one, other] = [await join('focus-1'), await join('focus-2')];
-    const { conference } = await place(one, 'focus-1', 'ann');
-    await place(other, 'focus-2', 'bob');
-    const empty = await other.store.openConference('empty', 'RM_2', 'focus-2');
-    for (const id of [conference.conferenceId, empty.conferenceId]) {
-      const key = `{${prefix}}:conf:${id}`;
-      await server.command('PEXPIRE', key, 5_000);
-      advance([other], 3_000);
-      await other.store.upkeep();
-      assert.ok(Number(await server.command('PTTL', key)) > 5_000);
-    }
+    const focus = await join('focus-1');
+    const { conference } = await place(focus, 'focus-1', 'ann');
+    await focus.store.saveRoom(conference.conferenceId, new Map([['room', Uint8Array.of(1)]]));
+    const keys = ['conf', 'snap'].map(kind => `{${prefix}}:${kind}:${conference.conferenceId}`);
+    for (const key of keys) await server.command('PEXPIRE', key, 5_000);
+    advance([focus], 3_000);
+    await focus.store.upkeep();
+    for (const key of keys) assert.ok(Number(await server.command('PTTL', key)) > 5_000, key);
   });
 });
 
-test('a focus that starts again under its name lets go of what its dead process had, however much, and nothing of its own', async () => {
+test('a focus that starts again under its name is told what its dead process had, however much, and can go on with it', async () => {
   await inWorld(async ({ join }) => {
     const dead = await join('focus-1', 'first');
     const rooms = CONFERENCES_PER_SCRIPT_MAX + 10;
@@ -142,12 +172,13 @@ test('a focus that starts again under its name lets go of what its dead process 
       await dead.store.openConference(`room-${index}`, `RM_${index}`, 'focus-1');
     dead.close();
     const again = await join('focus-1', 'second');
-    assert.deepEqual(await again.store.conferences(), []);
-    assert.equal(again.counted.swept, rooms);
+    assert.equal(again.orphans.length, rooms);
+    const { room, conferenceId, version } = again.orphans[0]!;
+    const taken = await again.store.takeConference(room, conferenceId, 'focus-1', 'focus-1');
+    assert.equal(taken!.conference.version, version + TAKEOVER_VERSIONS);
     assert.equal(again.counted.usurped, 0);
-    await place(again, 'focus-1', 'ann');
-    await again.store.upkeep();
-    assert.equal((await again.store.conferences()).length, 1);
+    await beatFor([again], ORPHAN_MS + 1_000);
+    assert.deepEqual(await again.store.conferences(), [taken!.conference]);
   });
 });
 
@@ -165,7 +196,10 @@ test('a store that was emptied is whole again after one turn of each focus: same
     const [one, other] = [await join('focus-1'), await join('focus-2')];
     const ann = await place(one, 'focus-1', 'ann');
     const bob = await place(other, 'focus-2', 'bob');
+    one.store.adopt(bob.conference, bob.participant);
     const empty = await other.store.openConference('empty', 'RM_2', 'focus-2');
+    const snapshot = new Map([['room', Uint8Array.of(0, 255)]]);
+    await one.store.saveRoom(ann.conference.conferenceId, snapshot);
     await emptyStore(prefix);
     for (const focus of [other, one]) await focus.store.upkeep();
     const { conferenceId } = ann.conference;
@@ -179,7 +213,8 @@ test('a store that was emptied is whole again after one turn of each focus: same
     await one.store.putBridge(sampleReport('b1'));
     const cat = await place(one, 'focus-1', 'cat');
     assert.ok(cat.participant.endpointId > bob.participant.endpointId);
-    assert.equal(one.counted.restored + other.counted.restored, 2);
+    assert.equal(one.counted.restored, 2);
+    assert.deepEqual([...(await other.store.loadRoom(conferenceId)).get('room')!], [0, 255]);
   });
 });
 
@@ -196,24 +231,43 @@ test('a store that lost one conference only gets that one back', async () => {
   });
 });
 
-test('a focus that was taken for dead puts its participants back beside those who came meanwhile', async () => {
+test("a focus that was taken for dead goes on with what nobody took over, and drops without a word what is another's", async () => {
   await inWorld(async ({ join }) => {
     const [away, other] = [await join('focus-1'), await join('focus-2')];
     const ann = await place(away, 'focus-1', 'ann');
     const alone = await place(away, 'focus-1', 'ann', { room: 'other' });
-    await place(away, 'focus-1', 'eve');
-    await place(other, 'focus-2', 'bob');
-    advance([away, other], BRIDGE_EXPIRY_MS);
-    await other.store.putBridge(sampleReport('b1'));
-    await other.store.upkeep();
-    // Her client came back through another focus.
-    await place(other, 'focus-2', 'eve', { sid: 'PA_eve2' });
+    advance([away], LEASE_MS + 1_000);
+    await beatFor([other], LEASE_MS + 1_000);
+    assert.equal(other.orphans.length, 2);
+    const { conferenceId } = ann.conference;
+    const taken = await other.store.takeConference('talk', conferenceId, 'focus-1', 'focus-2');
     await away.store.upkeep();
-    const there = await other.store.participants(ann.conference.conferenceId);
-    assert.deepEqual(identities(there), ['ann', 'bob', 'eve']);
-    assert.equal(there.find(({ identity }) => identity === 'eve')!.sid, 'PA_eve2');
+    assert.deepEqual(away.lost, [{ ...ann.conference }]);
+    assert.deepEqual(await other.store.conference('talk'), taken!.conference);
+    assert.deepEqual(await other.store.participants(conferenceId), taken!.participants);
+    await beatFor([away, other], ORPHAN_MS + 1_000);
     assert.deepEqual(await other.store.participants(alone.conference.conferenceId), [alone.participant]);
+    assert.equal(away.lost.length, 1);
   });
+});
+
+test("of two that think a conference theirs in an emptied store it is the one's who took it over last, whoever is first", async () => {
+  for (const isFirst of [true, false]) {
+    await inWorld(async ({ prefix, join }) => {
+      const [before, taker] = [await join('focus-1'), await join('focus-2')];
+      const { conference } = await place(before, 'focus-1', 'ann');
+      await taker.store.takeConference('talk', conference.conferenceId, 'focus-1', 'focus-2');
+      await emptyStore(prefix);
+      for (const focus of isFirst ? [before, taker, before] : [taker, before]) {
+        advance([before, taker], 2_000);
+        await focus.store.upkeep();
+      }
+      assert.equal((await taker.store.conference('talk'))!.owner, 'focus-2');
+      assert.deepEqual(taker.lost, []);
+      assert.equal(before.lost.length, 1);
+      assert.deepEqual(identities(await taker.store.participants(conference.conferenceId)), ['ann']);
+    });
+  }
 });
 
 test('a conference that another focus closed is not put back, and one whose room was opened anew meanwhile is reported', async () => {
@@ -231,7 +285,11 @@ test('a conference that another focus closed is not put back, and one whose room
     await one.store.upkeep();
     assert.notEqual(anew.conference.conferenceId, old.conference.conferenceId);
     assert.deepEqual(identities(await one.store.participants(anew.conference.conferenceId)), ['cat']);
-    assert.deepEqual(one.counted.lost, ['talk']);
+    assert.deepEqual(one.counted.lost, ['closed', 'talk']);
+    assert.deepEqual(
+      one.lost.map(({ room }) => room),
+      ['closed', 'talk'],
+    );
   });
 });
 
@@ -241,10 +299,7 @@ test('who left while the store was away is not put back', async () => {
     const { participant } = await place(focus, 'focus-1', 'ann');
     await place(focus, 'focus-1', 'bob');
     await emptyStore(prefix);
-    assert.equal(
-      await focus.store.release(participant.conferenceId, participant.endpointId, participant.sid),
-      undefined,
-    );
+    await focus.store.release(participant.conferenceId, participant.endpointId, participant.sid);
     await focus.store.upkeep();
     assert.deepEqual(identities(await focus.store.participants(participant.conferenceId)), ['bob']);
   });
@@ -255,6 +310,7 @@ test('a store that fell back to an older state, as at a failover, has again who 
     const [one, other] = [await join('focus-1'), await join('focus-2')];
     const ann = await place(one, 'focus-1', 'ann');
     const bob = await place(other, 'focus-2', 'bob');
+    one.store.adopt(bob.conference, bob.participant);
     const key = `{${prefix}}:conf:${ann.conference.conferenceId}`;
     const older = (await server.command('HGETALL', key)) as string[];
     const cat = await place(one, 'focus-1', 'cat');

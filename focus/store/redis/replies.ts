@@ -10,6 +10,8 @@ export type Counts = ReadonlyMap<BridgeId, number>;
 export interface CountedConference {
   readonly record: ConferenceRecord;
   readonly counts: Counts;
+  /** How often it has changed hands, from 1: of two focuses that think it theirs, it is the later one's. */
+  readonly term: number;
 }
 
 /** A bridge that changed; `report` is undefined for one that was removed or has expired. Times are the server's. */
@@ -33,7 +35,7 @@ export function listOf(reply: Reply): readonly Reply[] {
 
 /** Undefined for an empty list. */
 export function readConference(reply: Reply): CountedConference | undefined {
-  const [id, room, roomSid, owner, version, createdAtMs, counts] = listOf(reply);
+  const [id, room, roomSid, owner, version, createdAtMs, counts, term] = listOf(reply);
   if (id === undefined) return undefined;
   const record: ConferenceRecord = {
     conferenceId: Number(id) as ConferenceId,
@@ -43,7 +45,7 @@ export function readConference(reply: Reply): CountedConference | undefined {
     version: Number(version),
     createdAtMs: Number(createdAtMs),
   };
-  return { record, counts: readCounts(counts!) };
+  return { record, counts: readCounts(counts!), term: Number(term) };
 }
 
 export function readCounts(json: Reply): Counts {
@@ -55,29 +57,59 @@ interface StoredMember {
   readonly sid: string;
   readonly bridge: string;
   readonly region: string;
-  readonly owner: string;
   readonly at: number;
   readonly endpoint: number;
 }
 
-export function readParticipant(conferenceId: ConferenceId, identity: string, json: Reply): ParticipantRecord {
-  const { sid, bridge, region, owner, at, endpoint } = JSON.parse(String(json)) as StoredMember;
-  return {
-    conferenceId,
-    endpointId: endpoint as EndpointId,
-    sid,
-    identity,
-    bridgeId: bridge as BridgeId,
-    region,
-    owner,
-    placedAtMs: at,
-  };
+/** `owner` is the conference's: a participant has no other. */
+export function readParticipant(
+  conferenceId: ConferenceId,
+  owner: string,
+  identity: string,
+  json: Reply,
+): ParticipantRecord {
+  return participantOf(conferenceId, owner, identity, JSON.parse(String(json)) as StoredMember);
+}
+
+function participantOf(
+  conferenceId: ConferenceId,
+  owner: string,
+  identity: string,
+  { sid, bridge, region, at, endpoint }: StoredMember,
+): ParticipantRecord {
+  const bridgeId = bridge as BridgeId;
+  return { conferenceId, endpointId: endpoint as EndpointId, sid, identity, bridgeId, region, owner, placedAtMs: at };
+}
+
+/** From {identity, participant (JSON), ...}, in the order they were placed. */
+export function readParticipants(
+  conferenceId: ConferenceId,
+  owner: string,
+  fields: readonly Reply[],
+): ParticipantRecord[] {
+  const participants = [];
+  for (let index = 0; index < fields.length; index += 2) {
+    participants.push(readParticipant(conferenceId, owner, String(fields[index]), fields[index + 1]!));
+  }
+  return participants.sort((a, b) => a.endpointId - b.endpointId);
 }
 
 /** Inverse of {@link readParticipant}. */
-export function writeParticipant({ sid, bridgeId, region, owner, placedAtMs, endpointId }: ParticipantRecord): string {
-  const member: StoredMember = { sid, bridge: bridgeId, region, owner, at: placedAtMs, endpoint: endpointId };
+export function writeParticipant({ sid, bridgeId, region, placedAtMs, endpointId }: ParticipantRecord): string {
+  const member: StoredMember = { sid, bridge: bridgeId, region, at: placedAtMs, endpoint: endpointId };
   return JSON.stringify(member);
+}
+
+/** Somebody whom another focus assigned for `owner`. */
+export function readNews(owner: string, json: Reply): ParticipantRecord {
+  const { conference, identity, member } = JSON.parse(String(json)) as NewsItem;
+  return participantOf(Number(conference) as ConferenceId, owner, identity, member);
+}
+
+interface NewsItem {
+  readonly conference: string;
+  readonly identity: string;
+  readonly member: StoredMember;
 }
 
 export function readBridgeChanges(reply: Reply): BridgeChanges {

@@ -2,7 +2,8 @@
  * The scripts a Redis server runs for the store, one round trip each and each one atomic. `ARGV[1]` is always how far the store's
  * clock is ahead of the server's, in ms. `prelude-script.ts` has the keys and the shared steps.
  */
-import { ASSIGN_SCRIPT } from './assign-script.ts';
+import { ASSIGN_SCRIPTS } from './assign-script.ts';
+import { HOME_SCRIPTS } from './home-scripts.ts';
 import { CLUSTER_GUARD_SCRIPT, PRELUDE_SCRIPT } from './prelude-script.ts';
 import { UPKEEP_SCRIPTS } from './upkeep-scripts.ts';
 
@@ -55,47 +56,35 @@ const CONTRACT_SCRIPTS = {
     redis.call('SET', P .. ':closed:' .. ARGV[3], '1', 'PX', KEY_EXPIRY_MS)
     return 1`,
 
-  /** conference ID, endpoint ID, SID, owner if nothing of that focus is left in the conference after it, else empty. Answers the conference, or nothing. */
+  /** conference ID, endpoint ID, SID. Answers the conference, or nothing. */
   release: `
-    local key = conf_key(ARGV[2])
-    local identity = redis.call('HGET', key, 'e:' .. ARGV[3])
+    local identity, member = member_at(ARGV[2], ARGV[3], ARGV[4])
     if not identity then return {} end
-    local member = cjson.decode(redis.call('HGET', key, 'm:' .. identity))
-    if member.sid ~= ARGV[4] then return {} end
     local counts = counts_of(ARGV[2])
     remove_member(ARGV[2], identity, member, counts)
     grow(ARGV[2], counts)
-    if ARGV[5] ~= '' and redis.call('HGET', key, 'owner') ~= ARGV[5] then
-      redis.call('SREM', P .. ':owner:' .. ARGV[5], ARGV[2])
-    end
     return conference_reply(ARGV[2])`,
 
-  /** room, identity, SID. Takes back an assignment whose answer never came; answers 1 when there was one. */
+  /** room, identity, SID, endpoint ID to spare or 0. Takes back an assignment whose answer never came; answers 1 when there was one. */
   retract: `
     local id = open_conference(ARGV[2])
     local found = id and redis.call('HGET', conf_key(id), 'm:' .. ARGV[3])
     if not found then return 0 end
     local member = cjson.decode(found)
-    if member.sid ~= ARGV[4] then return 0 end
+    if member.sid ~= ARGV[4] or whole(member.endpoint) == ARGV[5] then return 0 end
     local counts = counts_of(id)
     remove_member(id, ARGV[3], member, counts)
     grow(id, counts)
     return 1`,
 
-  /** conference ID. Answers its participants: {identity, JSON, ...}. */
+  /** conference ID. Answers {owner, identity, JSON, ...}, or nothing. */
   participants: `
-    local reply = {}
-    local fields = redis.call('HGETALL', conf_key(ARGV[2]))
-    for index = 1, #fields, 2 do
-      if string.sub(fields[index], 1, 2) == 'm:' then
-        reply[#reply + 1] = string.sub(fields[index], 3)
-        reply[#reply + 1] = fields[index + 1]
-      end
-    end
-    return reply`,
+    local owner = redis.call('HGET', conf_key(ARGV[2]), 'owner')
+    if not owner then return {} end
+    return add_members({owner}, ARGV[2])`,
 } as const;
 
-const BODIES = { ...CONTRACT_SCRIPTS, ...UPKEEP_SCRIPTS, assign: ASSIGN_SCRIPT } as const;
+const BODIES = { ...CONTRACT_SCRIPTS, ...ASSIGN_SCRIPTS, ...HOME_SCRIPTS, ...UPKEEP_SCRIPTS } as const;
 
 export type ScriptName = keyof typeof BODIES;
 

@@ -10,7 +10,11 @@ export interface StoreMetrics {
   /** Round trips one after the other that an assignment took. */
   readonly assignRoundTrips: Histogram;
   readonly staleChoices: Counter;
+  /** Joins, moves and leaves that were done without the store. */
+  readonly localOperations: Counter<'operation' | 'reason'>;
+  readonly orphanedConferences: Counter;
   readonly sweptConferences: Counter;
+  readonly abandonedParticipants: Counter;
   readonly restoredParticipants: Counter;
   readonly lostConferences: Counter;
   readonly nameConflicts: Counter;
@@ -46,11 +50,27 @@ export function createStoreMetrics(registry: Registry): StoreMetrics {
       'stale_choices_total',
       'Choices of a bridge that no longer held in the store, and were made again',
     ),
-    sweptConferences: counter('swept_conferences_total', 'Conferences of dead focuses that this one let go of'),
+    localOperations: counter(
+      'local_operations_total',
+      "Joins, moves and leaves in this focus's conferences that were done without the shared store: away, or slower than redis.assign_patience_ms",
+      ['operation', 'reason'],
+    ),
+    orphanedConferences: counter(
+      'orphaned_conferences_total',
+      'Conferences of dead focuses that this one was told to take over',
+    ),
+    sweptConferences: counter(
+      'swept_conferences_total',
+      'Conferences of dead focuses that nobody took over and this one ended',
+    ),
+    abandonedParticipants: counter(
+      'abandoned_participants_total',
+      'Participants whom another focus assigned for this one and never handed over',
+    ),
     restoredParticipants: counter('restored_participants_total', 'Participants put back after the store had lost them'),
     lostConferences: counter(
       'lost_conferences_total',
-      'Conferences whose room was opened anew while the store was away',
+      "Conferences of this focus that are another's by now, or were closed or opened anew by another",
     ),
     nameConflicts: counter('name_conflicts_total', 'Times that another process had the lease under this focus_id'),
   };

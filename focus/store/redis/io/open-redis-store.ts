@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Store } from '../../store.ts';
-import type { StoreCounts } from '../redis-commands.ts';
+import type { Patience, StoreCounts } from '../redis-commands.ts';
 import type { RedisTarget } from '../redis-config.ts';
 import { createRedisStore } from '../redis-store.ts';
 import { createStoreMetrics, type StoreMetrics } from '../store-metrics.ts';
@@ -56,7 +56,8 @@ export async function openRedisStore(options: OpenRedisStoreOptions): Promise<Op
   });
   const counts = countsOf(metrics, log, focusId);
   const boot = randomBytes(8).toString('hex');
-  const store = createRedisStore({ commands: client, focusId, boot, counts, nowMs, random });
+  const patience = () => waitFor(target.assignPatienceMs);
+  const store = createRedisStore({ commands: client, focusId, boot, counts, nowMs, random, patience });
 
   let isClosed = false;
   let turn = Promise.resolve();
@@ -86,21 +87,36 @@ export async function openRedisStore(options: OpenRedisStoreOptions): Promise<Op
   };
 }
 
+function waitFor(ms: number): Patience {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  return { elapsed: promise, cancel: () => clearTimeout(timer) };
+}
+
 function countsOf(metrics: StoreMetrics, log: Logger, focusId: string): StoreCounts {
   return {
     assigned: roundTrips => metrics.assignRoundTrips.observe(roundTrips),
     stale: () => metrics.staleChoices.inc(),
+    local: (operation, reason) => metrics.localOperations.inc({ operation, reason }),
+    orphaned(conferences) {
+      metrics.orphanedConferences.inc(conferences);
+      log.warn({ conferences }, 'conferences of a dead focus are to be taken over');
+    },
     swept(conferences) {
       metrics.sweptConferences.inc(conferences);
-      log.info({ conferences }, 'let go of what a dead focus had in the store');
+      log.warn({ conferences }, 'ended what a dead focus had in the store and nobody took over');
     },
+    abandoned: () => metrics.abandonedParticipants.inc(),
     restored: participants => {
       metrics.restoredParticipants.inc(participants);
       log.warn({ participants }, 'put back into the store what it had lost');
     },
     lost(room) {
       metrics.lostConferences.inc();
-      log.error({ room }, 'not put back into the store: the room was opened anew or closed by another focus');
+      log.error(
+        { room },
+        'a conference of this focus is no longer its own: another focus took it over, closed it or opened the room anew',
+      );
     },
     usurped() {
       metrics.nameConflicts.inc();

@@ -1,7 +1,7 @@
 /** Redis by ioredis: one pipelined connection (to each master of a cluster), each command answered or rejected within a set time. */
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import { FocusError } from '../../../errors.ts';
-import type { RedisCommands, Reply } from '../redis-commands.ts';
+import type { Argument, RedisCommands, Reply } from '../redis-commands.ts';
 import type { RedisTarget } from '../redis-config.ts';
 import { SCRIPT_NAMES, type ScriptName, scriptText } from '../scripts.ts';
 import { readTls } from './tls-files.ts';
@@ -25,7 +25,7 @@ export interface RedisClient extends RedisCommands {
 const RECONNECT_MS_MIN = 50;
 const RECONNECT_MS_MAX = 1_000;
 
-type Runner = (key: string, ...args: (string | number)[]) => Promise<Reply>;
+type Runner = (key: string, ...args: (string | number | Buffer)[]) => Promise<unknown>;
 
 /** A client that connects by itself. Throws when a TLS file cannot be read. All keys begin with `{prefix}`. */
 export function createRedisClient(target: RedisTarget, listener: RedisClientListener): RedisClient {
@@ -66,7 +66,13 @@ export function createRedisClient(target: RedisTarget, listener: RedisClientList
   }
 
   return {
-    run: (script, args) => measured(script, () => runners[methodOf(script)]!(key, ...args)),
+    run: (script, args) =>
+      measured(script, () => runners[methodOf(script)]!(key, ...args.map(plainly)) as Promise<Reply>),
+    runForBytes: (script, args) =>
+      measured(
+        script,
+        () => runners[`${methodOf(script)}Buffer`]!(key, ...args.map(plainly)) as Promise<readonly Buffer[]>,
+      ),
     ping: () =>
       measured('ping', async () => {
         // Through the keys' own slot: in a cluster any other master's answer would say nothing.
@@ -145,6 +151,12 @@ function reconnectMs(attempts: number): number {
 /** A name of its own: Redis has a command `restore`. */
 function methodOf(script: ScriptName): string {
   return `causeway:${script}`;
+}
+
+/** The client sends Buffers as bytes, and the text of anything else. */
+function plainly(argument: Argument): string | number | Buffer {
+  if (!(argument instanceof Uint8Array)) return argument;
+  return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength);
 }
 
 /** A refusal is answered, and by the server: unlike a connection that is not there. */
