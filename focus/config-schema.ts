@@ -210,6 +210,16 @@ export const FocusConfigSchema = Type.Object(
         description: 'shared by focus and bridges, at least 32 characters; empty only in development',
       }),
     }),
+    peers: group({
+      advertise_url: Type.String({
+        pattern: '^(https?://[^/?#@]+)?$',
+        maxLength: 2048,
+        default: '',
+        description:
+          'where the other focuses of the network reach this one, e.g. http://10.0.0.7:7880; empty: the first of bind_addresses, or of this machine when that is all of them, and port',
+      }),
+      call_timeout_ms: milliseconds(2_000, 50, 60_000, 'another focus that takes longer to answer is unavailable'),
+    }),
     bridges: group({
       request_timeout_ms: milliseconds(2_000, 50, 60_000, 'a request to a bridge that takes longer has failed'),
       retry_delay_ms_min: milliseconds(100, 1, 60_000, 'pause before the first retry; it doubles from there'),

@@ -60,6 +60,8 @@ const table = {
   'limit-exceeded': row(429, 'resource_exhausted', 'a limit of this server is reached'),
   'not-supported': row(501, 'unimplemented', 'this method is not supported'),
   'bridge-unavailable': row(503, 'unavailable', 'the bridge does not answer'),
+  'home-unavailable': row(503, 'unavailable', 'the focus that serves this room does not answer'),
+  'focus-unavailable': row(503, 'unavailable', 'not every focus answers'),
   'too-many-bridges': row(503, 'resource_exhausted', 'this focus knows too many bridges already'),
   'no-bridge': row(503, 'unavailable', 'no bridge can take a participant now'),
   'issuer-unavailable': row(503, 'unavailable', "the keys of the token's issuer cannot be fetched"),

@@ -8,8 +8,10 @@ import { registerApi } from './api/register-api.ts';
 import type { Random } from './conference/random.ts';
 import type { RoomProperties, RoomSettings } from './conference/room.ts';
 import { createRooms } from './conference/room-operations.ts';
+import { RoomSnapshots } from './conference/snapshot/room-snapshots.ts';
 import type { FocusConfig } from './config.ts';
 import { errorBody, FocusError } from './errors.ts';
+import { advertisedUrl } from './io/advertised-url.ts';
 import { BridgeLinks } from './io/bridge-links.ts';
 import { watchBridges } from './io/bridge-watch.ts';
 import { createAddressFinder } from './io/client-address.ts';
@@ -17,12 +19,18 @@ import { ConferenceHost } from './io/conference-host.ts';
 import { listenOn } from './io/listeners.ts';
 import { openStore } from './io/open-store.ts';
 import { registerPathsRoute } from './io/paths-route.ts';
+import { createPeerMetrics } from './io/peer-metrics.ts';
+import { PeerNetwork } from './io/peer-network.ts';
 import { createRegionFinder } from './io/region-finder.ts';
+import { createRestorer } from './io/restorer.ts';
+import type { SessionOpenerOptions } from './io/session-opener.ts';
 import { registerSignalRoutes } from './io/signal-routes.ts';
+import { SnapshotWriter } from './io/snapshot-writer.ts';
 import { createTokenKeySource } from './io/token-key-source.ts';
 import { createWebhookSender } from './io/webhook-sender.ts';
 import { type LimitSettings, Limits } from './limits/limits.ts';
 import { createFocusMetrics } from './metrics.ts';
+import { MESSAGE_BYTES_MAX } from './peers/frames.ts';
 import { createPlacements } from './placement/placements.ts';
 import { createRegionDistances } from './placement/region-distance.ts';
 import { Revocations } from './signal/revocations.ts';
@@ -35,6 +43,8 @@ export interface RunningFocus {
   readonly host: ConferenceHost;
   /** Tells every client to leave, and ends within two seconds. */
   close(): Promise<void>;
+  /** Ends as a process does that is killed: everything at once, nobody is told, the store keeps what it has. For tests of what others do then. */
+  kill(): Promise<void>;
 }
 
 /** Of a request's headers: a join request with an offer in it is part of the URL. LiveKit's server allows 1 MiB. */
@@ -44,12 +54,12 @@ const WEBHOOKS_WAIT_MS = 500;
 /** Sockets that have not closed by themselves so long after everybody was told to leave are cut. */
 const GOODBYE_MS = 500;
 
-/** Rejects with the system's error (EADDRINUSE, …) when it cannot listen. */
-export async function startFocus(config: FocusConfig, log: Logger): Promise<RunningFocus> {
+/** Rejects with the system's error (EADDRINUSE, …) when it cannot listen. `open` opens the store that the configuration asks for. */
+export async function startFocus(config: FocusConfig, log: Logger, open = openStore): Promise<RunningFocus> {
   const nowMs = () => Date.now();
   const random: Random = { uint32: () => randomBytes(4).readUInt32BE() };
   const metrics = createFocusMetrics({ focus: config.focus_id });
-  const shared = await openStore(config, { registry: metrics.registry, log, random, nowMs });
+  const shared = await open(config, { registry: metrics.registry, log, random, nowMs });
   const { store } = shared;
   const keys = await createTokenKeySource({ config, registry: metrics.registry, log });
   const webhooks = createWebhookSender({
@@ -88,7 +98,18 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     nowMs,
   });
   const revocations = new Revocations();
-  const host = new ConferenceHost({
+  const peerMetrics = createPeerMetrics(metrics.registry);
+  const snapshots = new SnapshotWriter({
+    store,
+    follow: room => new RoomSnapshots(room),
+    onLost: room => {
+      peerMetrics.roomsLost.inc();
+      host.dropRoom(room);
+    },
+    metrics: peerMetrics,
+    log,
+  });
+  const host: ConferenceHost = new ConferenceHost({
     focusId: config.focus_id,
     settings: roomSettings(config),
     properties: roomProperties(config),
@@ -105,12 +126,40 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
       limits.handleNotice(notice);
       webhooks.notify(notice);
     },
+    onChanged: room => snapshots.note(room),
+    onEnded: room => snapshots.forget(room),
+    onHeldUp: () => peers.checkOwnership(),
     log,
     random,
     nowMs,
   });
-
+  const sessions: SessionOpenerOptions = {
+    host,
+    placements,
+    store,
+    keys,
+    tokenLifetimeSeconds: config.signal.token_lifetime,
+    limits,
+    metrics,
+    log,
+    random,
+  };
   let isClosing = false;
+  const bootId = randomBytes(8).toString('hex');
+  const peers = new PeerNetwork({
+    focusId: config.focus_id,
+    bootId,
+    secret: config.control.secret,
+    callTimeoutMs: config.peers.call_timeout_ms,
+    sessions,
+    local: createRooms(host),
+    restore: createRestorer(host, random, log),
+    metrics: peerMetrics,
+    log,
+    nowMs,
+    isClosing: () => isClosing,
+  });
+
   const app = fastify({
     // Fastify's own chatter about requests and listening is for debugging.
     loggerInstance: log.child(
@@ -127,14 +176,17 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     const error = new FocusError('route-not-found');
     return reply.code(error.status).send(errorBody(error));
   });
+  // One limit for all routes: that of clients is kept by their sockets where it is lower than what focuses send each other.
+  const frameBytesMax = config.limit.signal_message_size_limit;
   await app.register(websocket, {
-    options: { maxPayload: config.limit.signal_message_size_limit, perMessageDeflate: false },
+    options: { maxPayload: Math.max(frameBytesMax, MESSAGE_BYTES_MAX), perMessageDeflate: false },
   });
   await registerApi(app, {
     config,
     keys,
     limits,
-    rooms: createRooms(host),
+    rooms: peers.rooms,
+    network: peers.view(),
     store,
     placements,
     bridges,
@@ -146,6 +198,8 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     version: packageJson.version,
   });
   await registerPathsRoute(app, { keys, room: name => host.room(name), nowMs });
+  await app.register(async scope => peers.register(scope));
+  const isOpen = (room: string) => host.room(room) !== undefined || peers.isRelayed(room);
   await app.register(async scope =>
     registerSignalRoutes(scope, {
       rules: {
@@ -154,22 +208,15 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
         roomNameCharactersMax: config.limit.max_room_name_length,
         identityCharactersMax: config.limit.max_participant_identity_length,
         isAutoCreated: config.room.auto_create,
-        hasRoom: name => host.room(name) !== undefined,
+        hasRoom: async name => isOpen(name) || (await store.conference(name)) !== undefined,
         revocations,
       },
-      sessions: {
-        host,
-        placements,
-        store,
-        keys,
-        limits,
-        tokenLifetimeSeconds: config.signal.token_lifetime,
-        metrics,
-        log,
-        random,
-      },
+      router: peers.router,
+      limits,
+      isOpen,
       socket: {
         metrics,
+        frameBytesMax,
         pingIntervalMs: Math.max(1, config.signal.ping_interval) * 1000,
         silenceTimeoutMs: Math.max(1, config.signal.ping_timeout) * 1000,
         nowMs,
@@ -193,6 +240,8 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     bridges.close();
     try {
       await host.close();
+      snapshots.close();
+      peers.close();
     } catch (error) {
       log.warn({ error: String(error) }, 'what this focus had in the store was not given back: it ends with its lease');
     } finally {
@@ -207,12 +256,30 @@ export async function startFocus(config: FocusConfig, log: Logger): Promise<Runn
     const idleTimeoutMs = config.limit.idle_socket_timeout_ms;
     const listeners = await listenOn(app, { addresses, port, headerBytesMax: HEADER_BYTES_MAX, idleTimeoutMs });
     const { url } = listeners;
+    await peers.start({
+      focusId: config.focus_id,
+      bootId,
+      url: advertisedUrl(config, url),
+      region: config.region,
+      version: packageJson.version,
+      state: 'running',
+      startedAtMs: nowMs(),
+    });
     log.info({ url, region: config.region }, 'focus is up');
     const close = async () => {
       await stop();
       await listeners.close(GOODBYE_MS);
     };
-    return { url, host, close };
+    const kill = async () => {
+      isClosing = true;
+      bridges.close();
+      host.abandon();
+      snapshots.close();
+      peers.close();
+      keys.close();
+      await listeners.close(0);
+    };
+    return { url, host, close, kill };
   } catch (error) {
     await stop();
     await app.close();

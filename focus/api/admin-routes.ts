@@ -3,19 +3,19 @@ import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { FIRST_PROTOCOLS, LoadSchema, ProtocolsSchema } from '../../protocol/control/events.ts';
 import type { Health } from '../bridges/bridge-health.ts';
-import type { Rooms } from '../conference/rooms.ts';
 import type { FocusConfig } from '../config.ts';
 import { FocusError } from '../errors.ts';
 import type { BridgeHealthView } from '../io/bridge-health-watch.ts';
-import type { PlacementExplanation, Placements } from '../placement/placement.ts';
+import type { Placements } from '../placement/placement.ts';
 import type { BridgeRecord, Store } from '../store/store.ts';
 import { type AdminScope, adminScope, includesRoom } from './admin-access.ts';
+import type { FocusNetwork } from './focus-routes.ts';
 import type { TokenKeys } from './token-keys.ts';
 
 export interface AdminOptions {
   readonly config: Pick<FocusConfig, 'control' | 'placement'>;
   readonly keys: TokenKeys;
-  readonly rooms: Rooms;
+  readonly network: FocusNetwork;
   readonly store: Store;
   readonly placements: Placements;
   readonly health: BridgeHealthView;
@@ -120,7 +120,7 @@ const route = (summary: string, answer: ReturnType<typeof Type.Object>) => ({
 
 /** Adds `/v1/bridges`, `/v1/bridge-health`, `/v1/placements`, `/v1/placements/:participant` and `/v1/rooms`. */
 export function registerAdminRoutes(app: FastifyInstance, options: AdminOptions): void {
-  const { config, rooms, store, placements, health, nowMs } = options;
+  const { config, network, store, placements, health, nowMs } = options;
   const visible = (scope: AdminScope) => (entry: { readonly room: string }) => includesRoom(scope, entry.room);
 
   const bridgesRoute = route('Bridges known to this network', Type.Object({ bridges: Type.Array(BridgeSchema) }));
@@ -164,18 +164,25 @@ export function registerAdminRoutes(app: FastifyInstance, options: AdminOptions)
   const placementRoute = route('Why one participant, by SID or identity, is where it is', PlacementSchema);
   app.get<{ Params: { participant: string } }>('/v1/placements/:participant', placementRoute, async request => {
     const scope = await adminScope(options, request, nowMs());
-    const explanation = findPlacement(placements, request.params.participant, visible(scope));
-    if (explanation === undefined) throw new FocusError('placement-not-found');
-    return explanation;
+    const { found, silent } = await network.explain(request.params.participant);
+    // An identity may be in several rooms, of which the caller may see one: the newest visible is meant.
+    const explanation = found.find(visible(scope));
+    if (explanation !== undefined) return explanation;
+    if (silent.length > 0) throw new FocusError('focus-unavailable', silent.join(', '));
+    throw new FocusError('placement-not-found');
   });
 
   const roomsRoute = route(
-    'Rooms of this focus with their participants',
-    Type.Object({ rooms: Type.Array(RoomSchema) }),
+    'Rooms of all focuses with their participants',
+    Type.Object({
+      rooms: Type.Array(RoomSchema),
+      silent: Type.Array(Type.String(), { description: 'focuses that did not answer: their rooms are missing' }),
+    }),
   );
   app.get('/v1/rooms', roomsRoute, async request => {
     const scope = await adminScope(options, request, nowMs());
-    return { rooms: rooms.summaries().filter(({ name }) => includesRoom(scope, name)) };
+    const { rooms, silent } = await network.summaries();
+    return { rooms: rooms.filter(({ name }) => includesRoom(scope, name)), silent };
   });
 }
 
@@ -200,15 +207,4 @@ function describeBridge(
     protocols: report.protocols ?? FIRST_PROTOCOLS,
     load: report.load,
   };
-}
-
-/** An identity may be in several rooms, of which the caller may see one: the newest visible is meant. */
-function findPlacement(
-  placements: Placements,
-  participant: string,
-  isVisible: (explanation: PlacementExplanation) => boolean,
-): PlacementExplanation | undefined {
-  const named = placements.explain(participant);
-  if (named !== undefined && isVisible(named)) return named;
-  return placements.explanations().find(entry => entry.identity === participant && isVisible(entry));
 }

@@ -86,6 +86,14 @@ export async function startApi(
     moveParticipant: async order => moves.answer(order),
     health: { health: () => undefined, isSuspected: () => false, isVouchedFor: () => false, changes: () => [] },
     rooms,
+    network: {
+      focuses: async () => ({ focuses: [], silent: [] }),
+      summaries: async () => ({ rooms: rooms.summaries(), silent: [] }),
+      explain: async who => ({
+        found: placements.explanations().filter(({ sid, identity }) => sid === who || identity === who),
+        silent: [],
+      }),
+    },
     store,
     placements,
     bridges,

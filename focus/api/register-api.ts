@@ -2,7 +2,7 @@
 import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import { registerBridgeRoutes } from '../bridges/bridge-routes.ts';
-import type { Rooms } from '../conference/rooms.ts';
+import type { NetworkRooms } from '../conference/rooms.ts';
 import type { FocusConfig } from '../config.ts';
 import { asFocusError, errorBody } from '../errors.ts';
 import type { BridgeHealthView } from '../io/bridge-health-watch.ts';
@@ -13,6 +13,7 @@ import type { Placements } from '../placement/placement.ts';
 import type { Store } from '../store/store.ts';
 import { registerAdminRoutes } from './admin-routes.ts';
 import { type AskBridge, registerBridgeControlRoutes } from './bridge-control-routes.ts';
+import { type FocusNetwork, registerFocusRoutes } from './focus-routes.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { type MoveOptions, registerMoveRoutes } from './move-routes.ts';
 import type { TokenKeys } from './token-keys.ts';
@@ -21,7 +22,8 @@ import { registerTwirpRoutes } from './twirp-routes.ts';
 export interface ApiOptions {
   readonly config: Pick<FocusConfig, 'control' | 'limit' | 'placement'>;
   readonly keys: TokenKeys;
-  readonly rooms: Rooms;
+  readonly rooms: NetworkRooms;
+  readonly network: FocusNetwork;
   readonly limits: Limits;
   readonly store: Store;
   readonly placements: Placements;
@@ -53,6 +55,7 @@ export async function registerApi(app: FastifyInstance, options: ApiOptions): Pr
     registerAdminRoutes(scope, options);
     registerBridgeControlRoutes(scope, options);
     registerMoveRoutes(scope, options);
+    registerFocusRoutes(scope, options);
     registerHealthRoutes(scope, options);
     scope.get('/v1/openapi.json', async () => app.swagger());
   });

@@ -22,7 +22,7 @@ import {
   UpdateSubscriptionsRequest,
   UpdateSubscriptionsResponse,
 } from '@livekit/protocol';
-import type { Answer, Rooms } from '../conference/rooms.ts';
+import type { Answer, NetworkRooms } from '../conference/rooms.ts';
 import { FocusError } from '../errors.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { AccessToken, VideoGrant } from './access-token.ts';
@@ -46,7 +46,7 @@ export interface RpcMethod {
 
 /** On what a call works, and who calls. */
 export interface RpcContext {
-  readonly rooms: Rooms;
+  readonly rooms: NetworkRooms;
   readonly limits: Pick<Limits, 'holdRoom'>;
   readonly token: AccessToken;
 }
@@ -67,7 +67,7 @@ const isAdminOfBoth: Allows<{ readonly room: string; readonly destinationRoom: s
 /** By method name, as it stands in the path `/twirp/livekit.RoomService/<Method>`. */
 export const ROOM_SERVICE: Readonly<Record<string, RpcMethod>> = {
   CreateRoom: method(CreateRoomRequest, mayCreate, async (rooms, request, { limits, token }) => {
-    const isOpen = rooms.listRooms([request.name]).length > 0;
+    const isOpen = (await rooms.listRooms([request.name])).length > 0;
     const held = isOpen ? undefined : limits.holdRoom(token.apiKey, request.name);
     try {
       return unwrap(await rooms.createRoom(request));
@@ -78,7 +78,7 @@ export const ROOM_SERVICE: Readonly<Record<string, RpcMethod>> = {
   ListRooms: method(
     ListRoomsRequest,
     mayList,
-    (rooms, { names }) => new ListRoomsResponse({ rooms: rooms.listRooms(names) }),
+    async (rooms, { names }) => new ListRoomsResponse({ rooms: await rooms.listRooms(names) }),
   ),
   DeleteRoom: method(DeleteRoomRequest, mayCreate, async (rooms, { room }) => {
     unwrap(await rooms.deleteRoom(room));
@@ -87,24 +87,25 @@ export const ROOM_SERVICE: Readonly<Record<string, RpcMethod>> = {
   ListParticipants: method(
     ListParticipantsRequest,
     isAdmin,
-    (rooms, { room }) => new ListParticipantsResponse({ participants: unwrap(rooms.listParticipants(room)) }),
+    async (rooms, { room }) =>
+      new ListParticipantsResponse({ participants: unwrap(await rooms.listParticipants(room)) }),
   ),
-  GetParticipant: method(RoomParticipantIdentity, isAdmin, (rooms, { room, identity }) =>
-    unwrap(rooms.getParticipant(room, identity)),
+  GetParticipant: method(RoomParticipantIdentity, isAdmin, async (rooms, { room, identity }) =>
+    unwrap(await rooms.getParticipant(room, identity)),
   ),
-  RemoveParticipant: method(RoomParticipantIdentity, isAdmin, (rooms, { room, identity, revokeTokenTs }) => {
-    unwrap(rooms.removeParticipant(room, identity, Number(revokeTokenTs)));
+  RemoveParticipant: method(RoomParticipantIdentity, isAdmin, async (rooms, { room, identity, revokeTokenTs }) => {
+    unwrap(await rooms.removeParticipant(room, identity, Number(revokeTokenTs)));
     return new RemoveParticipantResponse();
   }),
-  MutePublishedTrack: method(MuteRoomTrackRequest, isAdmin, (rooms, { room, identity, trackSid, muted }) => {
-    const track = unwrap(rooms.mutePublishedTrack(room, identity, trackSid, muted));
+  MutePublishedTrack: method(MuteRoomTrackRequest, isAdmin, async (rooms, { room, identity, trackSid, muted }) => {
+    const track = unwrap(await rooms.mutePublishedTrack(room, identity, trackSid, muted));
     return new MuteRoomTrackResponse({ track });
   }),
-  UpdateParticipant: method(UpdateParticipantRequest, isAdmin, (rooms, request) =>
-    unwrap(rooms.updateParticipant(request)),
+  UpdateParticipant: method(UpdateParticipantRequest, isAdmin, async (rooms, request) =>
+    unwrap(await rooms.updateParticipant(request)),
   ),
-  UpdateSubscriptions: method(UpdateSubscriptionsRequest, isAdmin, (rooms, request) => {
-    unwrap(rooms.updateSubscriptions(request));
+  UpdateSubscriptions: method(UpdateSubscriptionsRequest, isAdmin, async (rooms, request) => {
+    unwrap(await rooms.updateSubscriptions(request));
     return new UpdateSubscriptionsResponse();
   }),
   SendData: method(SendDataRequest, isAdmin, async (rooms, request) => {
@@ -112,8 +113,8 @@ export const ROOM_SERVICE: Readonly<Record<string, RpcMethod>> = {
     unwrap(await rooms.sendData(request));
     return new SendDataResponse();
   }),
-  UpdateRoomMetadata: method(UpdateRoomMetadataRequest, isAdmin, (rooms, { room, metadata }) =>
-    unwrap(rooms.updateRoomMetadata(room, metadata)),
+  UpdateRoomMetadata: method(UpdateRoomMetadataRequest, isAdmin, async (rooms, { room, metadata }) =>
+    unwrap(await rooms.updateRoomMetadata(room, metadata)),
   ),
   MoveParticipant: method(MoveParticipantRequest, isAdminOfBoth, async (rooms, { room, identity, destinationRoom }) => {
     unwrap(await rooms.moveParticipant(room, identity, destinationRoom));
@@ -133,7 +134,7 @@ const NONCE_BYTES = 16;
 function method<T>(
   type: MessageType<T>,
   allows: Allows<T>,
-  run: (rooms: Rooms, request: T, context: RpcContext) => WireMessage | Promise<WireMessage>,
+  run: (rooms: NetworkRooms, request: T, context: RpcContext) => WireMessage | Promise<WireMessage>,
 ): RpcMethod {
   return {
     async call(context, body) {

@@ -3,7 +3,7 @@
  * same form, errors always as JSON `{ code, msg }`.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Rooms } from '../conference/rooms.ts';
+import type { NetworkRooms } from '../conference/rooms.ts';
 import type { FocusConfig } from '../config.ts';
 import { asFocusError, FocusError } from '../errors.ts';
 import type { Limits } from '../limits/limits.ts';
@@ -15,7 +15,7 @@ import type { TokenKeys } from './token-keys.ts';
 export interface TwirpOptions {
   readonly config: Pick<FocusConfig, 'limit'>;
   readonly keys: TokenKeys;
-  readonly rooms: Rooms;
+  readonly rooms: NetworkRooms;
   readonly limits: Limits;
   readonly metrics: Pick<FocusMetrics, 'apiCalls'>;
   readonly nowMs: () => number;

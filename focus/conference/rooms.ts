@@ -76,6 +76,13 @@ export interface RoomSummary {
   }[];
 }
 
+/** The same operations on the rooms of all focuses, wherever each lives: those that are quick here take a call elsewhere. */
+export type NetworkRooms = {
+  readonly [M in keyof Rooms]: (
+    ...args: Parameters<Rooms[M]>
+  ) => ReturnType<Rooms[M]> | Promise<Awaited<ReturnType<Rooms[M]>>>;
+};
+
 /** All rooms that this focus serves. Methods reject only when the store cannot be reached. */
 export interface Rooms {
   /** Creates a room, or answers the existing one of that name unchanged. */

@@ -13,6 +13,7 @@ import { Room, type RoomProperties, type RoomSettings } from '../conference/room
 import { RoomDirectory } from '../conference/room-directory.ts';
 import type { RoomHost } from '../conference/room-operations.ts';
 import { settle } from '../conference/settling.ts';
+import { takeOver } from '../conference/snapshot/take-over.ts';
 import { handleTimeout } from '../conference/timeouts.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import type { Placements } from '../placement/placement.ts';
@@ -43,7 +44,11 @@ export interface ConferenceHostOptions {
   /** Told of rooms, participants and tracks that come and go. */
   readonly onNotice: (notice: Notice) => void;
   /** Told of each room after something may have changed in it. */
-  readonly onChanged?: (room: Room) => void;
+  readonly onChanged: (room: Room) => void;
+  /** It is not served here any more. */
+  readonly onEnded: (room: Room) => void;
+  /** The process was held up for longer than other focuses wait: they may have taken over. Rooms do nothing of themselves until it resolves. */
+  readonly onHeldUp: () => Promise<void>;
   readonly log: Logger;
   readonly random: Random;
   readonly nowMs: () => number;
@@ -51,6 +56,8 @@ export interface ConferenceHostOptions {
 
 /** Timeouts are seconds; this late they may be noticed. */
 const TICK_MS = 250;
+/** A process that was held up for so long may have been given up by others, who wait for 3 s. */
+const HELD_UP_MS = 2_000;
 /** How long closing waits for bridges to be told. */
 const CLOSE_WAIT_MS = 1_000;
 /** Conferences that ended here, remembered for sessions that other focuses placed in them just before. */
@@ -83,6 +90,8 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   readonly #ended = new Set<ConferenceId>();
   /** Another focus is their home now: whatever is still under way for them is not done. */
   readonly #dropped = new WeakSet<Room>();
+  #tickedAtMs: number;
+  #isChecking = false;
 
   constructor(options: ConferenceHostOptions) {
     this.#options = options;
@@ -96,6 +105,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     const onEnded: RoomOutputsOptions['onEnded'] = (room, output) => this.mover.handleEnded(room, output);
     this.#outputs = new RoomOutputs({ ...options, sessions: this.#sessions, apply, onEnded, inBackground });
     options.links.listen(this);
+    this.#tickedAtMs = options.nowMs();
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     this.#ticker.unref();
   }
@@ -174,8 +184,8 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   adoptRoom(room: Room): void {
     this.#ended.delete(room.identity.conferenceId);
     this.directory.add(room);
-    this.#count(room, 1);
-    this.#outputs.putConference(room);
+    this.#options.metrics.rooms.inc();
+    takeOver(room, this.nowMs());
     this.apply(room);
   }
 
@@ -185,7 +195,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     if (this.directory.withConference(conferenceId) !== room) return;
     this.#dropped.add(room);
     this.#end(room);
-    this.#count(room, -1);
+    this.#uncount(room);
     this.#options.links.forgetConference(conferenceId);
     for (const { sid } of room.participants.values()) {
       const session = this.#sessions.get(sid);
@@ -205,6 +215,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     metrics.rooms.inc();
     log.info({ room: name, roomSid: sid }, 'room created');
     onNotice({ event: 'room_started', room: room.info() });
+    this.#options.onChanged(room);
     return room;
   }
 
@@ -239,7 +250,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   apply(room: Room): void {
     if (this.#dropped.has(room)) return;
     for (const output of settle(room)) this.#outputs.perform(room, output);
-    this.#options.onChanged?.(room);
+    this.#options.onChanged(room);
   }
 
   async tokenFor(participant: Participant, room: string): Promise<string | undefined> {
@@ -301,6 +312,16 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     this.#inBackground(this.#removeOrphan(bridgeId, conferenceId, endpointId), 'orphan not looked up');
   }
 
+  /** Nothing is done any more: bridges, the store and clients are left as they are. */
+  abandon(): void {
+    clearInterval(this.#ticker);
+    for (const room of this.directory.all()) {
+      this.#dropped.add(room);
+      this.#end(room);
+    }
+    this.#options.links.close();
+  }
+
   /** Everybody is told to leave, bridges forget, the store is given back. Resolves within about a second. */
   async close(): Promise<void> {
     clearInterval(this.#ticker);
@@ -318,6 +339,16 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
 
   #tick(): void {
     const nowMs = this.nowMs();
+    const heldUpMs = nowMs - this.#tickedAtMs - TICK_MS;
+    this.#tickedAtMs = nowMs;
+    if (heldUpMs >= HELD_UP_MS && !this.#isChecking) {
+      this.#isChecking = true;
+      const checked = this.#options.onHeldUp().finally(() => {
+        this.#isChecking = false;
+      });
+      this.#inBackground(checked, 'it is not known whether other focuses have taken over');
+    }
+    if (this.#isChecking) return;
     for (const room of this.directory.all()) {
       handleTimeout(room, nowMs);
       this.apply(room);
@@ -329,18 +360,19 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
 
   #end(room: Room): void {
     this.directory.remove(room);
+    this.#options.onEnded(room);
     this.#ended.add(room.identity.conferenceId);
     if (this.#ended.size > ENDED_MAX) this.#ended.delete(this.#ended.keys().next().value!);
   }
 
-  /** A room with all that is in it comes or goes at once. */
-  #count(room: Room, change: 1 | -1): void {
+  /** A room goes, with all that is in it. */
+  #uncount(room: Room): void {
     const { metrics } = this.#options;
-    metrics.rooms.inc(change);
-    for (const { region } of room.participants.values()) metrics.participants.inc({ region }, change);
+    metrics.rooms.dec();
+    for (const { region } of room.participants.values()) metrics.participants.dec({ region });
     for (const sid of room.publishers.keys()) {
       const kind = room.track(sid)?.track.kind;
-      if (kind !== undefined) metrics.tracks.inc({ kind }, change);
+      if (kind !== undefined) metrics.tracks.dec({ kind });
     }
   }
 

@@ -33,7 +33,8 @@ export function createPeerHome(options: PeerHomeOptions): PeerHandler {
     const known = host.room(admission.room);
     if (known !== undefined) return place === null || place.conference.conferenceId === known.identity.conferenceId;
     const conference = place?.conference ?? (await store.conference(admission.room));
-    if (conference === undefined || conference.owner !== focusId || host.hasEnded(conference.conferenceId)) return false;
+    if (conference === undefined || conference.owner !== focusId || host.hasEnded(conference.conferenceId))
+      return false;
     return host.isHomeOf(conference) || (await takeovers.take(conference)) !== undefined;
   }
 

@@ -1,13 +1,14 @@
 /** `/v1/peers`: where other focuses open their links to this one. They ask; sessions and calls are carried out by {@link PeerHandler}. */
+
+import type { SignalRequest } from '@livekit/protocol';
 import type { FastifyInstance } from 'fastify';
-import { SignalRequest } from '@livekit/protocol';
 import type { Logger } from 'pino';
 import { verifyServiceToken } from '../../protocol/control/service-token.ts';
 import { DecodeError } from '../../protocol/errors.ts';
 import type { SignalMessage } from '../conference/room-output.ts';
 import { errorBody, FocusError } from '../errors.ts';
+import { encodeFrame, FROM_OPENER, type Frame, type FrameKind, FrameReader } from '../peers/frames.ts';
 import { type Opening, readOpening } from '../peers/opening.ts';
-import { encodeFrame, type Frame, FrameReader, type FrameKind, FROM_OPENER } from '../peers/frames.ts';
 import { type CallAnswer, readCall, writeJson } from '../peers/peer-messages.ts';
 import { PING_INTERVAL_MS, Pulse } from '../peers/pulse.ts';
 import { decodeRequest, encodeResponse } from '../signal/signal-codec.ts';

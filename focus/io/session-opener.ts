@@ -11,9 +11,9 @@ import type { Room } from '../conference/room.ts';
 import { asFocusError } from '../errors.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { FocusMetrics } from '../metrics.ts';
+import type { TakenPlace } from '../peers/opening.ts';
 import type { Placed, Placement, Placements } from '../placement/placement.ts';
 import { type Policy, readOverride } from '../placement/policy.ts';
-import type { TakenPlace } from '../peers/opening.ts';
 import type { ClientRegion } from '../region.ts';
 import type { Admission } from '../signal/admission.ts';
 import { handleRequest } from '../signal/requests.ts';
@@ -116,7 +116,10 @@ export async function takePlace(
   if (placed.kind === 'placed') return placed;
   const cause = NOT_PLACED[placed.kind];
   const rejected = placed.kind === 'no-bridge' ? rejections(placed.placement) : undefined;
-  log.warn({ room: name, participant: token.identity, region: region.region, cause, rejected }, 'participant not placed');
+  log.warn(
+    { room: name, participant: token.identity, region: region.region, cause, rejected },
+    'participant not placed',
+  );
   sendAway(sink, DisconnectReason.JOIN_FAILURE, LeaveRequest_Action.DISCONNECT, cause);
   return undefined;
 }

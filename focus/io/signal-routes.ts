@@ -2,22 +2,26 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { asFocusError, FocusError } from '../errors.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import { type Admission, type AdmissionRequest, type AdmissionRules, admit } from '../signal/admission.ts';
 import type { AddressFinder } from './client-address.ts';
 import type { RegionFinder } from './region-finder.ts';
-import { openSession, type SessionOpenerOptions } from './session-opener.ts';
+import type { SessionRouter } from './session-router.ts';
 import { SignalSocket, type SignalSocketOptions } from './signal-socket.ts';
 
 export interface SignalRoutesOptions {
   readonly rules: AdmissionRules;
-  readonly sessions: SessionOpenerOptions;
+  readonly router: Pick<SessionRouter, 'route'>;
+  readonly limits: Limits;
   readonly socket: SignalSocketOptions;
   readonly regions: RegionFinder;
   readonly metrics: FocusMetrics;
   readonly addressOf: AddressFinder;
   readonly log: Logger;
   readonly nowMs: () => number;
+  /** Whether the room is open, as far as is known without asking. */
+  readonly isOpen: (room: string) => boolean;
   /** True once the focus has begun to shut down: nobody is let in. */
   readonly isClosing: () => boolean;
 }
@@ -67,28 +71,17 @@ export function registerSignalRoutes(app: FastifyInstance, options: SignalRoutes
   }
 
   function checkLimits({ token: { apiKey }, room }: Admission, request: FastifyRequest): void {
-    const { limits } = options.sessions;
-    limits.join(nowMs(), { apiKey, address: options.addressOf(request) });
-    limits.check(apiKey, room, rules.hasRoom(room));
+    options.limits.join(nowMs(), { apiKey, address: options.addressOf(request) });
+    options.limits.check(apiKey, room, options.isOpen(room));
   }
 
-  async function open(socket: SignalSocket, admission: Admission, request: FastifyRequest): Promise<void> {
+  function open(socket: SignalSocket, admission: Admission, request: FastifyRequest): Promise<void> {
     const region = regions.find({
       peerAddress: request.socket.remoteAddress ?? '',
       headers: request.headers,
       tokenRegion: admission.token.region,
     });
-    const opened = await openSession(options.sessions, socket, admission, region);
-    if (opened === undefined) return;
-    const { room, participant } = opened;
-    const { host } = options.sessions;
-    socket.listen(
-      message => {
-        // The socket may have been replaced by a resume; what it still brings is of the past.
-        if (host.session(participant.sid)?.sink === socket) host.handleRequest(room, participant, message);
-      },
-      () => host.handleSignalLost(room, participant, socket),
-    );
+    return options.router.route({ socket, admission, region, address: options.addressOf(request) });
   }
 }
 

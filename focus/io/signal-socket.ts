@@ -24,6 +24,8 @@ export interface ClientSocket {
 
 export interface SignalSocketOptions {
   readonly metrics: Pick<FocusMetrics, 'signalMessages' | 'signalFramesRefused' | 'signalSockets'>;
+  /** Of one frame of a client; the server's own limit may be higher. */
+  readonly frameBytesMax: number;
   readonly pingIntervalMs: number;
   /** Nothing heard for so long: the client is gone. */
   readonly silenceTimeoutMs: number;
@@ -44,6 +46,7 @@ const EARLY_REQUESTS_MAX = 64;
 const NORMAL = 1000;
 const INVALID_PAYLOAD = 1007;
 const POLICY_VIOLATION = 1008;
+const MESSAGE_TOO_BIG = 1009;
 const TRY_AGAIN_LATER = 1013;
 /** A close frame holds 125 bytes, two of them the code. */
 const REASON_BYTES_MAX = 123;
@@ -111,6 +114,11 @@ export class SignalSocket implements SignalSink {
   #receive(data: Uint8Array, isBinary: boolean): void {
     const { metrics, nowMs } = this.#options;
     this.#heardAtMs = nowMs();
+    if (data.byteLength > this.#options.frameBytesMax) {
+      // By the name that ws has for it: the larger frames are refused there.
+      this.#refuse('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', MESSAGE_TOO_BIG, 'the frame is too large');
+      return;
+    }
     if (!this.#requests.take(this.#heardAtMs)) {
       this.#refuse('too-many-requests', POLICY_VIOLATION, 'too many requests');
       return;

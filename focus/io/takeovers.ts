@@ -14,7 +14,7 @@ export type RestoreRoom = (conference: ConferenceRecord, fields: ReadonlyMap<str
 export interface TakeoversOptions {
   readonly focusId: string;
   readonly store: Store;
-  readonly host: Pick<ConferenceHost, 'directory' | 'adoptRoom'>;
+  readonly host: Pick<ConferenceHost, 'directory' | 'adoptRoom' | 'apply'>;
   readonly restore: RestoreRoom;
   readonly metrics: Pick<PeerMetrics, 'takeovers'>;
   readonly log: Logger;
@@ -88,12 +88,15 @@ export class Takeovers {
   }
 
   #release(room: Room, strangers: readonly ParticipantRecord[]): void {
-    const { store, log } = this.#options;
-    for (const { conferenceId, endpointId, sid } of strangers) {
-      if (room.withSid(sid) !== undefined) continue;
+    const { store, host, log } = this.#options;
+    for (const { conferenceId, endpointId, sid, bridgeId } of strangers) {
+      if (room.withSid(sid) !== undefined || host.directory.withConference(conferenceId) !== room) continue;
+      // Its bridge may have been told of it: by a home that died before it could write that down.
+      room.output({ kind: 'endpoint-removed', bridgeId, endpointId });
       store.release(conferenceId, endpointId, sid).catch(error => {
         log.error({ error: String(error) }, 'place not given back to the store');
       });
     }
+    host.apply(room);
   }
 }

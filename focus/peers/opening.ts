@@ -90,7 +90,7 @@ export function writeOpening({ admission, region, address, place }: Opening): Ui
     attributes,
     region,
     address,
-    place: place === null ? null : { ...place, placement: { ...place.placement, candidates: [] } },
+    place: place === null ? null : withoutCandidates(place),
   };
   return Buffer.from(JSON.stringify(opening));
 }
@@ -100,9 +100,21 @@ export function readOpening(bytes: Uint8Array): Opening {
   const opening = parse(bytes);
   const { region, address, place, apiKey, claims, request: encoded, ...rest } = opening;
   const { token, grant, request } = admitted(apiKey, claims, encoded);
-  const admission = { ...rest, token, grant, room: grant.room, request, client: request.clientInfo ?? new ClientInfo() };
+  const admission = {
+    ...rest,
+    token,
+    grant,
+    room: grant.room,
+    request,
+    client: request.clientInfo ?? new ClientInfo(),
+  };
   // The schema has checked what it knows; the brands and unions are those of the focus that wrote it.
   return { admission, region: region as ClientRegion, address, place: place as TakenPlace | null };
+}
+
+/** Getters, which a copy does not have, are read by name. */
+function withoutCandidates({ conference, participant, placement }: TakenPlace): TakenPlace {
+  return { conference, participant, placement: { ...placement, considered: placement.considered, candidates: [] } };
 }
 
 function parse(bytes: Uint8Array): Static<typeof OpeningSchema> {

@@ -60,9 +60,16 @@ export function writeArguments(method: RoomMethod, args: readonly unknown[]): un
   return SHAPES[method].request === null ? args : [base64(args[0] as WireMessage)];
 }
 
-const PlainSchema = Type.Array(Type.Union([Type.String(), Type.Number(), Type.Boolean()]), { minItems: 1, maxItems: 8 });
+const PlainSchema = Type.Array(Type.Union([Type.String(), Type.Number(), Type.Boolean()]), {
+  minItems: 1,
+  maxItems: 8,
+});
 const MessageSchema = Type.Tuple([Type.String()]);
-const RefusedSchema = Type.Object({ ok: Type.Literal(false), refusal: Type.String(), detail: Type.Optional(Type.String()) });
+const RefusedSchema = Type.Object({
+  ok: Type.Literal(false),
+  refusal: Type.String(),
+  detail: Type.Optional(Type.String()),
+});
 const DoneSchema = Type.Object({ ok: Type.Literal(true), value: Type.Unknown() });
 
 /** Throws DecodeError for what {@link writeArguments} does not write. */
@@ -81,7 +88,10 @@ export function writeRoomAnswer(method: RoomMethod, answer: Answer<unknown>): un
   const { value } = SHAPES[method];
   if (value === null) return { ok: true, value: null };
   const isList = Array.isArray(value);
-  return { ok: true, value: isList ? (answer.value as WireMessage[]).map(base64) : base64(answer.value as WireMessage) };
+  return {
+    ok: true,
+    value: isList ? (answer.value as WireMessage[]).map(base64) : base64(answer.value as WireMessage),
+  };
 }
 
 /** Throws DecodeError for what {@link writeRoomAnswer} does not write. */

@@ -25,7 +25,8 @@ export interface AdmissionRules {
   readonly identityCharactersMax: number;
   /** The first to join creates the room, whoever it is. */
   readonly isAutoCreated: boolean;
-  readonly hasRoom: (name: string) => boolean;
+  /** At any focus. Asked only where the first to join does not create it. */
+  readonly hasRoom: (name: string) => Promise<boolean>;
   readonly revocations: Pick<Revocations, 'isRevoked'>;
 }
 
@@ -50,7 +51,7 @@ export async function admit(rules: AdmissionRules, request: AdmissionRequest, no
   if (grant === null) throw new FocusError('permission-denied');
   const { olderParameters } = request;
   const joinRequest = olderParameters === null ? readJoinRequest(request.joinRequest) : joinRequestOf(olderParameters);
-  checkPlace(rules, token, grant);
+  await checkPlace(rules, token, grant);
   checkOwnProfile(grant, joinRequest);
   const profile = {
     name: token.name,
@@ -76,14 +77,14 @@ function verifiedToken(rules: AdmissionRules, request: AdmissionRequest, nowMs: 
   return verifyAccessToken(rules.keys, tokenOf(request.authorization, request.accessToken), nowMs);
 }
 
-function checkPlace(rules: AdmissionRules, token: AccessToken, grant: VideoGrant): void {
+async function checkPlace(rules: AdmissionRules, token: AccessToken, grant: VideoGrant): Promise<void> {
   if (!grant.roomJoin) throw new FocusError('permission-denied');
   if (token.identity === '') throw new FocusError('identity-empty');
   if ([...token.identity].length > rules.identityCharactersMax) throw new FocusError('identity-too-long');
   if (rules.revocations.isRevoked(grant.room, token.identity, token.claims.nbf)) throw new FocusError('token-revoked');
   if (grant.room === '') throw new FocusError('room-name-missing');
   if ([...grant.room].length > rules.roomNameCharactersMax) throw new FocusError('room-name-too-long');
-  if (!mayCreate(rules, grant) && !rules.hasRoom(grant.room)) throw new FocusError('room-not-found');
+  if (!mayCreate(rules, grant) && !(await rules.hasRoom(grant.room))) throw new FocusError('room-not-found');
 }
 
 function mayCreate(rules: AdmissionRules, grant: VideoGrant): boolean {

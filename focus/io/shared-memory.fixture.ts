@@ -1,0 +1,61 @@
+/** One memory store for several focuses of a test, each by its own name: what Redis is to those of a network. */
+
+import { createMemoryStore } from '../store/memory-store.ts';
+import type { ConferenceRecord, FocusRecord, Store } from '../store/store.ts';
+
+export class SharedMemory {
+  readonly #store = createMemoryStore(Date.now, Math.random);
+  readonly #focuses = new Map<string, FocusRecord>();
+  /** Focuses that the store is away for. */
+  readonly away = new Set<string>();
+  /** Calls of each method, by all focuses together. */
+  readonly calls = new Map<string, number>();
+
+  /** As the focus of that name sees it. */
+  of(focusId: string): Store {
+    const own: Partial<Store> = {
+      putFocus: async record => {
+        this.#focuses.set(focusId, record);
+      },
+      focuses: async () => [...this.#focuses.values()].sort((a, b) => (a.focusId < b.focusId ? -1 : 1)),
+      saveRoom: async (conferenceId, fields) => {
+        const conference = (await this.#store.conferences()).find(one => one.conferenceId === conferenceId);
+        return conference?.owner === focusId && this.#store.saveRoom(conferenceId, fields);
+      },
+      releaseOwner: async owner => {
+        this.#focuses.delete(owner);
+        await this.#store.releaseOwner(owner);
+      },
+      onOrphans: () => {},
+      onLost: () => {},
+    };
+    return new Proxy(
+      { ...this.#store, ...own },
+      {
+        get: (store, name) => {
+          const method = store[name as keyof Store] as (...args: unknown[]) => unknown;
+          return (...args: unknown[]) => {
+            this.calls.set(String(name), (this.calls.get(String(name)) ?? 0) + 1);
+            const isAway = this.away.has(focusId) && name !== 'focuses' && name !== 'adopt';
+            return isAway ? Promise.reject(new Error('the store is away')) : method(...args);
+          };
+        },
+      },
+    );
+  }
+
+  /** Its lease is over. */
+  forget(focusId: string): void {
+    this.#focuses.delete(focusId);
+  }
+
+  async owner(room: string): Promise<string | undefined> {
+    return (await this.#store.conference(room))?.owner;
+  }
+
+  async participants(room: string): Promise<string[]> {
+    const conference: ConferenceRecord | undefined = await this.#store.conference(room);
+    if (conference === undefined) return [];
+    return (await this.#store.participants(conference.conferenceId)).map(({ identity }) => identity);
+  }
+}
