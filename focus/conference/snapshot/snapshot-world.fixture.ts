@@ -53,6 +53,11 @@ export class SnapshotWorld extends World {
     return restoreRoom(fields, this.room.identity, SETTINGS, random, this.nowMs);
   }
 
+  /** What bridges were sent before is answered to nobody. */
+  forgetUnanswered(): void {
+    this.#unanswered = [];
+  }
+
   override settle(): void {
     if (this.isSlow) {
       const before = this.outputs.length;
