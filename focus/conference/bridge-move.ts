@@ -169,7 +169,7 @@ function nextPhase({
 
 function awaitedOf({ endpointId, receiving }: Participant): Set<EndpointId> {
   if (receiving === null) return new Set([endpointId]);
-  const connected = receiving.connected;
+  const connected = [...receiving.connected];
   return new Set(connected.length > 0 ? connected : [receiving.isPrimary ? receiving.endpointId : endpointId]);
 }
 

@@ -166,11 +166,6 @@ export class ReceivingSide {
     this.#connected.add(endpointId);
   }
 
-  /** Those of the participant's two endpoints that are up. */
-  get connected(): EndpointId[] {
-    return [...this.#connected];
-  }
-
   /** On another bridge both sides begin anew: a new ICE generation, now, or when the client has resumed (`isToResume`). */
   handleMoved(isToResume: boolean): void {
     this.#connected.clear();

@@ -1,7 +1,7 @@
 /** Publications and subscriptions of a participant as parts of a field. */
 import { TrackInfo } from '@livekit/protocol';
 import { type Static, Type } from 'typebox';
-import { CodecParametersSchema } from '../../../protocol/control/spec.ts';
+import { CodecParametersSchema, StreamSpecSchema } from '../../../protocol/control/spec.ts';
 import { SOURCE_ID_MAX, type SourceId } from '../../../protocol/ids.ts';
 import { LAYER_MAX, TEMPORAL_MAX } from '../layer-choice.ts';
 import { type PublicationsState, TRACKS_MAX } from '../publications.ts';
@@ -28,6 +28,8 @@ const TrackSchema = Type.Object({
   info: Type.String(),
   codecs: Type.Array(CodecParametersSchema.properties.codec),
   section: Type.Union([TrackSectionSchema, Type.Null()]),
+  /** What a bridge learned of its SSRCs: the next one cannot, since clients name MID and RID only at first. */
+  streams: Type.Array(StreamSpecSchema, { maxItems: 6 }),
   isQueued: Type.Boolean(),
   wasSubscribed: Type.Boolean(),
   neededLayers: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]),
@@ -70,6 +72,7 @@ export function publicationsState(
       sourceId: track.sourceId,
       info: messageText(track.info),
       codecs: [...track.codecs],
+      streams: track.streams.map(({ ssrc, layer, isRtx }) => ({ ssrc, layer, isRtx })),
       section: track.section === null ? null : sectionState(track.section),
       isQueued: track.isQueued,
       wasSubscribed: track.wasSubscribed,
