@@ -1,12 +1,12 @@
 /** A join: takes a place for a new participant through the store. */
-import type { EndpointId } from '../../../protocol/ids.ts';
+import type { ConferenceId, EndpointId } from '../../../protocol/ids.ts';
 import { FocusError } from '../../errors.ts';
 import type { Assigned, AssignRequest, Choose, ParticipantRecord } from '../store.ts';
 import type { createOptimism, HasBridge, StoreContext } from './optimism.ts';
 import { reliedOn, without } from './optimism.ts';
 import type { PlannedChoice } from './plan.ts';
 import type { Reply } from './redis-commands.ts';
-import { listOf, readConference, readParticipant } from './replies.ts';
+import { type CountedConference, listOf, readConference, readParticipant } from './replies.ts';
 
 /** Something asked of the store, that whoever asked may stop waiting for. */
 export interface Attempt<Answer> {
@@ -26,6 +26,7 @@ export function createAssignment(
     const { room, identity } = request;
     let isGivenUp = false;
     let settle = () => {};
+    let drawn: ConferenceId | undefined;
     async function work(): Promise<Assigned<Choice> | undefined> {
       const settled = await optimism<Choice>({
         choose,
@@ -33,7 +34,8 @@ export function createAssignment(
         expected: counts => conferences.withPending(room, counts),
         send: choices => {
           settle = expectFirst(context, request, choices);
-          return take(context, request, choices).finally(settle);
+          drawn = context.conferenceId();
+          return take(context, request, drawn, choices).finally(settle);
         },
         isGivenUp: () => isGivenUp,
       });
@@ -42,7 +44,9 @@ export function createAssignment(
       const { reply, choices } = settled;
       const [kind] = reply;
       if (kind === 'unknown-room' || kind === 'room-full') return { kind };
-      return placed(context, request, choices, reply);
+      const counted = readConference(reply.at(-1)!)!;
+      if (counted.record.conferenceId === drawn) holdings.open(counted);
+      return placed(context, request, choices, reply, counted);
     }
     return {
       answer: work(),
@@ -68,12 +72,13 @@ function expectFirst(
 }
 
 async function take(
-  { commands, bridges, holdings, amends, nowMs, shiftMs, conferenceId }: StoreContext,
+  { commands, bridges, holdings, amends, nowMs, shiftMs }: StoreContext,
   request: AssignRequest,
+  drawn: ConferenceId,
   choices: readonly PlannedChoice<HasBridge>[],
 ): Promise<readonly Reply[]> {
   const { room, createAs, identity, sid, region, owner, participantsMax } = request;
-  const create = [createAs?.roomSid ?? '', conferenceId()];
+  const create = [createAs?.roomSid ?? '', drawn];
   const args = [shiftMs(), room, ...create, identity, sid, region, owner, participantsMax, bridges.known];
   try {
     return listOf(await commands.run('assign', [...args, ...reliedOn(choices)]));
@@ -93,8 +98,8 @@ function placed<Choice extends HasBridge>(
   request: AssignRequest,
   choices: readonly PlannedChoice<Choice>[],
   reply: readonly Reply[],
+  counted: CountedConference,
 ): Assigned<Choice> {
-  const counted = readConference(reply.at(-1)!)!;
   const { conferenceId, owner } = counted.record;
   conferences.note(counted);
   let participant: ParticipantRecord;

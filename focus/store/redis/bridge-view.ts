@@ -92,14 +92,18 @@ export class BridgeView {
     if (left === 0) this.#pending.delete(bridgeId);
     else this.#pending.set(bridgeId, left);
     const record = this.#certain.find(bridgeId);
-    if (record !== undefined) this.#put(record);
+    if (record !== undefined) this.#expect(record);
   }
 
   #put(record: BridgeRecord): void {
-    const pending = this.#pending.get(record.bridgeId) ?? 0;
     this.#certain.put(record);
-    this.#expected.put(pending === 0 ? record : { ...record, placedSinceReport: record.placedSinceReport + pending });
+    this.#expect(record);
     this.#nextExpiryMs = Math.min(this.#nextExpiryMs, record.reportedAtMs + BRIDGE_EXPIRY_MS);
+  }
+
+  #expect(record: BridgeRecord): void {
+    const pending = this.#pending.get(record.bridgeId) ?? 0;
+    this.#expected.put(pending === 0 ? record : { ...record, placedSinceReport: record.placedSinceReport + pending });
   }
 }
 

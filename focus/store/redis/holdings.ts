@@ -53,7 +53,12 @@ export class Holdings {
     this.#onLost = onLost;
   }
 
-  /** A conference as the store has it: kept when it is this focus's, and answered with a version that no earlier answer had. */
+  /** A conference that this process has opened. One that an earlier process of this name has left is not held until it is taken over. */
+  open({ record, term }: CountedConference): void {
+    if (record.owner === this.#owner && !this.#held.has(record.conferenceId)) this.#hold(record, term);
+  }
+
+  /** A conference as the store has it now; of one that is held, with a version that no earlier answer had. */
   noteConference({ record, term }: CountedConference): ConferenceRecord {
     const held = this.#held.get(record.conferenceId);
     if (record.owner !== this.#owner) {
@@ -61,10 +66,7 @@ export class Holdings {
       if (held !== undefined && term > held.term) this.lose(record.conferenceId);
       return record;
     }
-    if (held === undefined) {
-      this.#hold(record, term);
-      return record;
-    }
+    if (held === undefined) return record;
     held.term = Math.max(held.term, term);
     if (record.version > held.record.version) held.record = record;
     else if (isAhead(held)) held.record = { ...record, version: held.record.version + 1 };
@@ -83,13 +85,14 @@ export class Holdings {
     return record;
   }
 
-  /** Somebody whom another focus assigned; nothing when the conference is not held. */
-  noteAdopted({ conferenceId, version }: ConferenceRecord, participant: ParticipantRecord): void {
+  /** Somebody whom another focus assigned. Answers whether that is news; nothing happens when the conference is not held. */
+  noteAdopted({ conferenceId, version }: ConferenceRecord, participant: ParticipantRecord): boolean {
     const held = this.#held.get(conferenceId);
-    if (held === undefined) return;
+    if (held === undefined || held.participants.get(participant.identity)?.sid === participant.sid) return false;
     if (version > held.record.version) held.record = { ...held.record, version };
     putLast(held.participants, participant);
     held.storeNext = Math.max(held.storeNext, participant.endpointId + 1);
+    return true;
   }
 
   /** A conference that this focus has taken over, as the store answered. */
@@ -179,6 +182,10 @@ export class Holdings {
   inRoom(room: string): HeldConference | undefined {
     const conferenceId = this.#byRoom.get(room);
     return conferenceId === undefined ? undefined : this.#held.get(conferenceId);
+  }
+
+  records(): ConferenceRecord[] {
+    return [...this.#held.values()].map(({ record }) => record);
   }
 
   conferenceIds(): ConferenceId[] {

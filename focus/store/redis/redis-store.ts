@@ -139,18 +139,28 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
     },
     async openConference(room, roomSid, owner) {
       for (let draw = 0; draw < DRAWS_MAX; draw++) {
-        const reply = await run('openConference', [room, conferenceId(), roomSid, owner]);
-        if (reply !== 0) return noted(readConference(reply)!);
+        const drawn = conferenceId();
+        const reply = await run('openConference', [room, drawn, roomSid, owner]);
+        if (reply === 0) continue;
+        const counted = readConference(reply)!;
+        if (counted.record.conferenceId === drawn) holdings.open(counted);
+        return noted(counted);
       }
       throw new FocusError('store-unavailable', `${DRAWS_MAX} conference IDs in a row were taken`);
     },
     async conference(room) {
       const counted = readConference(await run('conference', [room]));
-      return counted && noted(counted);
+      // What the store has lost is put back by the next turn of upkeep.
+      return counted === undefined ? holdings.inRoom(room)?.record : noted(counted);
     },
     async conferences() {
       const replies = listOf(await run('conferences', []));
-      return replies.map(reply => readConference(reply)!.record).sort((a, b) => (a.room < b.room ? -1 : 1));
+      const byRoom = new Map(holdings.records().map(record => [record.room, record]));
+      for (const reply of replies) {
+        const { record } = readConference(reply)!;
+        byRoom.set(record.room, record);
+      }
+      return [...byRoom.values()].sort((a, b) => (a.room < b.room ? -1 : 1));
     },
     async closeConference(room, id) {
       holdings.dropConference(id);
@@ -167,8 +177,8 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       });
     },
     adopt(conference, participant) {
-      holdings.noteAdopted(conference, participant);
-      arrivals.adopted(nowMs(), participant);
+      if (holdings.noteAdopted(conference, participant)) arrivals.adopted(nowMs(), participant);
+      else arrivals.settled(participant.sid);
     },
     async move(request, choose) {
       const attempt = relocation(request, choose);

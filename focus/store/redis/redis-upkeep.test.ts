@@ -1,13 +1,11 @@
-/** What is left of a focus that died, and what one puts back that the store lost. On a real Redis. */
+/** Leases, what is left of a focus that died, and what one puts back that the store lost. On a real Redis. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { BridgeId } from '../../../protocol/ids.ts';
-import type { AssignRequest, ConferenceRecord, ParticipantRecord } from '../store.ts';
-import { ORPHAN_MS, TAKEOVER_VERSIONS } from '../store.ts';
-import { sampleReport } from '../store-contract.ts';
+import { sampleReport } from '../store.fixture.ts';
+import { type ConferenceRecord, ORPHAN_MS, TAKEOVER_VERSIONS } from '../store.ts';
 import { LEASE_MS } from './prelude-script.ts';
 import { type RedisServer, startRedis } from './redis-server.fixture.ts';
-import { connectFocus, newPrefix, type TestFocus, targetOf } from './redis-store.fixture.ts';
+import { advance, beatFor, identities, inWorld, place } from './redis-world.fixture.ts';
 import { CONFERENCES_PER_SCRIPT_MAX } from './upkeep-scripts.ts';
 
 let server: RedisServer;
@@ -16,69 +14,15 @@ before(async () => {
 });
 after(() => server.stop());
 
-interface World {
-  readonly prefix: string;
-  /** Another focus on the same store, its upkeep begun. */
-  join(focusId: string, boot?: string): Promise<TestFocus>;
-}
-
-async function inWorld(work: (world: World) => Promise<void>): Promise<void> {
-  const prefix = newPrefix();
-  const target = targetOf({ address: server.address, key_prefix: prefix });
-  const focuses: TestFocus[] = [];
-  try {
-    await work({
-      prefix,
-      async join(focusId, boot) {
-        const focus = await connectFocus(target, focusId, boot);
-        focuses.push(focus);
-        await focus.store.putBridge(sampleReport('b1'));
-        await focus.store.upkeep();
-        return focus;
-      },
-    });
-  } finally {
-    for (const focus of focuses) focus.close();
-  }
-}
-
-async function place(focus: TestFocus, owner: string, identity: string, changes: Partial<AssignRequest> = {}) {
-  const request: AssignRequest = {
-    room: 'talk',
-    createAs: { roomSid: 'RM_1' },
-    identity,
-    sid: `PA_${identity}`,
-    region: 'eu',
-    owner,
-    participantsMax: 0,
-    ...changes,
-  };
-  const assigned = await focus.store.assign(request, () => ({ bridgeId: 'b1' as BridgeId }));
-  assert.ok(assigned.kind === 'placed', assigned.kind);
-  return assigned;
-}
-
-const identities = (participants: readonly ParticipantRecord[]) => participants.map(({ identity }) => identity);
 const keysOf = async (prefix: string) => (await server.command('KEYS', `{${prefix}}*`)) as string[];
 /** As a failover to an older replica, a restart without persistence or a FLUSHALL does. */
 async function emptyStore(prefix: string): Promise<void> {
   for (const key of await keysOf(prefix)) await server.command('DEL', key);
 }
-/** Every focus beats each second; each has the same clock. */
-async function beatFor(focuses: readonly TestFocus[], ms: number): Promise<void> {
-  for (let passedMs = 0; passedMs < ms; passedMs += 1_000) {
-    advance(focuses, 1_000);
-    for (const focus of focuses) await focus.store.upkeep();
-  }
-}
 const ids = (...placed: { readonly conference: ConferenceRecord }[]) =>
   placed.map(({ conference }) => conference.conferenceId).toSorted();
-function advance(focuses: readonly TestFocus[], ms: number): void {
-  for (const focus of focuses) focus.advanceMs(ms);
-}
-
 test('what a focus that died had is told to one other once its lease is over, and not before; untaken it ends', async () => {
-  await inWorld(async ({ join }) => {
+  await inWorld(server, async ({ join }) => {
     const [dead, alive, third] = [await join('focus-1'), await join('focus-2'), await join('focus-3')];
     const talk = await place(dead, 'focus-1', 'ann');
     const other = await place(dead, 'focus-1', 'ann', { room: 'other' });
@@ -102,7 +46,7 @@ test('what a focus that died had is told to one other once its lease is over, an
 });
 
 test('focuses that were all cut off from the store longer than their leases do not take each other for dead', async () => {
-  await inWorld(async ({ join }) => {
+  await inWorld(server, async ({ join }) => {
     const focuses = [await join('focus-1'), await join('focus-2'), await join('focus-3')];
     const { conference } = await place(focuses[0]!, 'focus-1', 'ann');
     advance(focuses, LEASE_MS + 1_000);
@@ -121,7 +65,7 @@ test('focuses that were all cut off from the store longer than their leases do n
 });
 
 test('a focus that keeps its lease loses nothing, however long it lives', async () => {
-  await inWorld(async ({ join }) => {
+  await inWorld(server, async ({ join }) => {
     const [one, other] = [await join('focus-1'), await join('focus-2')];
     const { conference } = await place(one, 'focus-1', 'ann');
     for (let seconds = 0; seconds < 30; seconds++) {
@@ -134,7 +78,7 @@ test('a focus that keeps its lease loses nothing, however long it lives', async 
 });
 
 test('every key expires within ten seconds unless it is renewed: the last focus to die leaves nothing either', async () => {
-  await inWorld(async ({ prefix, join }) => {
+  await inWorld(server, async ({ prefix, join }) => {
     const focus = await join('focus-1');
     const { participant } = await place(focus, 'focus-1', 'ann');
     await place(focus, 'focus-1', 'bob', { room: 'other' });
@@ -152,7 +96,7 @@ test('every key expires within ten seconds unless it is renewed: the last focus 
 });
 
 test('upkeep renews the expiry of every conference of the focus and of its snapshot', async () => {
-  await inWorld(async ({ prefix, join }) => {
+  await inWorld(server, async ({ prefix, join }) => {
     const focus = await join('focus-1');
     const { conference } = await place(focus, 'focus-1', 'ann');
     await focus.store.saveRoom(conference.conferenceId, new Map([['room', Uint8Array.of(1)]]));
@@ -165,7 +109,7 @@ test('upkeep renews the expiry of every conference of the focus and of its snaps
 });
 
 test('a focus that starts again under its name is told what its dead process had, however much, and can go on with it', async () => {
-  await inWorld(async ({ join }) => {
+  await inWorld(server, async ({ join }) => {
     const dead = await join('focus-1', 'first');
     const rooms = CONFERENCES_PER_SCRIPT_MAX + 10;
     for (let index = 0; index < rooms; index++)
@@ -182,8 +126,34 @@ test('a focus that starts again under its name is told what its dead process had
   });
 });
 
+test('what an earlier process of the same name has left is not taken for its own before it is taken over', async () => {
+  await inWorld(server, async ({ join }) => {
+    const dead = await join('focus-1', 'first');
+    const ann = await place(dead, 'focus-1', 'ann');
+    dead.close();
+    const again = await join('focus-1', 'second');
+    const bob = await place(again, 'focus-1', 'bob');
+    await beatFor([again], 3_000);
+    const taken = await again.store.takeConference('talk', ann.conference.conferenceId, 'focus-1', 'focus-1');
+    assert.deepEqual(taken!.participants, [ann.participant, bob.participant]);
+    await beatFor([again], ORPHAN_MS);
+    assert.deepEqual(await again.store.participants(ann.conference.conferenceId), taken!.participants);
+  });
+});
+
+test('a store that was emptied is answered for by the homes of what it has lost', async () => {
+  await inWorld(server, async ({ prefix, join }) => {
+    const [one, other] = [await join('focus-1'), await join('focus-2')];
+    const { conference } = await place(one, 'focus-1', 'ann');
+    await emptyStore(prefix);
+    assert.deepEqual(await one.store.conference('talk'), conference);
+    assert.deepEqual(await one.store.conferences(), [conference]);
+    assert.deepEqual(await other.store.conferences(), []);
+  });
+});
+
 test('two focuses under one name notice', async () => {
-  await inWorld(async ({ join }) => {
+  await inWorld(server, async ({ join }) => {
     const first = await join('focus-1', 'first');
     await join('focus-1', 'second');
     await first.store.upkeep();
@@ -192,7 +162,7 @@ test('two focuses under one name notice', async () => {
 });
 
 test('a store that was emptied is whole again after one turn of each focus: same IDs, no endpoint ID or version twice', async () => {
-  await inWorld(async ({ prefix, join }) => {
+  await inWorld(server, async ({ prefix, join }) => {
     const [one, other] = [await join('focus-1'), await join('focus-2')];
     const ann = await place(one, 'focus-1', 'ann');
     const bob = await place(other, 'focus-2', 'bob');
@@ -219,7 +189,7 @@ test('a store that was emptied is whole again after one turn of each focus: same
 });
 
 test('a store that lost one conference only gets that one back', async () => {
-  await inWorld(async ({ prefix, join }) => {
+  await inWorld(server, async ({ prefix, join }) => {
     const focus = await join('focus-1');
     const ann = await place(focus, 'focus-1', 'ann');
     await place(focus, 'focus-1', 'bob', { room: 'other' });
@@ -232,7 +202,7 @@ test('a store that lost one conference only gets that one back', async () => {
 });
 
 test("a focus that was taken for dead goes on with what nobody took over, and drops without a word what is another's", async () => {
-  await inWorld(async ({ join }) => {
+  await inWorld(server, async ({ join }) => {
     const [away, other] = [await join('focus-1'), await join('focus-2')];
     const ann = await place(away, 'focus-1', 'ann');
     const alone = await place(away, 'focus-1', 'ann', { room: 'other' });
@@ -253,7 +223,7 @@ test("a focus that was taken for dead goes on with what nobody took over, and dr
 
 test("of two that think a conference theirs in an emptied store it is the one's who took it over last, whoever is first", async () => {
   for (const isFirst of [true, false]) {
-    await inWorld(async ({ prefix, join }) => {
+    await inWorld(server, async ({ prefix, join }) => {
       const [before, taker] = [await join('focus-1'), await join('focus-2')];
       const { conference } = await place(before, 'focus-1', 'ann');
       await taker.store.takeConference('talk', conference.conferenceId, 'focus-1', 'focus-2');
@@ -271,7 +241,7 @@ test("of two that think a conference theirs in an emptied store it is the one's 
 });
 
 test('a conference that another focus closed is not put back, and one whose room was opened anew meanwhile is reported', async () => {
-  await inWorld(async ({ prefix, join }) => {
+  await inWorld(server, async ({ prefix, join }) => {
     const [one, other] = [await join('focus-1'), await join('focus-2')];
     const closed = await place(one, 'focus-1', 'ann', { room: 'closed' });
     const old = await place(one, 'focus-1', 'bob');
@@ -294,7 +264,7 @@ test('a conference that another focus closed is not put back, and one whose room
 });
 
 test('who left while the store was away is not put back', async () => {
-  await inWorld(async ({ prefix, join }) => {
+  await inWorld(server, async ({ prefix, join }) => {
     const focus = await join('focus-1');
     const { participant } = await place(focus, 'focus-1', 'ann');
     await place(focus, 'focus-1', 'bob');
@@ -306,7 +276,7 @@ test('who left while the store was away is not put back', async () => {
 });
 
 test('a store that fell back to an older state, as at a failover, has again who came since and no longer who left', async () => {
-  await inWorld(async ({ prefix, join }) => {
+  await inWorld(server, async ({ prefix, join }) => {
     const [one, other] = [await join('focus-1'), await join('focus-2')];
     const ann = await place(one, 'focus-1', 'ann');
     const bob = await place(other, 'focus-2', 'bob');
@@ -325,7 +295,7 @@ test('a store that fell back to an older state, as at a failover, has again who 
 });
 
 test('a join that is on its way while the store is put right is not taken for a leftover', async () => {
-  await inWorld(async ({ prefix, join }) => {
+  await inWorld(server, async ({ prefix, join }) => {
     const focus = await join('focus-1');
     const ann = await place(focus, 'focus-1', 'ann');
     await server.command('HSET', `{${prefix}}:conf:${ann.conference.conferenceId}`, 'version', '1');

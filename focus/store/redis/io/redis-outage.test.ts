@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import type { BridgeId } from '../../../../protocol/ids.ts';
 import { FocusError } from '../../../errors.ts';
 import type { AssignRequest } from '../../store.ts';
 import { sampleReport } from '../../store-contract.ts';
@@ -43,17 +42,17 @@ async function open(keys: Readonly<Record<string, unknown>>, focusId = 'focus-1'
   };
 }
 
-async function place({ store }: RunningStore, identity: string) {
+async function place({ store }: RunningStore, identity: string, room = 'talk') {
   const request: AssignRequest = {
-    room: 'talk',
+    room,
     createAs: { roomSid: 'RM_1' },
     identity,
-    sid: `PA_${identity}`,
+    sid: `PA_${identity}_${room}`,
     region: 'eu',
     owner: 'focus-1',
     participantsMax: 0,
   };
-  const assigned = await store.assign(request, () => ({ bridgeId: 'b1' as BridgeId }));
+  const assigned = await store.assign(request, ({ bridges }) => ({ bridgeId: bridges[0]?.bridgeId ?? null }));
   assert.ok(assigned.kind === 'placed', assigned.kind);
   return assigned;
 }
@@ -79,7 +78,7 @@ async function assertAway(running: RunningStore): Promise<void> {
   await assert.rejects(store.putBridge(sampleReport('b1')), isUnavailable);
   await assert.rejects(store.bridges(), isUnavailable);
   await assert.rejects(store.conferences(), isUnavailable);
-  await assert.rejects(place(running, 'late'), isUnavailable);
+  await assert.rejects(place(running, 'late', 'unknown'), isUnavailable);
 }
 
 async function assertRestored(running: RunningStore, identities: readonly string[]): Promise<void> {
@@ -93,7 +92,7 @@ async function assertRestored(running: RunningStore, identities: readonly string
   });
 }
 
-test('a server that dies and comes back empty: methods reject at once, then work, and what the focus had is back without a restart', async () => {
+test('a server that dies and comes back empty: joins to rooms of the focus go on, and what it has is back without a restart', async () => {
   const server = await startRedis();
   const running = await open({ address: server.address });
   try {
@@ -105,34 +104,52 @@ test('a server that dies and comes back empty: methods reject at once, then work
     await assertAway(running);
     await eventually(async () => assert.equal(await running.value('connected'), 0));
     assert.ok((await running.value('round_trips_total', { script: 'assign', result: 'error' })) >= 1);
+    const away = [await place(running, 'bob'), await place(running, 'cat')];
+    assert.equal(new Set(away.map(({ participant }) => participant.endpointId)).size, 2);
+    assert.equal(await running.value('local_operations_total', { operation: 'join', reason: 'away' }), 2);
+    const { conferenceId, endpointId, sid } = away[0]!.participant;
+    assert.ok(await running.store.release(conferenceId, endpointId, sid));
     await server.restart();
     await eventually(() => running.store.ping());
     assert.equal(await running.value('connected'), 1);
-    await assertRestored(running, ['ann']);
+    await assertRestored(running, ['ann', 'cat']);
     await running.store.putBridge(sampleReport('b1'));
-    await place(running, 'bob');
-    await assertRestored(running, ['ann', 'bob']);
-    assert.equal(await running.value('restored_participants_total'), 1);
+    const dan = await place(running, 'dan');
+    assert.ok(dan.participant.endpointId > away[1]!.participant.endpointId);
+    await assertRestored(running, ['ann', 'cat', 'dan']);
+    assert.equal(await running.value('restored_participants_total'), 2);
   } finally {
     await running.close();
     await server.stop();
   }
 });
 
-test('a server that is there but does not answer: methods reject after read_timeout, and nobody is placed for nothing', async () => {
+test('a server that is there but does not answer: what needs it rejects after read_timeout, joins at home wait no longer than their patience', async () => {
   const server = await startRedis();
-  const running = await open({ address: server.address, read_timeout: 300 });
+  const running = await open({ address: server.address, read_timeout: 300, assign_patience_ms: 50 });
   try {
     await running.store.putBridge(sampleReport('b1'));
-    await place(running, 'ann');
+    const ann = await place(running, 'ann');
     server.freeze();
     await assertAway(running);
     assert.ok((await running.value('round_trips_total', { script: 'assign', result: 'timeout' })) >= 1);
+    const bob = await place(running, 'bob');
+    assert.equal(await running.value('local_operations_total', { operation: 'join', reason: 'slow' }), 1);
     server.thaw();
     await eventually(() => running.store.ping());
-    // Whoever was given up is placed by the thawed server all the same, and is taken back.
-    await assertRestored(running, ['ann', 'late']);
-    await assertRestored(running, ['ann']);
+    // Whoever was given up may be placed by the thawed server all the same: in a room of the home that is made good by the next turn, ...
+    await assertRestored(running, ['ann', 'bob']);
+    await eventually(async () =>
+      assert.deepEqual(await running.store.participants(ann.conference.conferenceId), [
+        ann.participant,
+        bob.participant,
+      ]),
+    );
+    // ... and who came to an unknown one is taken back.
+    await eventually(async () => {
+      const opened = await running.store.conference('unknown');
+      assert.deepEqual(opened === undefined ? [] : await running.store.participants(opened.conferenceId), []);
+    });
   } finally {
     await running.close();
     await server.stop();
