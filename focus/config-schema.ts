@@ -219,6 +219,12 @@ export const FocusConfigSchema = Type.Object(
           'where the other focuses of the network reach this one, e.g. http://10.0.0.7:7880; empty: the first of bind_addresses, or of this machine when that is all of them, and port',
       }),
       call_timeout_ms: milliseconds(2_000, 50, 60_000, 'another focus that takes longer to answer is unavailable'),
+      drain_timeout_ms: milliseconds(
+        20_000,
+        0,
+        3_600_000,
+        'on SIGTERM and drains, rooms and clients are given to other focuses for so long; orchestrators kill after 30 s',
+      ),
     }),
     bridges: group({
       request_timeout_ms: milliseconds(2_000, 50, 60_000, 'a request to a bridge that takes longer has failed'),

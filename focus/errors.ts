@@ -51,6 +51,7 @@ const table = {
   'track-not-found': row(404, 'not_found', 'track is not found'),
   'placement-not-found': row(404, 'not_found', 'no placement of this participant is remembered'),
   'bridge-not-found': row(404, 'not_found', 'no such bridge is up'),
+  'focus-not-found': row(404, 'not_found', 'no such focus is up'),
   'route-not-found': row(404, 'bad_route', 'no such path or method'),
   'remote-unmute-disabled': row(412, 'failed_precondition', 'remote unmute not enabled'),
   'participant-away': row(412, 'failed_precondition', 'the participant has no signalling connection at the moment'),

@@ -23,9 +23,15 @@ async function main(): Promise<void> {
   const log = pino({ name: 'focus', level: config.logging.level, base: { focus: config.focus_id } });
   try {
     const focus = await startFocus(config, log);
-    const stop = () => void focus.close().then(() => process.exit(0));
-    process.once('SIGINT', stop);
-    process.once('SIGTERM', stop);
+    const end = (work: Promise<void>) => void work.then(() => process.exit(0));
+    let isLeaving = false;
+    // The second signal is from somebody who does not want to wait.
+    const stop = () => {
+      end(isLeaving ? focus.close() : focus.leave());
+      isLeaving = true;
+    };
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
   } catch (error) {
     fail([describeStartFailure(error as NodeJS.ErrnoException, config)]);
   }

@@ -41,8 +41,12 @@ export interface RunningFocus {
   readonly url: string;
   /** For tests of what is left behind. */
   readonly host: ConferenceHost;
+  /** Gives its rooms and clients to other focuses, for `peers.drain_timeout_ms` at most, and closes. Where it is the only one it closes at once. */
+  leave(): Promise<void>;
   /** Tells every client to leave, and ends within two seconds. */
   close(): Promise<void>;
+  /** Resolves when what its rooms have to say is in the store. */
+  settled(): Promise<void>;
   /** Ends as a process does that is killed: everything at once, nobody is told, the store keeps what it has. For tests of what others do then. */
   kill(): Promise<void>;
 }
@@ -153,6 +157,8 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     callTimeoutMs: config.peers.call_timeout_ms,
     sessions,
     local: createRooms(host),
+    snapshots,
+    drainTimeoutMs: config.peers.drain_timeout_ms,
     restore: createRestorer(host, random, log),
     metrics: peerMetrics,
     log,
@@ -197,7 +203,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     nowMs,
     version: packageJson.version,
   });
-  await registerPathsRoute(app, { keys, room: name => host.room(name), nowMs });
+  await registerPathsRoute(app, { keys, paths: (room, identity) => peers.paths(room, identity), nowMs });
   await app.register(async scope => peers.register(scope));
   const isOpen = (room: string) => host.room(room) !== undefined || peers.isRelayed(room);
   await app.register(async scope =>
@@ -226,7 +232,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
       addressOf: createAddressFinder(config.trusted_proxies),
       log,
       nowMs,
-      isClosing: () => isClosing,
+      isClosing: () => isClosing || peers.drain.isDraining,
     }),
   );
   await registerWeb(app, {
@@ -266,9 +272,19 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
       startedAtMs: nowMs(),
     });
     log.info({ url, region: config.region }, 'focus is up');
-    const close = async () => {
+    let closing: Promise<void> | undefined;
+    const closeOnce = async () => {
+      peers.drain.stop();
       await stop();
       await listeners.close(GOODBYE_MS);
+    };
+    const close = () => {
+      closing ??= closeOnce();
+      return closing;
+    };
+    const leave = async () => {
+      await peers.drain.drain(config.peers.drain_timeout_ms);
+      await close();
     };
     const kill = async () => {
       isClosing = true;
@@ -277,9 +293,12 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
       snapshots.close();
       peers.close();
       keys.close();
-      await listeners.close(0);
+      await Promise.all([listeners.close(0), shared.close()]);
     };
-    return { url, host, close, kill };
+    const settled = async () => {
+      for (const room of host.rooms()) await snapshots.flush(room);
+    };
+    return { url, host, leave, close, settled, kill };
   } catch (error) {
     await stop();
     await app.close();

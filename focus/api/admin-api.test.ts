@@ -240,6 +240,8 @@ describe('the OpenAPI document', () => {
       '/v1/bridges',
       '/v1/bridges/{bridgeId}',
       '/v1/bridges/{bridgeId}/state',
+      '/v1/focuses',
+      '/v1/focuses/{focusId}/state',
       '/v1/links',
       '/v1/placements',
       '/v1/placements/{participant}',

@@ -88,6 +88,8 @@ export async function startApi(
     rooms,
     network: {
       focuses: async () => ({ focuses: [], silent: [] }),
+      setState: async () => false,
+      isDraining: () => false,
       summaries: async () => ({ rooms: rooms.summaries(), silent: [] }),
       explain: async who => ({
         found: placements.explanations().filter(({ sid, identity }) => sid === who || identity === who),

@@ -4,11 +4,14 @@ import { Type } from 'typebox';
 import type { FocusConfig } from '../config.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import type { Store } from '../store/store.ts';
+import type { FocusNetwork } from './focus-routes.ts';
 
 export interface HealthOptions {
   readonly config: Pick<FocusConfig, 'placement'>;
   readonly store: Store;
   readonly metrics: FocusMetrics;
+  /** It gives its rooms to others and takes no clients. */
+  readonly network: Pick<FocusNetwork, 'isDraining'>;
   readonly nowMs: () => number;
 }
 
@@ -44,7 +47,8 @@ export function registerHealthRoutes(app: FastifyInstance, options: HealthOption
     reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
   );
 
-  async function findProblems({ config, nowMs }: HealthOptions): Promise<string[]> {
+  async function findProblems({ config, network, nowMs }: HealthOptions): Promise<string[]> {
+    if (network.isDraining()) return ['this focus is draining'];
     try {
       await within(store.ping(), STORE_TIMEOUT_MS);
       const bridges = await within(store.bridges(), STORE_TIMEOUT_MS);

@@ -139,3 +139,17 @@ test('after close nothing is sent or told', async () => {
   // The bridge did take it; whoever asked is gone.
   assert.deepEqual(taken, []);
 });
+
+test('what is forgotten is neither sent again nor removed, and the rest goes on', async () => {
+  const { sender, requests, document, turn } = world();
+  for (const path of ['/c/1', '/c/1/e/2', '/c/10']) sender.put(path, document(1));
+  await turn();
+  sender.forget('/c/1');
+  for (const { answer } of [...requests]) answer(stale(9));
+  await turn();
+  assert.deepEqual(
+    requests.slice(3).map(({ path, version }) => [path, version]),
+    [['/c/10', 10]],
+  );
+  assert.equal(sender.pending, 1);
+});

@@ -1,6 +1,7 @@
 /** The server API over all focuses: operations are carried to the focus that the room lives at, lists are asked of everybody. */
 import type { Logger } from 'pino';
 import { DecodeError } from '../../protocol/errors.ts';
+import { type Paths, pathsFrom } from '../conference/paths.ts';
 import type { Answer, NetworkRooms, RoomSummary, Rooms } from '../conference/rooms.ts';
 import { FocusError } from '../errors.ts';
 import type { KnownHomes } from '../peers/known-homes.ts';
@@ -70,6 +71,10 @@ export class RoomNetwork {
     ]);
     return {
       ...Object.fromEntries(operations),
+      'room.paths': body => {
+        const [room, identity] = textsOf(body);
+        return { ok: true, value: this.#localPaths(room ?? '', identity ?? '') };
+      },
       'rooms.list': body => ({ ok: true, value: writeInfos(local.listRooms(textsOf(body))) }),
       'rooms.summaries': () => ({ ok: true, value: local.summaries() }),
       'tokens.revoke': body => {
@@ -78,6 +83,27 @@ export class RoomNetwork {
         return { ok: true, value: null };
       },
     };
+  }
+
+  /** The ways of media of one participant. Rejects with FocusError when there is no such room or participant, or its home does not answer. */
+  async paths(room: string, identity: string): Promise<Paths> {
+    const { host, homes, store, links, focusId: self, timeoutMs } = this.#options;
+    if (host.room(room) !== undefined) return this.#localPaths(room, identity);
+    const home = homes.find(room) ?? (await store.conference(room))?.owner;
+    if (home === undefined || home === self) throw new FocusError('room-not-found');
+    const answer = await links.call(home, 'room.paths', [room, identity], timeoutMs).catch(() => {
+      throw new FocusError('home-unavailable', home);
+    });
+    if (answer.ok) return answer.value as Paths;
+    throw new FocusError(answer.code === 'participant-not-found' ? 'participant-not-found' : 'room-not-found');
+  }
+
+  #localPaths(name: string, identity: string): Paths {
+    const room = this.#options.host.room(name);
+    if (room === undefined) throw new FocusError('room-not-found');
+    const participant = room.participants.get(identity);
+    if (participant === undefined) throw new FocusError('participant-not-found');
+    return pathsFrom(room, participant);
   }
 
   /** For the admin API: of all focuses, ordered by name. */

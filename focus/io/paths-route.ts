@@ -3,13 +3,13 @@ import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { tokenOf, verifyAccessToken } from '../api/access-token.ts';
 import type { TokenKeys } from '../api/token-keys.ts';
-import { pathsFrom } from '../conference/paths.ts';
-import type { Room } from '../conference/room.ts';
+import type { Paths } from '../conference/paths.ts';
 import { asFocusError, errorBody, FocusError } from '../errors.ts';
 
 export interface PathsRouteOptions {
   readonly keys: TokenKeys;
-  readonly room: (name: string) => Room | undefined;
+  /** Wherever the room lives. Rejects with FocusError when there is no such room or participant, or its focus does not answer. */
+  readonly paths: (room: string, identity: string) => Promise<Paths>;
   readonly nowMs: () => number;
 }
 
@@ -41,11 +41,7 @@ export async function registerPathsRoute(app: FastifyInstance, options: PathsRou
       const token = tokenOf(request.headers.authorization, undefined);
       const { identity, video } = await verifyAccessToken(options.keys, token, options.nowMs());
       if (video?.roomJoin !== true || video.room !== request.params.room) throw new FocusError('permission-denied');
-      const room = options.room(request.params.room);
-      if (room === undefined) throw new FocusError('room-not-found');
-      const participant = room.participants.get(identity);
-      if (participant === undefined) throw new FocusError('participant-not-found');
-      return pathsFrom(room, participant);
+      return options.paths(video.room, identity);
     });
   });
 }

@@ -1,6 +1,7 @@
 /** The home's side of the links: carries out what other focuses ask for their clients and their callers. */
 import type { Logger } from 'pino';
 import { DecodeError } from '../../protocol/errors.ts';
+import { FocusError } from '../errors.ts';
 import type { Opening } from '../peers/opening.ts';
 import type { CallAnswer } from '../peers/peer-messages.ts';
 import type { Store } from '../store/store.ts';
@@ -71,6 +72,7 @@ export function createPeerHome(options: PeerHomeOptions): PeerHandler {
         return await handle(body, from);
       } catch (error) {
         if (error instanceof DecodeError) throw error;
+        if (error instanceof FocusError) return { ok: false, code: error.code, detail: error.message };
         log.error({ peer: from, method, error: String(error) }, 'a call of another focus failed');
         return { ok: false, code: 'internal', detail: '' };
       }

@@ -3,19 +3,23 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { DecodeError } from '../../protocol/errors.ts';
 import type { FocusNetwork, FocusStatus } from '../api/focus-routes.ts';
+import type { Paths } from '../conference/paths.ts';
 import type { NetworkRooms, Rooms } from '../conference/rooms.ts';
+import { FocusError } from '../errors.ts';
 import { heirOf } from '../peers/heir.ts';
 import { KnownHomes } from '../peers/known-homes.ts';
 import type { PlacementExplanation } from '../placement/placement.ts';
 import type { ConferenceRecord, FocusRecord, Store } from '../store/store.ts';
+import { FocusDrain } from './focus-drain.ts';
 import { RoomNetwork } from './network-rooms.ts';
-import { type CallHandler, createPeerHome } from './peer-home.ts';
+import { type CallHandler, createPeerHome, NOT_HOME } from './peer-home.ts';
 import { PeerUnavailable } from './peer-link.ts';
 import { PeerLinks } from './peer-links.ts';
 import type { PeerMetrics } from './peer-metrics.ts';
 import { registerPeerRoute } from './peer-route.ts';
 import type { SessionOpenerOptions } from './session-opener.ts';
 import { SessionRouter } from './session-router.ts';
+import type { SnapshotWriter } from './snapshot-writer.ts';
 import { type RestoreRoom, Takeovers } from './takeovers.ts';
 
 export interface PeerNetworkOptions {
@@ -25,6 +29,9 @@ export interface PeerNetworkOptions {
   readonly callTimeoutMs: number;
   readonly sessions: SessionOpenerOptions;
   readonly local: Rooms;
+  readonly snapshots: SnapshotWriter;
+  /** How long a drain may take that says nothing else. */
+  readonly drainTimeoutMs: number;
   readonly restore: RestoreRoom;
   readonly metrics: PeerMetrics;
   readonly log: Logger;
@@ -42,6 +49,7 @@ export class PeerNetwork {
   readonly #homes = new KnownHomes();
   readonly #takeovers: Takeovers;
   readonly #roomNetwork: RoomNetwork;
+  readonly drain: FocusDrain;
   #record: FocusRecord | undefined;
   #closeIncoming = () => {};
 
@@ -56,6 +64,8 @@ export class PeerNetwork {
     this.router = new SessionRouter({ focusId, sessions, ...parts });
     this.#roomNetwork = new RoomNetwork({ focusId, local, host, store, timeoutMs, log, ...parts });
     this.rooms = this.#roomNetwork.rooms();
+    const closeRelayed = (most: number) => this.router.closeRelayed(most);
+    this.drain = new FocusDrain({ ...options, host, store, links: this.#links, timeoutMs, closeRelayed });
     store.onOrphans(orphans => this.#inBackground(this.#takeAll(orphans)));
     store.onLost(({ conferenceId }) => {
       const room = host.directory.withConference(conferenceId);
@@ -79,6 +89,7 @@ export class PeerNetwork {
   /** Makes this focus known to the others, and takes back what it had before a restart. Rejects never: a store that is away is told when it is back. */
   async start(record: FocusRecord): Promise<void> {
     this.#record = record;
+    this.drain.known(record);
     try {
       await this.#store.putFocus(record);
       const own = (await this.#store.conferences()).filter(({ owner }) => owner === record.focusId);
@@ -86,6 +97,11 @@ export class PeerNetwork {
     } catch (error) {
       this.#options.log.warn({ error: String(error) }, 'conferences of before are not taken back: the store is away');
     }
+  }
+
+  /** The ways of media of one participant, wherever its room is. Rejects with FocusError. */
+  paths(room: string, identity: string): Promise<Paths> {
+    return this.#roomNetwork.paths(room, identity);
   }
 
   /** Whether another focus serves the room, as far as is known without asking. */
@@ -99,6 +115,8 @@ export class PeerNetwork {
       summaries: () => this.#roomNetwork.summaries(),
       focuses: () => this.#focuses(),
       explain: participant => this.#explain(participant),
+      setState: (focusId, state, forMs) => this.#setStateOf(focusId, state, forMs),
+      isDraining: () => this.drain.isDraining,
     };
   }
 
@@ -122,6 +140,23 @@ export class PeerNetwork {
     this.#closeIncoming();
   }
 
+  async #setStateOf(focusId: string, state: FocusRecord['state'], forMs: number | undefined): Promise<boolean> {
+    const { focusId: self, callTimeoutMs } = this.#options;
+    if (focusId === self) {
+      this.#setState(state, forMs);
+      return true;
+    }
+    if (!(await this.#links.others()).some(other => other.focusId === focusId)) return false;
+    await this.#links.call(focusId, 'focus.state', { state, forMs }, callTimeoutMs).catch(() => {
+      throw new FocusError('focus-unavailable', focusId);
+    });
+    return true;
+  }
+
+  #setState(state: FocusRecord['state'], forMs = this.#options.drainTimeoutMs): void {
+    this.#inBackground(state === 'draining' ? this.drain.drain(forMs) : this.drain.undo());
+  }
+
   async #takeAll(conferences: readonly ConferenceRecord[]): Promise<void> {
     await Promise.all(conferences.map(conference => this.#takeovers.take(conference)));
   }
@@ -129,7 +164,8 @@ export class PeerNetwork {
   /** So that nothing stays behind for which no client comes: each conference to its heir, which this focus may be. */
   async #settleGone(gone: string): Promise<void> {
     const { focusId: self, callTimeoutMs } = this.#options;
-    const alive = [self, ...(await this.#links.alive()).map(({ focusId }) => focusId)];
+    const others = (await this.#links.alive()).filter(({ state }) => state === 'running').map(({ focusId }) => focusId);
+    const alive = this.drain.isDraining && others.length > 0 ? others : [self, ...others];
     const orphans = (await this.#store.conferences()).filter(({ owner }) => owner === gone);
     const byHeir = Map.groupBy(orphans, ({ conferenceId }) => heirOf(conferenceId, alive) ?? self);
     await Promise.all(
@@ -167,6 +203,19 @@ export class PeerNetwork {
         this.#inBackground(this.#inherit(from, rooms.map(String)));
         return { ok: true, value: null };
       },
+      'conferences.take': async (body, from) => {
+        const { room } = (body ?? {}) as Record<string, unknown>;
+        if (typeof room !== 'string') throw new DecodeError('conferences-take');
+        const conference = await this.#store.conference(room);
+        const isTaken = conference?.owner === from && (await this.#takeovers.take(conference)) !== undefined;
+        return isTaken ? { ok: true, value: null } : { ok: false, code: NOT_HOME, detail: room };
+      },
+      'focus.state': body => {
+        const { state, forMs } = (body ?? {}) as Record<string, unknown>;
+        if (state !== 'running' && state !== 'draining') throw new DecodeError('focus-state');
+        this.#setState(state, typeof forMs === 'number' ? forMs : undefined);
+        return { ok: true, value: null };
+      },
       'focus.status': () => ({ ok: true, value: this.#status() }),
       'placements.explain': body => ({ ok: true, value: this.#localExplanations(String(body)) }),
     };
@@ -175,7 +224,8 @@ export class PeerNetwork {
   #status(): OwnStatus {
     const { host } = this.#options.sessions;
     const relayedOut = this.#links.open().reduce((sum, link) => sum + link.sessions, 0);
-    return { rooms: host.directory.size, sessions: host.sessions, relayedOut, relayedRooms: this.#homes.size };
+    const { progress: drain } = this.drain;
+    return { rooms: host.directory.size, sessions: host.sessions, relayedOut, relayedRooms: this.#homes.size, drain };
   }
 
   async #focuses(): Promise<{ readonly focuses: FocusStatus[]; readonly silent: readonly string[] }> {
@@ -220,11 +270,11 @@ export class PeerNetwork {
   }
 }
 
-type OwnStatus = Pick<FocusStatus, 'rooms' | 'sessions' | 'relayedOut' | 'relayedRooms'>;
+type OwnStatus = Pick<FocusStatus, 'rooms' | 'sessions' | 'relayedOut' | 'relayedRooms' | 'drain'>;
 
 /** Of one participant, from one focus. */
 const EXPLANATIONS_MAX = 20;
-const UNKNOWN = { rooms: null, sessions: null, relayedOut: null, relayedRooms: null };
+const UNKNOWN = { rooms: null, sessions: null, relayedOut: null, relayedRooms: null, drain: null };
 
 /** Getters, which a copy does not have, are read by name. */
 function plain(placement: PlacementExplanation['placement']): PlacementExplanation['placement'] {

@@ -62,6 +62,8 @@ const ATTEMPTS_MAX = 4;
 
 export class SessionRouter {
   readonly #options: SessionRouterOptions;
+  /** Clients of rooms that live elsewhere. */
+  readonly #relayed = new Set<SignalSocket>();
 
   constructor(options: SessionRouterOptions) {
     this.#options = options;
@@ -80,6 +82,15 @@ export class SessionRouter {
     } finally {
       if (visit?.isRelayed === false) visit.held?.release(visit.inside);
     }
+  }
+
+  /** Closes some of the sockets that are relayed, for their clients to come back elsewhere. Answers how many are left. */
+  closeRelayed(most: number): number {
+    for (const socket of [...this.#relayed].slice(0, most)) {
+      this.#relayed.delete(socket);
+      socket.close('this focus is going away');
+    }
+    return this.#relayed.size;
   }
 
   async #admit(visit: Visit): Promise<void> {
@@ -203,6 +214,7 @@ export class SessionRouter {
     let leaveHome: (() => void) | undefined;
     const finish = () => {
       if (leaveHome === undefined) return;
+      this.#relayed.delete(socket);
       leaveHome();
       held?.release();
     };
@@ -210,6 +222,7 @@ export class SessionRouter {
     const relay: Relay = link.relay(opening, {
       onOpened: () => {
         visit.isRelayed = true;
+        this.#relayed.add(socket);
         leaveHome = homes.hold(admission.room, link.focusId);
         sessions.log.debug(
           { room: admission.room, participant: admission.token.identity, home: link.focusId },

@@ -11,6 +11,13 @@ export class SharedMemory {
   /** Calls of each method, by all focuses together. */
   readonly calls = new Map<string, number>();
 
+  readonly #refused = new Map<string, number>();
+
+  /** Calls of a method by a focus that the store was away for. */
+  refused(focusId: string, method: string): number {
+    return this.#refused.get(`${focusId} ${method}`) ?? 0;
+  }
+
   /** As the focus of that name sees it. */
   of(focusId: string): Store {
     const own: Partial<Store> = {
@@ -37,6 +44,7 @@ export class SharedMemory {
           return (...args: unknown[]) => {
             this.calls.set(String(name), (this.calls.get(String(name)) ?? 0) + 1);
             const isAway = this.away.has(focusId) && name !== 'focuses' && name !== 'adopt';
+            if (isAway) this.#refused.set(`${focusId} ${String(name)}`, this.refused(focusId, String(name)) + 1);
             return isAway ? Promise.reject(new Error('the store is away')) : method(...args);
           };
         },
@@ -47,6 +55,12 @@ export class SharedMemory {
   /** Its lease is over. */
   forget(focusId: string): void {
     this.#focuses.delete(focusId);
+  }
+
+  /** Another focus takes the conference over, whether or not its owner is gone. */
+  async steal(room: string, by: string): Promise<void> {
+    const conference = await this.#store.conference(room);
+    if (conference !== undefined) await this.#store.takeConference(room, conference.conferenceId, conference.owner, by);
   }
 
   async owner(room: string): Promise<string | undefined> {

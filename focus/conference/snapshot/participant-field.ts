@@ -2,21 +2,11 @@
 import { ClientInfo, ParticipantInfo, TrackPermission } from '@livekit/protocol';
 import { type Static, Type } from 'typebox';
 import type { BridgeId, EndpointId } from '../../../protocol/ids.ts';
-import type { Offer } from '../../sdp/offer.ts';
-import type { Answer } from '../../sdp/read-answer.ts';
 import { Participant, type ParticipantInit } from '../participant.ts';
-import {
-  compile,
-  type MessageKind,
-  messageText,
-  type Read,
-  readField,
-  readMessage,
-  unreadable,
-  writeField,
-} from './field.ts';
+import { compile, type MessageKind, type Read, readField, readMessage, unreadable, writeField } from './field.ts';
 import { AnswerSchema, answerOf, answerState, OfferSchema, offerOf, offerState } from './offer-state.ts';
 import { ReceivingSchema, receivingOf, receivingState } from './receiving-state.ts';
+import { InfoTexts, Texts } from './texts.ts';
 import {
   PublicationsSchema,
   publicationsOf,
@@ -86,7 +76,7 @@ const ParticipantSchema = Type.Object({
   receivingAnswer: Type.Union([AnswerSchema, Type.Null()]),
 });
 type ParticipantFields = Static<typeof ParticipantSchema>;
-/** Parts that are large and change seldom: their text is made once. */
+/** Without what is put in as a text that was made before. */
 type WithoutSdp = Omit<ParticipantFields, 'offer' | 'receivingAnswer'>;
 
 const VALIDATOR = compile(ParticipantSchema);
@@ -104,19 +94,63 @@ export interface RestoredParticipant {
   readonly isTouched: boolean;
 }
 
-/** Writes the fields of participants. Remembers the texts of offers and answers, as long as those are there. */
+/** Writes the fields of participants. */
 export class ParticipantWriter {
-  readonly #offers = new WeakMap<Offer, string>();
-  readonly #answers = new WeakMap<Answer, string>();
+  readonly #texts = new Texts();
+  readonly #infos = new InfoTexts();
 
   /** Null: it is too long to be kept. */
   write(participant: Participant, room: RoomView): Uint8Array | null {
-    const { offer, receiving } = participant;
-    const offerText = offer === null ? 'null' : remembered(this.#offers, offer, offerState);
-    const answer = receiving?.answer ?? null;
-    const answerText = answer === null ? 'null' : remembered(this.#answers, answer, answerState);
-    const text = JSON.stringify(participantState(participant, room));
+    const { offer } = participant;
+    const answer = participant.receiving?.answer ?? null;
+    const offerText = offer === null ? 'null' : this.#texts.of(offer, each => JSON.stringify(offerState(each)));
+    const answerText = answer === null ? 'null' : this.#texts.of(answer, each => JSON.stringify(answerState(each)));
+    const text = JSON.stringify(this.#state(participant, room));
     return writeField(`${text.slice(0, -1)},"offer":${offerText},"receivingAnswer":${answerText}}`);
+  }
+
+  #state(participant: Participant, room: RoomView): WithoutSdp {
+    const { publications, subscriptions, receiving, permissions, subscriberRules, endpointId } = participant;
+    return {
+      sid: participant.sid,
+      identity: participant.identity,
+      endpointId,
+      bridgeId: participant.bridgeId,
+      region: participant.region,
+      bridgeRegion: participant.bridgeRegion,
+      client: this.#texts.ofMessage(participant.client),
+      joinedAtMs: participant.joinedAtMs,
+      kind: participant.kind,
+      name: participant.name,
+      metadata: participant.metadata,
+      attributes: participant.attributes,
+      permissions: { ...permissions, canPublishSources: [...permissions.canPublishSources] },
+      state: participant.state === 'disconnected' ? 'joined' : participant.state,
+      disconnectReason: participant.disconnectReason,
+      subscriberRules:
+        subscriberRules === null
+          ? null
+          : [...subscriberRules].map(([identity, rule]) => [identity, this.#texts.ofMessage(rule)]),
+      version: participant.version,
+      iceGeneration: participant.iceGeneration,
+      sections: [...participant.sections],
+      answer: participant.answer,
+      requested: participant.requested,
+      revision: participant.revision,
+      signalLostAtMs: participant.signalLostAtMs,
+      missedLeaves: [...participant.missedLeaves].map(([sid, info]) => [sid, this.#texts.ofMessage(info)]),
+      mediaGoneAtMs: participant.mediaGoneAtMs,
+      delivered: [...participant.delivered],
+      nextTokenAtMs: participant.nextTokenAtMs,
+      isTouched: room.isTouched(participant),
+      publications: publicationsState(
+        publications.state(),
+        info => this.#infos.of(info),
+        trackSid => room.isPublished(trackSid, participant),
+      ),
+      subscriptions: subscriptionsState(subscriptions.state()),
+      receiving: receiving === null ? null : receivingState(receiving, endpointId),
+    };
   }
 }
 
@@ -168,53 +202,6 @@ export function readParticipant(bytes: Uint8Array, pendingTracksMax: number, now
   participant.delivered = new Map(value.delivered);
   participant.nextTokenAtMs = value.nextTokenAtMs;
   return { ok: true, value: { participant, published: publications.published, isTouched: value.isTouched } };
-}
-
-function participantState(participant: Participant, room: RoomView): WithoutSdp {
-  const { publications, subscriptions, receiving, permissions, subscriberRules, endpointId } = participant;
-  return {
-    sid: participant.sid,
-    identity: participant.identity,
-    endpointId,
-    bridgeId: participant.bridgeId,
-    region: participant.region,
-    bridgeRegion: participant.bridgeRegion,
-    client: messageText(participant.client),
-    joinedAtMs: participant.joinedAtMs,
-    kind: participant.kind,
-    name: participant.name,
-    metadata: participant.metadata,
-    attributes: participant.attributes,
-    permissions: { ...permissions, canPublishSources: [...permissions.canPublishSources] },
-    state: participant.state === 'disconnected' ? 'joined' : participant.state,
-    disconnectReason: participant.disconnectReason,
-    subscriberRules:
-      subscriberRules === null ? null : [...subscriberRules].map(([identity, rule]) => [identity, messageText(rule)]),
-    version: participant.version,
-    iceGeneration: participant.iceGeneration,
-    sections: [...participant.sections],
-    answer: participant.answer,
-    requested: participant.requested,
-    revision: participant.revision,
-    signalLostAtMs: participant.signalLostAtMs,
-    missedLeaves: [...participant.missedLeaves].map(([sid, info]) => [sid, messageText(info)]),
-    mediaGoneAtMs: participant.mediaGoneAtMs,
-    delivered: [...participant.delivered],
-    nextTokenAtMs: participant.nextTokenAtMs,
-    isTouched: room.isTouched(participant),
-    publications: publicationsState(publications.state(), trackSid => room.isPublished(trackSid, participant)),
-    subscriptions: subscriptionsState(subscriptions.state()),
-    receiving: receiving === null ? null : receivingState(receiving, endpointId),
-  };
-}
-
-function remembered<Key extends object>(texts: WeakMap<Key, string>, key: Key, state: (key: Key) => object): string {
-  let text = texts.get(key);
-  if (text === undefined) {
-    text = JSON.stringify(state(key));
-    texts.set(key, text);
-  }
-  return text;
 }
 
 /** Undefined when one of them cannot be read. */

@@ -7,7 +7,7 @@ import { LAYER_MAX, TEMPORAL_MAX } from '../layer-choice.ts';
 import { type PublicationsState, TRACKS_MAX } from '../publications.ts';
 import { SUBSCRIPTIONS_MAX, type SubscriptionsState } from '../subscriptions.ts';
 import type { Track, TrackSection } from '../track.ts';
-import { messageText, readMessage } from './field.ts';
+import { readMessage } from './field.ts';
 
 const Ssrc = Type.Integer({ minimum: 1, maximum: 0xffffffff });
 const SourceIdSchema = Type.Integer({ minimum: 0, maximum: SOURCE_ID_MAX });
@@ -62,6 +62,7 @@ export const SubscriptionsSchema = Type.Object({
 
 export function publicationsState(
   { tracks, nextSourceId }: PublicationsState,
+  textOf: (info: TrackInfo) => string,
   isPublished: (trackSid: string) => boolean,
 ): Static<typeof PublicationsSchema> {
   return {
@@ -70,7 +71,7 @@ export function publicationsState(
       cid: track.cid,
       kind: track.kind,
       sourceId: track.sourceId,
-      info: messageText(track.info),
+      info: textOf(track.info),
       codecs: [...track.codecs],
       streams: track.streams.map(({ ssrc, layer, isRtx }) => ({ ssrc, layer, isRtx })),
       section: track.section === null ? null : sectionState(track.section),
