@@ -3,6 +3,7 @@ import { isIP, isIPv6 } from 'node:net';
 import { type Static, Type } from 'typebox';
 import { ConfigurationError, type ConfigurationSources, readConfiguration } from '../protocol/configuration.ts';
 import { DEVELOPMENT_CONTROL_SECRET } from '../protocol/control/development-secret.ts';
+import { DRAIN_SECONDS_MAX } from '../protocol/control/events.ts';
 
 const Port = (defaultPort: number, description: string) =>
   Type.Integer({ minimum: 0, maximum: 65535, default: defaultPort, description });
@@ -121,6 +122,23 @@ export const BridgeConfigSchema = Type.Object(
         urls: Type.Array(Type.String({ pattern: '^https?://' }), {
           default: ['http://127.0.0.1:7880'],
           description: 'every focus this bridge registers with',
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    drain: Type.Object(
+      {
+        deadline_seconds: Type.Integer({
+          minimum: 0,
+          maximum: DRAIN_SECONDS_MAX,
+          default: 25,
+          description:
+            'after SIGTERM participants are moved to other bridges for so long, then the process ends; less than the 30 s after which Kubernetes kills. 0: it ends at once',
+        }),
+        mode: Type.Union([Type.Literal('move'), Type.Literal('wait')], {
+          default: 'move',
+          description:
+            'what becomes of participants after SIGTERM: move takes them to other bridges, wait lets them leave by themselves',
         }),
       },
       { additionalProperties: false, default: {} },

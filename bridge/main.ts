@@ -11,12 +11,16 @@ import { joinPool } from './pool/io/pool-channel.ts';
 import { runPool } from './pool/io/run-pool.ts';
 import { STOP_MS_MAX } from './pool/pool.ts';
 import { layOutPool } from './pool/pool-layout.ts';
+import type { RunningBridge } from './service.ts';
 import { describeStartFailure, type SocketError } from './start-failure.ts';
 
 const USAGE = `usage: npm run bridge -- [--config FILE] [--bridges auto|N] [--help]
 
 Forwards media and data between the participants it serves, and to the bridges that serve the others. A bridge uses one core: --bridges
 runs a pool of them, auto one for each core, on consecutive ports, and starts one that crashes again.
+
+SIGTERM has a single bridge's participants moved to others and then ends it (keys drain.*), a second one or SIGINT ends it at once; SIGUSR2
+undoes it. A pool ends at once: drain its bridges first (causeway drain).
 
 Keys of the YAML file, with their environment variables (which go before the file):
 
@@ -55,9 +59,19 @@ function serve(config: BridgeConfig): Promise<void> {
 }
 
 async function serveAlone(config: BridgeConfig): Promise<void> {
-  const stop = await start(config);
-  process.once('SIGINT', () => void stop(0));
-  process.once('SIGTERM', () => void stop(0));
+  const { stop, setState } = await start(config);
+  const { deadline_seconds: deadlineSeconds, mode } = config.drain;
+  let isAsked = deadlineSeconds === 0;
+  process.on('SIGINT', () => void stop(0));
+  process.on('SIGTERM', () => {
+    if (isAsked) return void stop(0);
+    isAsked = true;
+    setState({ state: 'draining', mode, deadlineSeconds, exit: true, by: 'signal' });
+  });
+  process.on('SIGUSR2', () => {
+    isAsked = deadlineSeconds === 0;
+    setState({ state: 'running' });
+  });
 }
 
 /** This process has no ports of its own: it starts the bridges and stays with them. */
@@ -82,7 +96,7 @@ async function serveInPool(): Promise<void> {
   if (channel === undefined) process.exit(1);
   const { config, restarts } = channel.assignment;
   try {
-    const stop = await start(config, restarts);
+    const { stop } = await start(config, restarts);
     // A service manager may send it to every process, and then the pool sends it, too.
     process.on('SIGTERM', () => void stop(0));
     void channel.closed.then(() => {
@@ -97,20 +111,26 @@ async function serveInPool(): Promise<void> {
   }
 }
 
-/** Starts the bridge. The answer ends it, and then the process. Throws what the operator is to read. */
-async function start(config: BridgeConfig, restarts = 0): Promise<(exitCode: number) => Promise<void>> {
+interface Running {
+  /** Ends the bridge, and then the process. */
+  readonly stop: (exitCode: number) => Promise<void>;
+  readonly setState: RunningBridge['setState'];
+}
+
+/** Starts the bridge. The process ends with it, also when it was drained to that end. Throws what the operator is to read. */
+async function start(config: BridgeConfig, restarts = 0): Promise<Running> {
   // The process of a pool never needs it.
   const { startBridge } = await import('./service.ts');
   const log = createLog(config, { bridge: config.bridge_id });
   const bridge = await startBridge(config, log, restarts).catch((error: SocketError) => {
     throw new Error(describeStartFailure(error, config));
   });
-  let closing: Promise<void> | undefined;
-  return async exitCode => {
-    closing ??= bridge.close();
-    await closing;
+  const stop = async (exitCode: number) => {
+    await bridge.close();
     process.exit(exitCode);
   };
+  void bridge.drained.then(() => stop(0));
+  return { stop, setState: state => bridge.setState(state) };
 }
 
 function createLog({ logging }: BridgeConfig, base: Readonly<Record<string, string>>): Logger {

@@ -3,13 +3,14 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import packageJson from '../package.json' with { type: 'json' };
-import { type BridgeReport, CONTROL_VERSION } from '../protocol/control/events.ts';
+import { type BridgeReport, type BridgeState, CONTROL_VERSION } from '../protocol/control/events.ts';
 import type { BridgePeer } from '../protocol/control/spec.ts';
 import { firstByteKind, RTP } from '../protocol/demux.ts';
 import { isMediaFrame, OCTO_VERSION } from '../protocol/octo/header.ts';
 import { Bridge } from './bridge.ts';
 import type { BridgeConfig } from './config.ts';
 import { BridgeCounters } from './counters.ts';
+import { Drain } from './drain.ts';
 import { Egress } from './egress.ts';
 import type { Endpoint } from './endpoint.ts';
 import { IceRegistry } from './ice/ice-registry.ts';
@@ -51,6 +52,11 @@ export interface RunningBridge {
   readonly bridge: Bridge;
   /** True once a focus has taken this bridge's report. */
   readonly isRegistered: boolean;
+  /** Drains it, or ends that; as `PUT /v1/bridge/state`. */
+  setState(state: BridgeState): void;
+  /** Settles when a drain that is to end the process is over; the caller closes the bridge. */
+  readonly drained: Promise<void>;
+  /** Once: later calls wait for the same end. */
   close(): Promise<void>;
 }
 
@@ -193,6 +199,7 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
     watchEventLoop();
     const bootId = randomUUID();
     const host = config.host || hostname();
+    const drain = new Drain();
     let load = measure();
     let controlUrl = '';
     const report = (): BridgeReport => ({
@@ -202,17 +209,33 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
       upMs: Math.round(nowMs()),
       host,
       controlUrl,
-      state: bridge.isDraining ? 'draining' : 'running',
+      state: drain.isOn ? 'draining' : 'running',
+      ...(drain.isOn ? { drain: drain.report(nowMs())! } : {}),
       heartbeatMs: HEARTBEAT_MS,
       protocols: { control: CONTROL_VERSION, octo: OCTO_VERSION },
       load,
     });
+
+    const { promise: drained, resolve: endDrain } = Promise.withResolvers<void>();
+    const checkDrained = (): void => {
+      if (drain.isOver(nowMs(), bridge.endpointCount)) endDrain();
+    };
+    const setState = ({ state, ...request }: BridgeState): void => {
+      if (state === 'running') drain.undo();
+      else drain.begin(nowMs(), request, bridge.endpointCount);
+      bridge.setDraining(drain.isOn);
+      log.info({ state, ...drain.report(nowMs()) }, 'state set');
+      // Every focus is to know now, not with the next report.
+      events.emit({ kind: 'report', report: report() });
+      checkDrained();
+    };
 
     let registration: Registration | undefined;
     const neighbours = new Neighbours();
     const server = await buildControlServer({
       bridge,
       neighbours,
+      setState,
       secret,
       report,
       datapath,
@@ -248,6 +271,7 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
       log,
     });
     let isOver = false;
+    let closing: Promise<void> | undefined;
     const tick = () => {
       // More is due than one turn may do: the rest after the sockets had theirs.
       if (!isOver && bridge.handleTimeout(nowMs())) setImmediate(tick);
@@ -257,7 +281,10 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
       load = measure();
       events.emit({ kind: 'report', report: report() });
     }, REPORT_PERIOD_MS);
-    const beating = setInterval(() => events.emit({ kind: 'alive' }), HEARTBEAT_MS);
+    const beating = setInterval(() => {
+      events.emit({ kind: 'alive' });
+      checkDrained();
+    }, HEARTBEAT_MS);
     const looking = setInterval(() => {
       for (const event of neighbours.look(nowMs(), relay!.links)) events.emit(event);
     }, LOOK_PERIOD_MS);
@@ -299,16 +326,23 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
       get isRegistered() {
         return (registration?.registeredWith ?? 0) > 0;
       },
-      async close() {
-        registration?.close();
-        for (const timer of [reporting, beating, looking]) clearInterval(timer);
-        await bridge.close();
-        isOver = true;
-        clearInterval(ticking);
-        events.close();
-        await closeAll(opened);
+      setState,
+      drained,
+      close() {
+        closing ??= end();
+        return closing;
       },
     };
+
+    async function end(): Promise<void> {
+      registration?.close();
+      for (const timer of [reporting, beating, looking]) clearInterval(timer);
+      await bridge.close();
+      isOver = true;
+      clearInterval(ticking);
+      events.close();
+      await closeAll(opened);
+    }
   } catch (error) {
     await closeAll(opened);
     throw error;

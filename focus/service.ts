@@ -12,6 +12,7 @@ import { RoomSnapshots } from './conference/snapshot/room-snapshots.ts';
 import type { FocusConfig } from './config.ts';
 import { errorBody, FocusError } from './errors.ts';
 import { advertisedUrl } from './io/advertised-url.ts';
+import { runBridgeDrains } from './io/bridge-drains.ts';
 import { BridgeLinks } from './io/bridge-links.ts';
 import { watchBridges } from './io/bridge-watch.ts';
 import { createAddressFinder } from './io/client-address.ts';
@@ -148,6 +149,16 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     log,
     random,
   };
+
+  const drains = runBridgeDrains({
+    bridges: () => bridges.bridges(),
+    rooms: () => host.rooms(),
+    mover: host.mover,
+    registry: metrics.registry,
+    log,
+    nowMs,
+  });
+
   let isClosing = false;
   const bootId = randomBytes(8).toString('hex');
   const peers = new PeerNetwork({
@@ -197,6 +208,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     placements,
     bridges,
     health: links.health,
+    drainProgress: bridgeId => drains.progress(bridgeId),
     askBridge: (bridgeId, method, path, body) => links.ask(bridgeId, method, path, body),
     moveParticipant: order => host.moveParticipant(order),
     metrics,
@@ -243,6 +255,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
 
   async function stop(): Promise<void> {
     isClosing = true;
+    drains.close();
     bridges.close();
     try {
       await host.close();

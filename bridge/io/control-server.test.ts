@@ -21,6 +21,7 @@ describe('the control API', () => {
   before(async () => {
     app = await buildControlServer({
       neighbours: new Neighbours(),
+      setState: ({ state }) => box.bridge.setDraining(state === 'draining'),
       bridge: box.bridge,
       secret: SECRET,
       report: () => ({ bootId: 'boot-1' }) as BridgeReport,

@@ -4,7 +4,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { Type } from 'typebox';
-import type { BridgeReport } from '../../protocol/control/events.ts';
+import { type BridgeReport, type BridgeState, BridgeStateSchema } from '../../protocol/control/events.ts';
 import { verifyServiceToken } from '../../protocol/control/service-token.ts';
 import {
   type ConferenceSpec,
@@ -16,6 +16,7 @@ import {
 } from '../../protocol/control/spec.ts';
 import { type ConferenceId, type EndpointId, parseId } from '../../protocol/ids.ts';
 import type { Bridge } from '../bridge.ts';
+import { drainProblem } from '../drain.ts';
 import { BRIDGE_ERRORS, BridgeError } from '../errors.ts';
 import type { Neighbours } from '../neighbours.ts';
 import type { Datapath } from './datapath.ts';
@@ -33,6 +34,8 @@ export interface ControlServerOptions {
   /** How its packets move, and why that way. */
   readonly datapath: Pick<Datapath, 'name' | 'reason'>;
   readonly events: EventStreams;
+  /** Drains the bridge, or ends that. */
+  readonly setState: (state: BridgeState) => void;
   /** Whose links are told to a focus that connects. */
   readonly neighbours: Pick<Neighbours, 'events'>;
   readonly metrics: Registry;
@@ -129,20 +132,19 @@ export async function buildControlServer(options: ControlServerOptions): Promise
       ...options.report(),
       datapath: { name, reason },
     }));
-    routes.put<{ Body: { state: 'running' | 'draining' } }>(
+    routes.put<{ Body: BridgeState }>(
       '/v1/bridge/state',
       {
         schema: {
-          summary: 'Take no new endpoints (draining), or take them again (running); those that are here stay',
-          body: Type.Object(
-            { state: Type.Union([Type.Literal('running'), Type.Literal('draining')]) },
-            { additionalProperties: false },
-          ),
+          summary:
+            'Take no new endpoints (draining), or take them again (running); focuses move those that are here, unless in mode wait',
+          body: BridgeStateSchema,
         },
       },
       async request => {
-        bridge.setDraining(request.body.state === 'draining');
-        options.log.info({ state: request.body.state }, 'state set');
+        const problem = drainProblem(request.body);
+        if (problem !== undefined) throw new BridgeError('bad-request', problem);
+        options.setState(request.body);
         return options.report();
       },
     );

@@ -6,6 +6,9 @@ import { FocusError } from '../errors.ts';
 import { tokenOf, verifyAccessToken } from './access-token.ts';
 import type { TokenKeys } from './token-keys.ts';
 
+/** Of whoever gives an order, as bridges keep it. */
+const NAME_LENGTH_MAX = 64;
+
 export interface AdminAccess {
   readonly config: Pick<FocusConfig, 'control'>;
   readonly keys: TokenKeys;
@@ -28,16 +31,18 @@ export async function adminScope(
   throw new FocusError('permission-denied');
 }
 
-/** Throws FocusError unless the caller may change the network itself: a service, or who may end every room anyway (roomCreate) and see all of them. */
+/** Answers who the caller is, in a word. Throws FocusError unless it may change the network itself: a service, or who may end every room anyway (roomCreate) and see all of them. */
 export async function operatorAccess(
   { config, keys }: AdminAccess,
   request: FastifyRequest,
   nowMs: number,
-): Promise<void> {
+): Promise<string> {
   const { authorization } = request.headers;
-  if ((await verifyServiceToken(config.control.secret, authorization)) !== undefined) return;
-  const { video } = await verifyAccessToken(keys, tokenOf(authorization, undefined), nowMs);
+  const service = await verifyServiceToken(config.control.secret, authorization);
+  if (service !== undefined) return service.slice(0, NAME_LENGTH_MAX);
+  const { video, apiKey } = await verifyAccessToken(keys, tokenOf(authorization, undefined), nowMs);
   if (video?.roomCreate !== true || video.roomList !== true) throw new FocusError('permission-denied');
+  return apiKey.slice(0, NAME_LENGTH_MAX);
 }
 
 /** True when a caller of that scope may see `room`. */

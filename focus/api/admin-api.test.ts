@@ -237,6 +237,7 @@ describe('the OpenAPI document', () => {
       '/healthz',
       '/metrics',
       '/readyz',
+      '/v1/bridge-health',
       '/v1/bridges',
       '/v1/bridges/{bridgeId}',
       '/v1/bridges/{bridgeId}/state',

@@ -83,6 +83,7 @@ export async function startApi(
     keys,
     limits,
     askBridge: async () => undefined,
+    drainProgress: () => undefined,
     moveParticipant: async order => moves.answer(order),
     health: { health: () => undefined, isSuspected: () => false, isVouchedFor: () => false, changes: () => [] },
     rooms,

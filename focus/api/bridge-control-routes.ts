@@ -2,12 +2,11 @@
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
-import { type BridgeReport, BridgeReportSchema } from '../../protocol/control/events.ts';
 import type { BridgeId } from '../../protocol/ids.ts';
 import { FocusError } from '../errors.ts';
 import type { BridgeAnswer } from '../io/bridge-client.ts';
 import type { BridgeWatch } from '../io/bridge-watch.ts';
-import { type AdminAccess, adminScope, operatorAccess } from './admin-access.ts';
+import { type AdminAccess, adminScope } from './admin-access.ts';
 
 /** Answers undefined for a bridge that is not up; rejects when it does not answer. */
 export type AskBridge = (
@@ -19,14 +18,9 @@ export type AskBridge = (
 
 export interface BridgeControlOptions extends AdminAccess {
   readonly askBridge: AskBridge;
-  readonly bridges: Pick<BridgeWatch, 'report' | 'bridges'>;
+  readonly bridges: Pick<BridgeWatch, 'bridges'>;
   readonly nowMs: () => number;
 }
-
-const StateSchema = Type.Object(
-  { state: Type.Union([Type.Literal('running'), Type.Literal('draining')]) },
-  { additionalProperties: false },
-);
 
 /** Of what a bridge says about a link, the part that is shown for the whole network. */
 const BridgeLinkSchema = Type.Object({
@@ -41,7 +35,7 @@ const BridgeLinkSchema = Type.Object({
 const LinkSchema = Type.Object({ from: Type.String(), to: Type.String(), ...linkFields() });
 type Link = Static<typeof LinkSchema>;
 
-/** Adds `GET /v1/links` and `PUT /v1/bridges/:bridgeId/state`. */
+/** Adds `GET /v1/links`. */
 export function registerBridgeControlRoutes(app: FastifyInstance, options: BridgeControlOptions): void {
   const { askBridge, bridges, nowMs } = options;
   const route = { tags: ['admin'], security: [{ bearer: [] }] };
@@ -66,36 +60,6 @@ export function registerBridgeControlRoutes(app: FastifyInstance, options: Bridg
       silent: names.filter((_, index) => answers[index] === undefined),
     };
   });
-
-  const stateSchema = {
-    ...route,
-    summary: 'Take no new participants on a bridge (draining), or take them again (running); those there stay',
-    body: StateSchema,
-    response: {
-      200: Type.Object({ bridgeId: Type.String(), state: StateSchema.properties.state, endpoints: Type.Integer() }),
-    },
-  };
-  app.put<{ Params: { bridgeId: string }; Body: Static<typeof StateSchema> }>(
-    '/v1/bridges/:bridgeId/state',
-    { schema: stateSchema, preValidation: async request => operatorAccess(options, request, nowMs()) },
-    async request => {
-      const report = await setState(request.params.bridgeId as BridgeId, request.body);
-      // Its next report may be two seconds away; placement is to know now.
-      await bridges.report(report);
-      return { bridgeId: report.peer.bridgeId, state: report.state, endpoints: report.load.endpoints };
-    },
-  );
-
-  async function setState(bridgeId: BridgeId, body: Static<typeof StateSchema>): Promise<BridgeReport> {
-    const answer = await askBridge(bridgeId, 'PUT', '/v1/bridge/state', body).catch(() => {
-      throw new FocusError('bridge-unavailable', bridgeId);
-    });
-    if (answer === undefined) throw new FocusError('bridge-not-found', bridgeId);
-    if (!Value.Check(BridgeReportSchema, answer.body)) {
-      throw new FocusError('bridge-unavailable', `${bridgeId} answered with ${answer.status}`);
-    }
-    return answer.body;
-  }
 
   async function linksOf(from: BridgeId): Promise<Link[] | undefined> {
     const answer = await askBridge(from, 'GET', '/v1/links').catch(() => undefined);

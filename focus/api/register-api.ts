@@ -14,6 +14,7 @@ import type { Store } from '../store/store.ts';
 import { registerAdminRoutes } from './admin-routes.ts';
 import { type AskBridge, registerBridgeControlRoutes } from './bridge-control-routes.ts';
 import { type FocusNetwork, registerFocusRoutes } from './focus-routes.ts';
+import { type DrainOptions, registerDrainRoutes } from './drain-routes.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { type MoveOptions, registerMoveRoutes } from './move-routes.ts';
 import type { TokenKeys } from './token-keys.ts';
@@ -29,6 +30,7 @@ export interface ApiOptions {
   readonly placements: Placements;
   readonly bridges: BridgeWatch;
   readonly health: BridgeHealthView;
+  readonly drainProgress: DrainOptions['drainProgress'];
   readonly askBridge: AskBridge;
   readonly moveParticipant: MoveOptions['moveParticipant'];
   readonly metrics: FocusMetrics;
@@ -54,6 +56,7 @@ export async function registerApi(app: FastifyInstance, options: ApiOptions): Pr
     registerBridgeRoutes(scope, { controlSecret: options.config.control.secret, bridges: options.bridges });
     registerAdminRoutes(scope, options);
     registerBridgeControlRoutes(scope, options);
+    registerDrainRoutes(scope, options);
     registerMoveRoutes(scope, options);
     registerFocusRoutes(scope, options);
     registerHealthRoutes(scope, options);

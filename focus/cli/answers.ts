@@ -4,6 +4,7 @@ export interface BridgeAnswer {
   readonly region: string;
   readonly state: 'running' | 'draining' | 'silent';
   readonly version: string;
+  readonly health?: { readonly state: string; readonly rule: string };
   readonly reportAgeMs: number;
   readonly placedSinceReport: number;
   readonly load: {
@@ -14,6 +15,32 @@ export interface BridgeAnswer {
     readonly bitrateInBps: number;
     readonly bitrateOutBps: number;
   };
+}
+
+export interface BridgeStateAnswer {
+  readonly bridgeId: string;
+  readonly region: string;
+  readonly state: 'running' | 'draining';
+  readonly endpoints: number;
+  readonly drain: {
+    readonly mode: string;
+    readonly by: string;
+    readonly deadlineInSeconds: number | null;
+    readonly endpointsAtStart: number;
+  } | null;
+  readonly progress: {
+    readonly left: number;
+    readonly moving: number;
+    readonly moved: number;
+    readonly failed: number;
+    readonly lastFailure: string | null;
+  } | null;
+}
+
+export interface RegionStateAnswer {
+  readonly region: string;
+  readonly bridges: readonly BridgeStateAnswer[];
+  readonly silent: readonly string[];
 }
 
 export interface LinkAnswer {

@@ -17,8 +17,27 @@ test('each command is read with its arguments', () => {
   assert.deepEqual(commandOf('rooms --json'), { kind: 'rooms' });
   assert.deepEqual(commandOf('participants talk'), { kind: 'participants', room: 'talk' });
   assert.deepEqual(commandOf('why ann'), { kind: 'why', participant: 'ann' });
-  assert.deepEqual(commandOf('drain eu-1'), { kind: 'drain', bridge: 'eu-1', isUndone: false });
-  assert.deepEqual(commandOf('drain --undo eu-1'), { kind: 'drain', bridge: 'eu-1', isUndone: true });
+  const eu1 = { kind: 'bridge', name: 'eu-1' };
+  const draining = { state: 'draining', mode: 'move' };
+  assert.deepEqual(commandOf('drain eu-1'), { kind: 'drain', target: eu1, order: draining, isFollowed: false });
+  assert.deepEqual(commandOf('drain --undo eu-1'), {
+    kind: 'drain',
+    target: eu1,
+    order: { state: 'running' },
+    isFollowed: false,
+  });
+  assert.deepEqual(commandOf('drain --region eu --deadline 2m --follow'), {
+    kind: 'drain',
+    target: { kind: 'region', name: 'eu' },
+    order: { ...draining, deadlineSeconds: 120 },
+    isFollowed: true,
+  });
+  assert.deepEqual(commandOf('drain eu-1 --wait --exit --deadline 1h'), {
+    kind: 'drain',
+    target: eu1,
+    order: { state: 'draining', mode: 'wait', deadlineSeconds: 3600, exit: true },
+    isFollowed: false,
+  });
   assert.deepEqual(commandOf('move a ann b'), { kind: 'move', room: 'a', participant: 'ann', destination: 'b' });
   const token = { kind: 'token', room: 'talk', identity: 'guest', name: '', lifetimeSeconds: 21_600 };
   assert.deepEqual(commandOf('token --room talk'), { ...token, isAdmin: false, isListener: false });
@@ -54,6 +73,12 @@ test('whatever else is refused with what is allowed', () => {
     ['status now', /^status takes no argument, got now/],
     ['rooms --undo', /^rooms has no option --undo/],
     ['drain eu-1 --room talk', /^drain has no option --room/],
+    ['status --region eu', /^status has no option --region/],
+    ['drain', /^drain takes BRIDGE, got none/],
+    ['drain eu-1 --region eu', /^drain takes no argument, got eu-1/],
+    ['drain eu-1 --deadline soon', /^--deadline is "soon": a number with s, m, h or d, from 1s to 1d/],
+    ['drain eu-1 --undo --wait', /^--undo goes without/],
+    ['drain eu-1 --wait --deadline 9s', /^--wait moves nobody/],
     ['rooms --jsn', /Unknown option '--jsn'/],
     ['token', /^token needs --room ROOM/],
     ['token --room talk --ttl 5', /^--ttl is "5": a number with s, m, h or d, from 1s to 30d/],

@@ -7,7 +7,11 @@ export const USAGE = `usage: causeway COMMAND [OPTIONS]
   rooms                       open rooms: how many are in them, where, and since when
   participants ROOM           who is in a room, on which bridge
   why PARTICIPANT             why a participant (identity or SID) is on its bridge: the rule, and all candidates
-  drain BRIDGE [--undo]       take no new participants on a bridge; those there stay. --undo takes them again
+  drain BRIDGE|--region R [--deadline 60s] [--wait] [--exit] [--undo] [--follow]
+                              take no new participants on a bridge, or on those of a region, and move those there to
+                              others, all before the deadline. --wait leaves them until they go by themselves; --exit
+                              ends the process then; --undo takes new ones again; --follow shows how it goes until
+                              nobody is left
   move PARTICIPANT [--to BRIDGE] [--room ROOM]
                               move a participant to another bridge, its session goes on; without --to, placement chooses
   move-room ROOM PARTICIPANT TO
@@ -33,10 +37,23 @@ export type Command =
   | { readonly kind: 'status' | 'rooms' }
   | { readonly kind: 'participants'; readonly room: string }
   | { readonly kind: 'why'; readonly participant: string }
-  | { readonly kind: 'drain'; readonly bridge: string; readonly isUndone: boolean }
+  | DrainCommand
   | { readonly kind: 'move'; readonly participant: string; readonly bridgeId?: string; readonly room?: string }
   | { readonly kind: 'move-room'; readonly room: string; readonly participant: string; readonly destination: string }
   | TokenCommand;
+
+export interface DrainCommand {
+  readonly kind: 'drain';
+  readonly target: { readonly kind: 'bridge' | 'region'; readonly name: string };
+  /** As `PUT /v1/bridges/:bridgeId/state` takes it. */
+  readonly order: {
+    readonly state: 'running' | 'draining';
+    readonly mode?: 'move' | 'wait';
+    readonly deadlineSeconds?: number;
+    readonly exit?: boolean;
+  };
+  readonly isFollowed: boolean;
+}
 
 export interface TokenCommand {
   readonly kind: 'token';
@@ -61,6 +78,11 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
   undo: { type: 'boolean', default: false },
+  region: { type: 'string' },
+  deadline: { type: 'string' },
+  wait: { type: 'boolean', default: false },
+  exit: { type: 'boolean', default: false },
+  follow: { type: 'boolean', default: false },
   to: { type: 'string' },
   room: { type: 'string' },
   identity: { type: 'string' },
@@ -77,7 +99,7 @@ const COMMANDS: Readonly<Record<string, { readonly takes: readonly string[]; rea
   rooms: { takes: [], options: [] },
   participants: { takes: ['ROOM'], options: [] },
   why: { takes: ['PARTICIPANT'], options: [] },
-  drain: { takes: ['BRIDGE'], options: ['undo'] },
+  drain: { takes: ['BRIDGE'], options: ['undo', 'region', 'deadline', 'wait', 'exit', 'follow'] },
   move: { takes: ['PARTICIPANT'], options: ['to', 'room'] },
   'move-room': { takes: ['ROOM', 'PARTICIPANT', 'TO'], options: [] },
   token: { takes: [], options: ['room', 'identity', 'name', 'ttl', 'admin', 'listen'] },
@@ -85,6 +107,8 @@ const COMMANDS: Readonly<Record<string, { readonly takes: readonly string[]; rea
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 const TTL_SECONDS = 6 * 3600;
 const TTL_SECONDS_MAX = 30 * 86_400;
+/** What bridges take. */
+const DEADLINE_SECONDS_MAX = 86_400;
 
 /** `args` are those after the program's name. */
 export function readCommandLine(
@@ -110,8 +134,10 @@ function commandOf([name = '', ...rest]: readonly string[], values: Values): Com
   if (known === undefined) {
     throw new Error(`${JSON.stringify(name)} is no command: one of ${Object.keys(COMMANDS).join(', ')}`);
   }
-  if (rest.length !== known.takes.length) {
-    const expected = known.takes.length === 0 ? 'no argument' : known.takes.join(' ');
+  // A region stands for its bridges.
+  const takes = name === 'drain' && values.region !== undefined ? [] : known.takes;
+  if (rest.length !== takes.length) {
+    const expected = takes.length === 0 ? 'no argument' : takes.join(' ');
     throw new Error(`${name} takes ${expected}, got ${rest.length === 0 ? 'none' : rest.join(' ')}`);
   }
   for (const { options } of Object.values(COMMANDS)) {
@@ -127,7 +153,7 @@ function commandOf([name = '', ...rest]: readonly string[], values: Values): Com
     case 'why':
       return { kind: 'why', participant: first };
     case 'drain':
-      return { kind: 'drain', bridge: first, isUndone: values.undo };
+      return drainCommand(first, values);
     case 'move': {
       const { to: bridgeId, room } = values;
       return { kind: 'move', participant: first, ...(bridgeId && { bridgeId }), ...(room && { room }) };
@@ -141,6 +167,29 @@ function commandOf([name = '', ...rest]: readonly string[], values: Values): Com
   }
 }
 
+function drainCommand(bridge: string, values: Values): DrainCommand {
+  const { region, deadline, wait, exit, undo, follow: isFollowed } = values;
+  const target =
+    region === undefined ? ({ kind: 'bridge', name: bridge } as const) : ({ kind: 'region', name: region } as const);
+  if (target.name === '') throw new Error(`drain needs the name of a ${target.kind}`);
+  if (undo && (deadline !== undefined || wait || exit))
+    throw new Error('--undo goes without --deadline, --wait and --exit');
+  if (undo) return { kind: 'drain', target, order: { state: 'running' }, isFollowed };
+  if (wait && deadline !== undefined && !exit)
+    throw new Error('--wait moves nobody: a --deadline needs --exit, which ends the process then');
+  return {
+    kind: 'drain',
+    target,
+    order: {
+      state: 'draining',
+      mode: wait ? 'wait' : 'move',
+      ...(deadline === undefined ? {} : { deadlineSeconds: readSeconds('--deadline', deadline, DEADLINE_SECONDS_MAX) }),
+      ...(exit ? { exit } : {}),
+    },
+    isFollowed,
+  };
+}
+
 function tokenCommand(values: Values): TokenCommand {
   const { room, identity = 'guest', name = '', ttl, admin: isAdmin, listen: isListener } = values;
   if (room === undefined || room === '') throw new Error('token needs --room ROOM');
@@ -149,10 +198,15 @@ function tokenCommand(values: Values): TokenCommand {
 
 function readTtl(text: string | undefined): number {
   if (text === undefined) return TTL_SECONDS;
+  return readSeconds('--ttl', text, TTL_SECONDS_MAX);
+}
+
+function readSeconds(option: string, text: string, secondsMax: number): number {
   const [, digits = '', unit = ''] = /^(\d{1,7})([smhd])$/.exec(text) ?? [];
   const seconds = Number(digits) * (SECONDS[unit] ?? 0);
-  if (seconds >= 1 && seconds <= TTL_SECONDS_MAX) return seconds;
-  throw new Error(`--ttl is ${JSON.stringify(text)}: a number with s, m, h or d, from 1s to 30d`);
+  if (seconds >= 1 && seconds <= secondsMax) return seconds;
+  const daysMax = secondsMax / 86_400;
+  throw new Error(`${option} is ${JSON.stringify(text)}: a number with s, m, h or d, from 1s to ${daysMax}d`);
 }
 
 function connectionOf(values: Values, env: Readonly<Record<string, string | undefined>>): Connection {

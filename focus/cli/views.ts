@@ -1,5 +1,13 @@
 /** Answers as people read them. */
-import type { BridgeAnswer, LinkAnswer, MovedAnswer, PlacementAnswer, RoomAnswer, StatusAnswer } from './answers.ts';
+import type {
+  BridgeAnswer,
+  BridgeStateAnswer,
+  LinkAnswer,
+  MovedAnswer,
+  PlacementAnswer,
+  RoomAnswer,
+  StatusAnswer,
+} from './answers.ts';
 import { type Column, formatTable, shown } from './table.ts';
 
 export function statusView(status: StatusAnswer): string {
@@ -72,6 +80,21 @@ export function movedView({ identity, outcome, from = '', to = '', tookMs = 0 }:
   return `${shown(identity)} has moved from ${shown(from)} to ${shown(to)} in ${Math.round(tookMs)} ms\n`;
 }
 
+/** One line for each bridge. */
+export function drainView(states: readonly BridgeStateAnswer[], silent: readonly string[]): string {
+  const lines = states.map(({ bridgeId, state, endpoints, drain, progress }) => {
+    const there = `${endpoints} ${endpoints === 1 ? 'endpoint is' : 'endpoints are'} there`;
+    const deadline = drain?.deadlineInSeconds ?? null;
+    const left = deadline === null ? '' : deadline >= 0 ? `, ${deadline} s left` : ', past its deadline';
+    const { moved = 0, failed = 0, lastFailure } = progress ?? {};
+    const moves = progress === null ? '' : `, ${moved} moved`;
+    const failures = failed === 0 ? '' : `, ${failed} tries failed (${lastFailure})`;
+    return `${shown(bridgeId)} is ${state}: ${there}${moves}${failures}${state === 'draining' ? left : ''}\n`;
+  });
+  if (silent.length > 0) lines.push(`did not take the order: ${silent.map(shown).join(', ')}\n`);
+  return lines.join('');
+}
+
 interface Region {
   readonly name: string;
   readonly bridges: readonly BridgeAnswer[];
@@ -87,7 +110,10 @@ const REGION_COLUMNS: readonly Column<Region>[] = [
 const BRIDGE_COLUMNS: readonly Column<BridgeAnswer>[] = [
   { heading: 'BRIDGE', cell: ({ bridgeId }) => bridgeId },
   { heading: 'REGION', cell: ({ region }) => region },
-  { heading: 'STATE', cell: ({ state }) => state },
+  {
+    heading: 'STATE',
+    cell: ({ state, health }) => (health?.state === 'suspected' ? `${state}, suspected: ${health.rule}` : state),
+  },
   { heading: 'STRESS', cell: ({ load }) => load.stress.toFixed(2), isRight: true },
   { heading: 'CPU', cell: ({ load }) => percent(load.cpu), isRight: true },
   { heading: 'ENDPOINTS', cell: ({ load }) => `${load.endpoints}`, isRight: true },

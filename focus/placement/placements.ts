@@ -1,7 +1,7 @@
 /** Placement as the signalling side uses it: decides and reserves in one store round trip, remembers why, counts. */
 import type { BridgeId } from '../../protocol/ids.ts';
 import type { FocusMetrics } from '../metrics.ts';
-import type { Store } from '../store/store.ts';
+import type { BridgeRecord, Store } from '../store/store.ts';
 import { chooseBridge, type PlacementSettings } from './choose-bridge.ts';
 import { EXPLANATIONS_MAX, type Placement, type PlacementExplanation, type Placements } from './placement.ts';
 import type { RegionDistances } from './region-distance.ts';
@@ -66,8 +66,10 @@ export function createPlacements(options: PlacementsOptions): Placements {
       const draw = uint32();
       const moved = await store.move({ conferenceId, endpointId, sid }, ({ atMs, bridges, inConference }) => {
         // Without the store's index, which has all bridges: moves are few.
-        const view = { atMs, inConference, bridges: bridges.filter(({ bridgeId }) => isAllowed(bridgeId)) };
-        return chooseBridge(view, region, rules, distances, draw);
+        // A draining bridge refuses: who is moved had better stay where it is.
+        const isOpen = ({ bridgeId, report }: BridgeRecord) => report.state !== 'draining' && isAllowed(bridgeId);
+        const view = { atMs, inConference, bridges: bridges.filter(isOpen) };
+        return chooseBridge(view, region, rules, distances, draw, isSuspected);
       });
       if (moved.kind === 'unknown') return moved;
       const { choice } = moved;

@@ -93,6 +93,8 @@ export async function startNetwork(
     await closeAll(focus, running, geoProxy.status === 'fulfilled' ? geoProxy.value : undefined);
     throw failed?.reason;
   }
+  // One that was drained to its end stops; in a process of its own that would end with it.
+  for (const bridge of running) void bridge.drained.then(() => bridge.close());
   const unregistered = await awaitRegistrations(running);
   return {
     pageUrl: `http://localhost:${new URL(geoProxy.value.url).port}/`,

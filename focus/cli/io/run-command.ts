@@ -4,6 +4,7 @@ import type { Command, Connection } from '../command-line.ts';
 import { operatorToken, participantToken } from '../tokens.ts';
 import { movedView, participantsView, roomsView, statusView, whyView } from '../views.ts';
 import { askFocus } from './ask-focus.ts';
+import { drain } from './drain.ts';
 
 export interface Printed {
   /** For people. */
@@ -12,8 +13,13 @@ export interface Printed {
   readonly json: unknown;
 }
 
-/** Rejects with an Error whose message is for the user. */
-export async function runCommand(command: Command, connection: Connection, nowMs: number): Promise<Printed> {
+/** `write`: lines that come before the answer does, for people. Rejects with an Error whose message is for the user. */
+export async function runCommand(
+  command: Command,
+  connection: Connection,
+  nowMs: number,
+  write: (text: string) => void = () => {},
+): Promise<Printed> {
   const token = (rooms = {}) => operatorToken(connection, nowMs, rooms);
   const get = async <T>(path: string, answers: readonly number[] = []) =>
     askFocus<T>(connection, { path, token: await token(), answers });
@@ -42,16 +48,8 @@ export async function runCommand(command: Command, connection: Connection, nowMs
       const placement = await get<PlacementAnswer>(`/v1/placements/${encodeURIComponent(command.participant)}`);
       return { text: whyView(placement, nowMs), json: placement };
     }
-    case 'drain': {
-      const answer = await askFocus<{ bridgeId: string; state: string; endpoints: number }>(connection, {
-        method: 'PUT',
-        path: `/v1/bridges/${encodeURIComponent(command.bridge)}/state`,
-        token: await token(),
-        body: { state: command.isUndone ? 'running' : 'draining' },
-      });
-      const there = `${answer.endpoints} ${answer.endpoints === 1 ? 'endpoint is' : 'endpoints are'} there`;
-      return { text: `${answer.bridgeId} is ${answer.state}: ${there}\n`, json: answer };
-    }
+    case 'drain':
+      return drain(command, connection, nowMs, write);
     case 'move': {
       const { participant, bridgeId, room } = command;
       const answer = await askFocus<MovedAnswer>(connection, {
