@@ -62,6 +62,10 @@ export class Conference {
   readonly #waiting = new Map<number, Set<Subscription>>();
   /** Endpoints of other bridges: which bridge serves them. */
   readonly #remote = new Map<EndpointId, RemoteEndpoint>();
+  /** Who is on the way from this bridge to another one, by identity. */
+  readonly #leaving = new Set<string>();
+  /** Bridges that others, by identity, are on the way to. */
+  readonly #destinations = new Map<string, BridgeId>();
   /** Sources of endpoints that are here although another bridge serves them: they are coming or going. By key; nobody is sent anything of them. */
   readonly #parked = new Map<number, Source>();
   /** What other bridges hold back of their sources, by key of the source: kept so that a source that is watched later starts from it. */
@@ -94,7 +98,11 @@ export class Conference {
     for (const id of this.#withheldBy.keys())
       if (!this.bridges.some(({ bridgeId }) => bridgeId === id)) this.#withheldBy.delete(id);
     const named = new Map<EndpointId, RemoteEndpoint>();
-    for (const { endpointId, bridgeId, identity } of spec.endpoints) {
+    this.#leaving.clear();
+    this.#destinations.clear();
+    for (const { endpointId, bridgeId, identity, movingTo } of spec.endpoints) {
+      if (movingTo !== undefined && bridgeId === this.#selfId) this.#leaving.add(identity);
+      if (movingTo !== undefined && movingTo !== this.#selfId) this.#destinations.set(identity, movingTo as BridgeId);
       const id = parseId<EndpointId>(endpointId);
       if (id === undefined || bridgeId === this.#selfId) continue;
       named.set(id, { bridgeId: bridgeId as BridgeId, identity, before: undefined });
@@ -179,12 +187,18 @@ export class Conference {
     return this.#remote.get(id)?.before;
   }
 
+  /** True for who is on the way to another bridge, which keeps the reliable messages for it. */
+  isLeaving(identity: string): boolean {
+    return this.#leaving.has(identity);
+  }
+
   /** The other bridges that serve one of `identities`; all of them when `identities` is empty. */
   bridgesFor(identities: readonly string[]): readonly BridgeId[] {
     if (identities.length === 0) return this.bridges.map(({ bridgeId }) => bridgeId as BridgeId);
     const bridges = new Set<BridgeId>();
     for (const { bridgeId, identity } of this.#remote.values())
       if (identities.includes(identity)) bridges.add(bridgeId);
+    for (const [identity, bridgeId] of this.#destinations) if (identities.includes(identity)) bridges.add(bridgeId);
     return [...bridges];
   }
 

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EndpointSpec, ProjectionSpec } from '../protocol/control/spec.ts';
+import { originOf } from '../protocol/datachannel/data-packet.ts';
 import { type EndpointId, parseId, type SourceId } from '../protocol/ids.ts';
 import { CodecTable } from './codec-table.ts';
 import type { Conference } from './conference.ts';
@@ -80,7 +81,7 @@ export class Endpoint {
       this.table = new CodecTable(spec);
       this.#format = subscriberFormat(spec.codecs, spec.extensions);
     }
-    if (spec.openChannels !== undefined) this.transport.resumeChannels(spec.openChannels);
+    if (spec.openChannels !== undefined) this.transport.resumeChannels(spec.openChannels, receivedBy(spec));
     else if (spec.dataChannels === 'to-client') this.transport.openData();
     this.transport.setRemote(nowMs, spec.ice, spec.dtls, spec.iceGeneration);
     this.#applySources(spec);
@@ -172,6 +173,15 @@ export class Endpoint {
       randomUint32: this.#randomUint32,
     });
   }
+}
+
+/** True for a message that the client had before it came here. */
+function receivedBy({ received = [] }: EndpointSpec): (bytes: Uint8Array) => boolean {
+  const last = new Map(received.map(({ sid, sequence }) => [sid, sequence]));
+  return bytes => {
+    const { sid, sequence } = originOf(bytes);
+    return sequence > 0 && sequence <= (last.get(sid) ?? 0);
+  };
 }
 
 function tableOf(spec: EndpointSpec | undefined) {

@@ -158,6 +158,7 @@ export class Messages {
 
   #send(receivers: readonly Endpoint[], isReliable: boolean, bytes: Uint8Array): void {
     for (const receiver of receivers) {
+      if (isReliable && receiver.conference.isLeaving(receiver.spec?.identity ?? '')) continue;
       if (receiver.transport.sendData(isReliable ? 'reliable' : 'lossy', bytes)) this.#counters.messagesOut++;
       else this.#counters.drop('data-not-taken');
     }

@@ -67,6 +67,7 @@ export class DataChannels {
   readonly #opening = new Map<number, DataKind>();
   /** Channels that the client has brought along from another bridge; undefined: it opens its own, or we do. */
   #resumed: OpenChannels | undefined;
+  #isReceived: (bytes: Uint8Array) => boolean = () => false;
   #isTransportUp = false;
   #isHeld = false;
   /** Reliable messages of the client that have come and are not read. */
@@ -88,11 +89,12 @@ export class DataChannels {
 
   /**
    * The client has had these channels open at another bridge, and has them still: an INIT of ours begins its association anew and leaves them open (RFC 9260 section 5.2.2). Nothing when
-   * there is an association already.
+   * there is an association already. Of what waits, the client has had the messages that `isReceived`.
    */
-  resumeChannels(channels: OpenChannels): void {
+  resumeChannels(channels: OpenChannels, isReceived: (bytes: Uint8Array) => boolean): void {
     if (this.#association !== undefined || this.#isOver) return;
     this.#resumed = channels;
+    this.#isReceived = isReceived;
     if (this.#isTransportUp) this.#resumeNow();
   }
 
@@ -197,6 +199,7 @@ export class DataChannels {
   }
 
   #openResumed(): void {
+    this.#waiting = this.#waiting.filter(bytes => !this.#isReceived(bytes));
     for (const kind of KINDS) {
       const streamId = this.#resumed?.[kind];
       if (streamId !== undefined) this.#open(streamId, kind);

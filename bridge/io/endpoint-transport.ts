@@ -137,8 +137,8 @@ export class EndpointTransport<Owner> {
   }
 
   /** The client comes from another bridge with these channels open: we begin its association anew as soon as DTLS is up. Idempotent. */
-  resumeChannels(channels: OpenChannels): void {
-    this.#data.resumeChannels(channels);
+  resumeChannels(channels: OpenChannels, isReceived: (bytes: Uint8Array) => boolean): void {
+    this.#data.resumeChannels(channels, isReceived);
   }
 
   /** A valid check came from `peer` (`stun-responder.ts`). `dropped` is a path that had to make room for it. */

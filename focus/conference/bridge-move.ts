@@ -21,11 +21,20 @@ export interface BridgeMove {
   phase: 'told' | 'resumed' | 'answered';
   /** Since when it is in reach and has not come up, as far as a tick has noticed. */
   waitsSinceMs: number | null;
+  /** The other bridge knows that it comes, and keeps reliable messages for it. */
+  isAwaited: boolean;
   /** Those of its endpoints that are to be up at the other bridge. */
   readonly awaited: Set<EndpointId>;
 }
 
 export type OpenChannels = NonNullable<EndpointSpec['openChannels']>;
+
+/** Data channels that a client has brought along from another bridge, of either PeerConnection. */
+export interface BroughtChannels {
+  readonly publisher: OpenChannels;
+  readonly subscriber: OpenChannels;
+  readonly received: NonNullable<EndpointSpec['received']>;
+}
 
 /** LiveKit's protocol level from which a LeaveRequest says what to do about it. */
 const LEAVE_ACTION_PROTOCOL = 13;
@@ -74,6 +83,7 @@ export function startMove(
     old,
     phase: nextPhase(participant),
     waitsSinceMs: null,
+    isAwaited: false,
     awaited: before?.awaited.size ? before.awaited : awaitedOf(participant),
   };
   participant.bridgeId = to.bridgeId;
@@ -94,6 +104,15 @@ export function startMove(
   announceToAll(room, participant);
 }
 
+/** The bridge that it moves to has taken one of its documents. */
+export function handlePrepared(room: Room, { move, receiving }: Participant, endpointId: EndpointId): void {
+  // Messages come to the endpoint on which the client receives.
+  const isReceiver = receiving === null || !receiving.isPrimary || endpointId === receiving.endpointId;
+  if (move === null || move.isAwaited || !isReceiver) return;
+  move.isAwaited = true;
+  room.handlePlacesChanged();
+}
+
 /** The client is back on a new socket. */
 export function handleResumed({ move }: Participant): number {
   if (move === null) return 0;
@@ -102,16 +121,20 @@ export function handleResumed({ move }: Participant): number {
   return FIRST_SEQUENCE;
 }
 
-/** Which data channels a client brings along. */
-export function noteChannels(participant: Participant, { dataChannels }: SyncState): void {
+/** Which data channels a client brings along, and what it has had on them. */
+export function noteChannels(participant: Participant, state: SyncState): void {
   if (participant.move === null) return;
+  const { dataChannels, datachannelReceiveStates } = state;
   const channels: { publisher: OpenChannels; subscriber: OpenChannels } = { publisher: {}, subscriber: {} };
   for (const { label, id, target } of dataChannels) {
     const kind = CHANNEL_KINDS.get(label);
     if (kind === undefined || id > STREAM_ID_MAX) continue;
     channels[target === SignalTarget.PUBLISHER ? 'publisher' : 'subscriber'][kind] = id;
   }
-  participant.openChannels = channels;
+  const received = datachannelReceiveStates
+    .slice(0, RECEIVED_MAX)
+    .map(({ publisherSid: sid, lastSeq: sequence }) => ({ sid, sequence }));
+  participant.openChannels = { ...channels, received };
 }
 
 /** True for an offer of the time before the move: it cannot be answered by another bridge, and the one that can is on its way. */
@@ -151,6 +174,8 @@ export function isMoveOverdue({ move, signalLostAtMs }: Participant, nowMs: numb
 }
 
 const STREAM_ID_MAX = 65_534;
+/** Senders, as EndpointSpec allows. */
+const RECEIVED_MAX = 10_000;
 
 function nextPhase({
   move,

@@ -17,7 +17,13 @@ export function conferenceDocument(participants: Iterable<Participant>): Confere
     if (move?.old != null) bridgeIds.add(move.old);
     // Until its client knows the other bridge, what it sends comes from the one before.
     const servedBy = move === null || move.phase === 'answered' ? bridgeId : (move.old ?? bridgeId);
-    endpoints.push({ endpointId: formatId(endpointId), bridgeId: servedBy, identity });
+    const isComing = move?.isAwaited === true && servedBy !== bridgeId;
+    endpoints.push({
+      endpointId: formatId(endpointId),
+      bridgeId: servedBy,
+      identity,
+      ...(isComing ? { movingTo: bridgeId } : {}),
+    });
   }
   return { bridgeIds: [...bridgeIds].sort(), endpoints };
 }

@@ -1,7 +1,7 @@
 /** The document in which a bridge reads all it is to know of one endpoint. */
 import type { EndpointSpec, ProjectionSpec } from '../../protocol/control/spec.ts';
 import { formatId } from '../../protocol/ids.ts';
-import type { OpenChannels } from './bridge-move.ts';
+import type { BroughtChannels } from './bridge-move.ts';
 import type { Participant } from './participant.ts';
 import type { ReceivingSide } from './receiving-side.ts';
 import { sourceSpec, type Track } from './track.ts';
@@ -33,7 +33,7 @@ export function endpointDocument(
     projections: receiving === null ? projections(participant, remote) : [],
     mayPublishData: permissions.canPublishData,
     ...(receiving?.isPrimary === true ? { dataChannels: 'from-client' } : {}),
-    ...openChannels(participant.openChannels?.publisher),
+    ...broughtChannels(participant.openChannels, 'publisher'),
   };
 }
 
@@ -56,12 +56,16 @@ export function receivingDocument(
     projections: projections(participant, remote),
     mayPublishData: false,
     dataChannels: isPrimary ? 'to-client' : 'none',
-    ...openChannels(participant.openChannels?.subscriber),
+    ...broughtChannels(participant.openChannels, 'subscriber'),
   };
 }
 
-function openChannels(channels: OpenChannels | undefined): { openChannels?: OpenChannels } {
-  return channels === undefined || Object.keys(channels).length === 0 ? {} : { openChannels: channels };
+function broughtChannels(
+  brought: BroughtChannels | null,
+  side: 'publisher' | 'subscriber',
+): Pick<EndpointDocument, 'openChannels' | 'received'> {
+  if (brought === null || Object.keys(brought[side]).length === 0) return {};
+  return { openChannels: brought[side], received: brought.received };
 }
 
 /** Only what has a section: the rest waits for the client's next offer. A publisher's mute is not repeated here: its source says so. */

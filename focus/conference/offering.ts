@@ -7,7 +7,7 @@ import type { Transport } from '../../protocol/control/spec.ts';
 import type { EndpointId } from '../../protocol/ids.ts';
 import { readAnswer } from '../sdp/read-answer.ts';
 import { writeOffer } from '../sdp/write-offer.ts';
-import { handleAnswered } from './bridge-move.ts';
+import { handleAnswered, handlePrepared } from './bridge-move.ts';
 import { handleTransport, sectionTrack, tellSubscribed } from './negotiating.ts';
 import type { Participant } from './participant.ts';
 import type { ReceivingSide } from './receiving-side.ts';
@@ -25,6 +25,7 @@ export function handleTaken(
   transport: Transport,
 ): void {
   const { receiving } = participant;
+  handlePrepared(room, participant, endpointId);
   if (endpointId !== receiving?.endpointId) return handleTransport(room, participant, revision, transport);
   if (receiving.generationRevision === 0 || revision < receiving.generationRevision) return;
   receiving.transport = transport;

@@ -9,7 +9,7 @@ import {
 } from '@livekit/protocol';
 import type { BridgeId, EndpointId } from '../../protocol/ids.ts';
 import type { Offer } from '../sdp/offer.ts';
-import type { BridgeMove, OpenChannels } from './bridge-move.ts';
+import type { BridgeMove, BroughtChannels } from './bridge-move.ts';
 import type { EndpointDocument } from './endpoint-spec.ts';
 import { type Permissions, toPermission } from './permissions.ts';
 import { Publications } from './publications.ts';
@@ -88,7 +88,7 @@ export class Participant {
   /** The ICE generation that was answered last; -1 before the first. */
   answeredGeneration = -1;
   /** Data channels that it has brought along from another bridge; null: none. */
-  openChannels: { readonly publisher: OpenChannels; readonly subscriber: OpenChannels } | null = null;
+  openChannels: BroughtChannels | null = null;
   /** Track SID to the section that carries it, as of the latest offer. */
   sections: ReadonlyMap<string, string> = new Map();
   /** An offer whose answer waits for the bridge to have taken the document of that revision. */

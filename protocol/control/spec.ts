@@ -147,6 +147,19 @@ export const EndpointSpecSchema = Type.Object(
         },
       ),
     ),
+    received: Type.Optional(
+      Type.Array(
+        Type.Object(
+          { sid: Type.String({ maxLength: 64 }), sequence: Type.Integer({ minimum: 0, maximum: 0xffffffff }) },
+          { additionalProperties: false },
+        ),
+        {
+          maxItems: 10_000,
+          description:
+            'of such a client: the last reliable message it has had of each sender. What was kept for it up to there is not sent',
+        },
+      ),
+    ),
   },
   { additionalProperties: false },
 );
@@ -195,8 +208,17 @@ export const ConferenceSpecSchema = Type.Object(
     }),
     endpoints: Type.Array(
       Type.Object(
-        { endpointId: HexId, bridgeId: BridgeName, identity: Type.String({ maxLength: 1024 }) },
-        { additionalProperties: false },
+        {
+          endpointId: HexId,
+          bridgeId: BridgeName,
+          identity: Type.String({ maxLength: 1024 }),
+          movingTo: Type.Optional(BridgeName),
+        },
+        {
+          additionalProperties: false,
+          description:
+            'movingTo: bridgeId has its media still, and the bridge that it moves to takes the reliable messages for it and keeps them until it is there',
+        },
       ),
       { maxItems: 10_000 },
     ),
