@@ -1,4 +1,5 @@
 /** One row of "failure and change", as a run on real processes: used by the tests (once, with room for a loaded machine) and by `npm run bench -- failover`. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { Attendee, type JoinOptions } from './attendee.ts';
 import { Deployment, type DeploymentPlan } from './deployment.ts';
 
@@ -47,6 +48,7 @@ export interface RunResult extends Outcome {
 }
 
 let rooms = 0;
+const LEAVE_MS_MAX = 5_000;
 
 /** Runs it once on a deployment of its own. What goes wrong is thrown with the ends of all logs, and the logs are kept. */
 export async function runScenario({ plan, run }: Pick<Scenario, 'plan' | 'run'>): Promise<RunResult> {
@@ -80,7 +82,8 @@ export async function runScenario({ plan, run }: Pick<Scenario, 'plan' | 'run'>)
     const problem = error instanceof Error ? error.message : String(error);
     throw new Error(`${problem}\nlogs: ${deployment.folder}\n${deployment.logTails()}`, { cause: error });
   } finally {
-    await Promise.allSettled(attendees.map(attendee => attendee.leave()));
+    // Whoever is still looking for a focus does not hear that it is over.
+    await Promise.race([Promise.allSettled(attendees.map(attendee => attendee.leave())), delay(LEAVE_MS_MAX)]);
     await deployment.close({ areLogsKept: hasFailed });
   }
 }
