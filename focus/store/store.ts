@@ -140,7 +140,7 @@ export interface TakenConference {
   readonly participants: readonly ParticipantRecord[];
 }
 
-/** Any method may reject when the store cannot be reached; none rejects for what it finds or does not find. */
+/** Any method may reject when the store cannot be reached, unless it says otherwise; none rejects for what it finds or does not find. */
 export interface Store {
   /** Resolves when the store answers: what readiness asks. */
   ping(): Promise<void>;
@@ -154,7 +154,7 @@ export interface Store {
 
   /**
    * Makes this focus known to the others under `record.focusId`, which is the name that it owns conferences by. The store renews it by itself from then
-   * on; it ends with the focus's lease, or with `releaseOwner`. Call again with what changed.
+   * on, also when this rejects; it ends with the focus's lease, or with `releaseOwner`. Call again with what changed.
    */
   putFocus(record: FocusRecord): Promise<void>;
   /** Focuses whose lease holds, this one included, ordered by id. At most a few seconds old; as last heard while the store is away. */
@@ -168,7 +168,10 @@ export interface Store {
   /** Closes a conference, and with it its participants, if the room name still belongs to that ID; answers whether it did. */
   closeConference(room: string, conferenceId: ConferenceId): Promise<boolean>;
 
-  /** Chooses a bridge and takes a place on it in one step: no other assignment comes between the view and the reservation. */
+  /**
+   * Chooses a bridge and takes a place on it in one step: no other assignment comes between the view and the reservation. For a conference that this focus
+   * owns it does not reject because the store is away or slow: the place is taken on this focus's own view, and the store is told later. `move` and `release` alike.
+   */
   assign<Choice extends { readonly bridgeId: BridgeId | null }>(
     request: AssignRequest,
     choose: Choose<Choice>,
@@ -214,8 +217,8 @@ export interface Store {
     to: string,
   ): Promise<TakenConference | undefined>;
   /**
-   * Told of conferences whose owner's lease is over, each once and to one focus: it is to take them over (`owner` is who to take them from). Unclaimed for
-   * {@link ORPHAN_MS} they end. One listener; a later one replaces it.
+   * Told of conferences whose owner's lease is over: it is to take them over (`owner` is who to take them from). Each is told to one focus, and once more
+   * when half of {@link ORPHAN_MS} has passed, after which what nobody has claimed ends. One listener; a later one replaces it.
    */
   onOrphans(listener: (conferences: readonly ConferenceRecord[]) => void): void;
   /**

@@ -43,6 +43,7 @@ export const HOME_SCRIPTS = {
     if open_conference(room) ~= id or redis.call('HGET', key, 'owner') ~= from then return {} end
     redis.call('SREM', P .. ':owner:' .. from, id)
     redis.call('ZREM', P .. ':orphans', id)
+    redis.call('HDEL', key, 'told')
     redis.call('HSET', key, 'owner', to)
     redis.call('HINCRBY', key, 'version', TAKEOVER_VERSIONS)
     redis.call('HINCRBY', key, 'term', 1)

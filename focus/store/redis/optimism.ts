@@ -4,7 +4,7 @@
  */
 import type { BridgeId, ConferenceId } from '../../../protocol/ids.ts';
 import { FocusError } from '../../errors.ts';
-import type { Choose, PlacementView } from '../store.ts';
+import type { Choose } from '../store.ts';
 import type { Amends } from './amends.ts';
 import type { Arrivals } from './arrivals.ts';
 import { type BridgeView, IndexedView } from './bridge-view.ts';
@@ -101,7 +101,7 @@ function viewsOf(
   { bridges, nowMs }: StoreContext,
   wanted: Pick<Wanted<HasBridge>, 'known' | 'expected'>,
   fresh: Counts | undefined,
-): { readonly expected: PlacementView; readonly certain: PlacementView } {
+): { readonly expected: IndexedView; readonly certain: IndexedView } {
   const atMs = nowMs();
   const known = fresh ?? wanted.known();
   return {

@@ -4,7 +4,8 @@
  * So joins at many focuses at once need no second try, and none of them goes to a bridge that is fuller than its rule believed.
  */
 import type { BridgeId } from '../../../protocol/ids.ts';
-import type { BridgeRecord, Choose, PlacementView } from '../store.ts';
+import type { BridgeRecord, Choose } from '../store.ts';
+import { IndexedView } from './bridge-view.ts';
 
 export interface PlannedChoice<Choice> {
   readonly choice: Choice;
@@ -22,7 +23,7 @@ export interface PlannedChoice<Choice> {
  * load and the conference's bridges are not checked, only that the bridge is there and has room for this conference.
  */
 export function planChoices<Choice extends { readonly bridgeId: BridgeId | null }>(
-  view: PlacementView,
+  view: IndexedView,
   choose: Choose<Choice>,
   breadth: number,
   anyLoad = false,
@@ -31,30 +32,46 @@ export function planChoices<Choice extends { readonly bridgeId: BridgeId | null 
   if (first === undefined) return [];
   const choices = [first];
   for (const isSameConference of [false, true]) {
-    let [last, current] = [first, view];
-    for (let step = 1; step < breadth; step++) {
-      current = withOneMore(current, last.bridge.bridgeId, isSameConference);
-      const next = planned(current, choose(current), anyLoad);
-      if (next === undefined) break;
-      const isSame = next.bridge.bridgeId === last.bridge.bridgeId && next.present === last.present;
-      if (isSame) {
-        last.placedMax = Math.max(last.placedMax, next.placedMax);
-        last.inConferenceMax = Math.max(last.inConferenceMax, next.inConferenceMax);
-      } else {
-        choices.push(next);
-        last = next;
-      }
+    const supposed = new Supposition(view, isSameConference);
+    try {
+      addSupposed(choices, first, supposed, choose, breadth, anyLoad);
+    } finally {
+      supposed.end();
     }
   }
   return choices;
 }
 
+function addSupposed<Choice extends { readonly bridgeId: BridgeId | null }>(
+  choices: PlannedChoice<Choice>[],
+  first: PlannedChoice<Choice>,
+  supposed: Supposition,
+  choose: Choose<Choice>,
+  breadth: number,
+  anyLoad: boolean,
+): void {
+  let last = first;
+  for (let step = 1; step < breadth; step++) {
+    supposed.placeOneMore(last.bridge.bridgeId);
+    const next = planned(supposed.view, choose(supposed.view), anyLoad);
+    if (next === undefined) return;
+    const isSame = next.bridge.bridgeId === last.bridge.bridgeId && next.present === last.present;
+    if (isSame) {
+      last.placedMax = Math.max(last.placedMax, next.placedMax);
+      last.inConferenceMax = Math.max(last.inConferenceMax, next.inConferenceMax);
+    } else {
+      choices.push(next);
+      last = next;
+    }
+  }
+}
+
 function planned<Choice extends { readonly bridgeId: BridgeId | null }>(
-  view: PlacementView,
+  view: IndexedView,
   choice: Choice,
   anyLoad: boolean,
 ): PlannedChoice<Choice> | undefined {
-  const bridge = choice.bridgeId === null ? undefined : find(view, choice.bridgeId);
+  const bridge = choice.bridgeId === null ? undefined : view.index.find(choice.bridgeId);
   if (bridge === undefined) return undefined;
   return {
     choice,
@@ -65,18 +82,35 @@ function planned<Choice extends { readonly bridgeId: BridgeId | null }>(
   };
 }
 
-function find({ index, bridges }: PlacementView, bridgeId: BridgeId): BridgeRecord | undefined {
-  if (index !== undefined) return index.find(bridgeId);
-  return bridges.find(bridge => bridge.bridgeId === bridgeId);
-}
+/**
+ * A view in which others have placed a few participants. Its loads are put into the index of the view itself and taken back at the end: an index of
+ * its own would cost a look at every bridge for each step.
+ */
+class Supposition {
+  readonly #before = new Map<BridgeId, BridgeRecord>();
+  readonly #isSameConference: boolean;
+  #view: IndexedView;
 
-/** Without the view's index, which still has the load from before. */
-function withOneMore(view: PlacementView, chosen: BridgeId, isSameConference: boolean): PlacementView {
-  const { atMs, inConference } = view;
-  const bridges = view.bridges.map(bridge =>
-    bridge.bridgeId === chosen ? { ...bridge, placedSinceReport: bridge.placedSinceReport + 1 } : bridge,
-  );
-  if (!isSameConference) return { atMs, bridges, inConference };
-  const more = new Map(inConference).set(chosen, (inConference.get(chosen) ?? 0) + 1);
-  return { atMs, bridges, inConference: more };
+  constructor(view: IndexedView, isSameConference: boolean) {
+    this.#view = view;
+    this.#isSameConference = isSameConference;
+  }
+
+  get view(): IndexedView {
+    return this.#view;
+  }
+
+  placeOneMore(bridgeId: BridgeId): void {
+    const { atMs, index, inConference } = this.#view;
+    const bridge = index.find(bridgeId)!;
+    if (!this.#before.has(bridgeId)) this.#before.set(bridgeId, bridge);
+    index.put({ ...bridge, placedSinceReport: bridge.placedSinceReport + 1 });
+    if (!this.#isSameConference) return;
+    const more = new Map(inConference).set(bridgeId, (inConference.get(bridgeId) ?? 0) + 1);
+    this.#view = new IndexedView(atMs, index, more);
+  }
+
+  end(): void {
+    for (const bridge of this.#before.values()) this.#view.index.put(bridge);
+  }
 }

@@ -7,7 +7,8 @@
  *   P:bridge:ID     hash   report (JSON), boot, state, at (ms), placed            10 s after the report
  *   P:bridges       zset   bridge ID -> change number, removed ones included      10 s after the last report of any
  *   P:rooms         hash   room name -> conference ID                             renewed by every focus
- *   P:conf:ID       hash   room, sid, owner, term (takeovers, from 1), version, next, created, size, saves, counts (JSON: bridge -> participants),
+ *   P:conf:ID       hash   room, sid, owner, term (takeovers, from 1), version, next, created, size, saves, told (of an orphan, again),
+ *                          counts (JSON: bridge -> participants),
  *                          m:IDENTITY -> participant (JSON), e:ENDPOINT -> identity    renewed by its owner
  *   P:snap:ID       hash   the conference's snapshot: field -> bytes              with the conference
  *   P:closed:ID     string closed on purpose, so that nobody restores it          10 s after that

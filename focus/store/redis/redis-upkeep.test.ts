@@ -21,7 +21,7 @@ async function emptyStore(prefix: string): Promise<void> {
 }
 const ids = (...placed: { readonly conference: ConferenceRecord }[]) =>
   placed.map(({ conference }) => conference.conferenceId).toSorted();
-test('what a focus that died had is told to one other once its lease is over, and not before; untaken it ends', async () => {
+test('what a focus that died had is told to one other once its lease is over, and not before; untaken it is told once more, and ends', async () => {
   await inWorld(server, async ({ join }) => {
     const [dead, alive, third] = [await join('focus-1'), await join('focus-2'), await join('focus-3')];
     const talk = await place(dead, 'focus-1', 'ann');
@@ -40,7 +40,9 @@ test('what a focus that died had is told to one other once its lease is over, an
     assert.deepEqual(identities(await third.store.participants(talk.conference.conferenceId)), ['ann']);
     assert.equal(await third.store.conference('other'), undefined);
     assert.equal((await third.store.conference('own'))!.owner, 'focus-2');
-    assert.equal(alive.counted.orphaned + third.counted.orphaned, 2);
+    const again = [...alive.orphans, ...third.orphans].map(({ conferenceId }) => conferenceId).toSorted();
+    assert.deepEqual(again, [...ids(talk, other), other.conference.conferenceId].toSorted());
+    assert.equal(alive.counted.orphaned + third.counted.orphaned, 3);
     assert.equal(alive.counted.swept + third.counted.swept, 1);
   });
 });

@@ -42,6 +42,12 @@ export const UPKEEP_SCRIPTS = {
         if #orphans >= LIMIT or orphan_owner(dead, LIMIT - #orphans, orphans) >= LIMIT then break end
         forget_focus(dead)
       end
+      local soon = whole(NOW + ORPHAN_MS / 2)
+      for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. ':orphans', '(' .. whole(NOW), soon, 'LIMIT', 0, LIMIT)) do
+        if redis.call('EXISTS', conf_key(id)) == 1 and redis.call('HSETNX', conf_key(id), 'told', '1') == 1 then
+          orphans[#orphans + 1] = conference_reply(id)
+        end
+      end
       for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. ':orphans', '-inf', whole(NOW), 'LIMIT', 0, LIMIT)) do
         if redis.call('EXISTS', conf_key(id)) == 1 then swept = swept + 1 end
         close_conference(id)
@@ -105,6 +111,7 @@ export const UPKEEP_SCRIPTS = {
       redis.call('HSET', key, 'owner', owner, 'term', ARGV[6], 'saves', '0')
     end
     redis.call('ZREM', P .. ':orphans', id)
+    redis.call('HDEL', key, 'told')
     if tonumber(there[3]) < tonumber(ARGV[7]) then redis.call('HSET', key, 'version', ARGV[7]) end
     if tonumber(there[4]) < tonumber(ARGV[8]) then redis.call('HSET', key, 'next', ARGV[8]) end
     local counts, restored, sids, strangers = counts_of(id), 0, {}, {}
