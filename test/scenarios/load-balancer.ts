@@ -59,7 +59,11 @@ export class LoadBalancer {
       const health = await healthOf(`http://127.0.0.1:${target.port}`);
       const isWorse = ORDER.indexOf(health) > ORDER.indexOf(target.health);
       target.worse = isWorse ? target.worse + 1 : 0;
-      if (!isWorse || target.worse >= FALL_AFTER) target.health = health;
+      if (!isWorse || target.worse >= FALL_AFTER) {
+        target.health = health;
+        // Whoever waits for a frozen focus would wait long: HAProxy's `on-marked-down shutdown-sessions`.
+        if (health === 'dead') for (const path of this.#paths.values()) path.reset(target.port);
+      }
       await delay(PROBE_PAUSE_MS, undefined, { ref: false });
     }
   }

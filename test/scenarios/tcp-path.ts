@@ -57,9 +57,9 @@ export class TcpPath {
     this.reset();
   }
 
-  /** Ends all connections at once. */
-  reset(): void {
-    for (const socket of this.#sockets) socket.destroy();
+  /** Ends all connections at once; those to one target when it is given. */
+  reset(target?: number): void {
+    for (const socket of this.#sockets) if (target === undefined || socket.remotePort === target) socket.destroy();
   }
 
   close(): void {
