@@ -12,6 +12,9 @@ const WORLDS_TIMEOUT_MS = 900_000;
 /** Real clients, real media, a shared machine: a test that takes longer hangs. */
 const END_TO_END_TIMEOUT_MS = 300_000;
 
+/** Networks of real processes, one after the other: each test has a limit of its own below this. */
+const SCENARIOS_TIMEOUT_MS = 120_000;
+
 /** libwebrtc's threads keep a test process alive after its last client has gone; what must not leak is asserted by the tests themselves. */
 const FORCE_EXIT = '--test-force-exit';
 
@@ -54,6 +57,11 @@ const STAGES: readonly Stage[] = [
     title: 'end-to-end tests',
     needs: ['system parts', 'types', 'unit tests'],
     run: () => runTests(endToEndTests(), END_TO_END_TIMEOUT_MS, ['--test-concurrency=1', FORCE_EXIT]),
+  },
+  {
+    title: 'failure and change',
+    needs: ['system parts', 'types', 'unit tests'],
+    run: () => runTests(scenarioTests(), SCENARIOS_TIMEOUT_MS, ['--test-concurrency=1', FORCE_EXIT]),
   },
 ];
 
@@ -101,7 +109,7 @@ function checkSystemParts(): number {
 }
 
 function unitTests(): string[] {
-  return testFiles().filter(path => !isEndToEnd(path) && !isWorld(path));
+  return testFiles().filter(path => !isEndToEnd(path) && !isWorld(path) && !isScenario(path));
 }
 
 function worldTests(): string[] {
@@ -112,12 +120,20 @@ function endToEndTests(): string[] {
   return testFiles().filter(isEndToEnd);
 }
 
+function scenarioTests(): string[] {
+  return testFiles().filter(isScenario);
+}
+
 function isEndToEnd(path: string): boolean {
   return path.startsWith('test/e2e/');
 }
 
 function isWorld(path: string): boolean {
   return path.startsWith('test/sim/');
+}
+
+function isScenario(path: string): boolean {
+  return path.startsWith('test/scenarios/');
 }
 
 function testFiles(): string[] {
