@@ -196,6 +196,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     this.#options.metrics.rooms.inc();
     takeOver(room, this.nowMs());
     this.apply(room);
+    this.#forwarder.handleAdopted(room);
   }
 
   /** Another focus is its home now. Bridges, the store and webhooks are not told anything; its clients come back to wherever it is. */
@@ -206,6 +207,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     this.#end(room);
     this.#uncount(room);
     this.#options.links.forgetConference(conferenceId);
+    this.#forwarder.handleDropped(room);
     for (const { sid } of room.participants.values()) {
       const session = this.#sessions.get(sid);
       this.#sessions.delete(sid);
