@@ -8,7 +8,6 @@ import { handleSignalLost, leave } from '../conference/joining.ts';
 import type { Notice } from '../conference/notice.ts';
 import type { Participant } from '../conference/participant.ts';
 import { newSid, type Random } from '../conference/random.ts';
-import { participantEndpointId } from '../conference/receiving-side.ts';
 import { Room, type RoomProperties, type RoomSettings } from '../conference/room.ts';
 import { RoomDirectory } from '../conference/room-directory.ts';
 import type { RoomHost } from '../conference/room-operations.ts';
@@ -25,6 +24,7 @@ import type { BridgeLinks, BridgeLinksHandler, ToldEvent } from './bridge-links.
 import { BridgeMover } from './bridge-mover.ts';
 import type { BridgeWatch } from './bridge-watch.ts';
 import { type Forwarded, Forwarder } from './forwarder.ts';
+import { Leftovers } from './leftovers.ts';
 import { RoomOutputs, type RoomOutputsOptions } from './room-outputs.ts';
 import type { Session, SignalSink } from './session.ts';
 
@@ -82,6 +82,8 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   readonly directory = new RoomDirectory();
   /** Takes participants to other bridges. */
   readonly mover: BridgeMover;
+  /** Endpoints on bridges that no room has. */
+  readonly leftovers: Leftovers;
   readonly #options: ConferenceHostOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #outputs: RoomOutputs;
@@ -112,6 +114,12 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
       roomOf: conference => this.roomOf(conference),
       apply,
       inBackground,
+    });
+    this.leftovers = new Leftovers({
+      store: options.store,
+      isHere: (conferenceId, endpointId) =>
+        this.directory.withConference(conferenceId)?.withEndpoint(endpointId) !== undefined,
+      remove: (bridgeId, ...which) => options.links.link(bridgeId)?.removeEndpoint(...which),
     });
     options.links.listen(this);
     this.#tickedAtMs = options.nowMs();
@@ -324,8 +332,10 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
       this.apply(room);
     }
     const endpointId = event.kind === 'endpoint' ? parseId<EndpointId>(event.endpointId) : undefined;
-    if (endpointId === undefined || room?.withEndpoint(endpointId) !== undefined) return;
-    this.#inBackground(this.#removeOrphan(bridgeId, conferenceId, endpointId), 'orphan not looked up');
+    if (event.kind !== 'endpoint' || endpointId === undefined || room?.withEndpoint(endpointId) !== undefined) return;
+    const isThere = event.state === 'new' || event.state === 'connected';
+    if (isThere) this.leftovers.noteStranger(this.nowMs(), bridgeId, conferenceId, endpointId);
+    else this.leftovers.noteGone(bridgeId, conferenceId, endpointId);
   }
 
   /** Nothing is done any more: bridges, the store and clients are left as they are. */
@@ -369,6 +379,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
       handleTimeout(room, nowMs);
       this.apply(room);
     }
+    void this.leftovers.handleTick(nowMs);
     for (const room of this.directory.expired(nowMs)) {
       this.#inBackground(this.closeRoom(room, DisconnectReason.ROOM_CLOSED), 'room not closed in the store');
     }
@@ -406,14 +417,6 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
       const other = bridgeLinks.peer(bridgeId as BridgeId)?.region;
       if (rttMs !== null && region !== undefined && other !== undefined) distances.noteRtt(region, other, rttMs);
     }
-  }
-
-  /** An endpoint that no focus has in the store is left over from one that died. */
-  async #removeOrphan(bridgeId: BridgeId, conferenceId: ConferenceId, endpointId: EndpointId): Promise<void> {
-    const participants = await this.#options.store.participants(conferenceId);
-    const known = participantEndpointId(endpointId);
-    if (participants.some(participant => participant.endpointId === known)) return;
-    this.#options.links.link(bridgeId)?.removeEndpoint(conferenceId, endpointId);
   }
 
   #inBackground(work: Promise<unknown>, trouble: string): void {
