@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { type BridgeId, type ConferenceId, type EndpointId, parseId } from '../../protocol/ids.ts';
 import type { MoveAnswer, MoveOrder } from '../api/move-routes.ts';
 import { handleBridgeEvent } from '../conference/bridge-events.ts';
+import { handleOldLost } from '../conference/hand-over.ts';
 import { handleSignalLost, leave } from '../conference/joining.ts';
 import type { Notice } from '../conference/notice.ts';
 import type { Participant } from '../conference/participant.ts';
@@ -294,6 +295,8 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
 
   onDown(bridgeId: BridgeId): void {
     for (const room of this.directory.all()) {
+      handleOldLost(room, bridgeId);
+      this.apply(room);
       for (const participant of [...room.participants.values()]) {
         if (participant.bridgeId === bridgeId) void this.mover.moveEndpoint(room, participant, null, 'bridge-lost');
       }
