@@ -6,6 +6,7 @@ import { type Asking, chooseBridge, type PlacementSettings } from './choose-brid
 import { EXPLANATIONS_MAX, type Placement, type PlacementExplanation, type Placements } from './placement.ts';
 import type { PlacementService } from './placement-service.ts';
 import { PlacementTally, type TalliedMetrics } from './placement-tally.ts';
+import type { Policy } from './policy.ts';
 import type { RegionDistances } from './region-distance.ts';
 
 export interface PlacementsOptions {
@@ -30,10 +31,23 @@ export function createPlacements(options: PlacementsOptions): Placements {
   // The newest overwrites the oldest. A ring alone: it is written at every join, and searched only when somebody asks.
   const ring: PlacementExplanation[] = [];
   let next = 0;
+  const overridden = new Map<string, PlacementSettings>();
 
   function remember(explanation: PlacementExplanation): void {
     ring[next] = explanation;
     next = (next + 1) % EXPLANATIONS_MAX;
+  }
+
+  /** Kept: rooms that say the same are many, and an explanation holds on to them. There are as many as ways to say it, some hundred. */
+  function settingsFor(override: Partial<Policy>): PlacementSettings {
+    const { kind = settings.kind, sort_by = settings.sort_by, algorithm = settings.algorithm } = override;
+    const key = `${kind} ${sort_by} ${algorithm}`;
+    let known = overridden.get(key);
+    if (known === undefined) {
+      known = { ...settings, kind, sort_by, algorithm };
+      overridden.set(key, known);
+    }
+    return known;
   }
 
   /** Newest first. Of a SID that was placed again only the newest. */
@@ -45,8 +59,10 @@ export function createPlacements(options: PlacementsOptions): Placements {
 
   return {
     async join(request) {
-      const { override, overrideFrom = 'override by metadata', present, sticky, ...wanted } = request;
-      const rules = override == null ? settings : { ...settings, ...override };
+      // Field by field: what is taken out of a request by name, and the rest of it, would cost as much as the choice.
+      const { override, overrideFrom = 'override by metadata', present, sticky } = request;
+      const { room, createAs, identity, sid, region, participantsMax } = request;
+      const rules = override == null ? settings : settingsFor(override);
       const asking: Asking = {
         peopleOf: present?.peopleOf,
         isSuspected,
@@ -57,12 +73,11 @@ export function createPlacements(options: PlacementsOptions): Placements {
       };
       // Drawn once: a store that asks again, on a newer view, is answered by the same chance.
       const draw = uint32();
-      const assigned = await store.assign({ ...wanted, owner: focusId }, view =>
-        chooseBridge(view, request.region, rules, distances, draw, asking),
-      );
+      const wanted = { room, createAs, identity, sid, region, owner: focusId, participantsMax };
+      const assigned = await store.assign(wanted, view => chooseBridge(view, region, rules, distances, draw, asking));
       if (assigned.kind === 'unknown-room' || assigned.kind === 'room-full') return assigned;
       const { choice } = assigned;
-      remember({ sid: request.sid, identity: request.identity, room: request.room, placement: choice });
+      remember({ sid, identity, room, placement: choice });
       if (choice.service !== undefined) metrics.placementAdvice.inc({ outcome: choice.service });
       tally.note(rules.kind, choice.rule, assigned.kind === 'placed' ? choice.bridgeRegion : null);
       if (assigned.kind === 'no-bridge') return { kind: 'no-bridge', placement: choice };
@@ -73,7 +88,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
     async move(request) {
       const { conferenceId, endpointId, sid, identity, room, region, from, cause, isAllowed } = request;
       const { override, overrideFrom = 'override by metadata', present } = request;
-      const rules = override == null ? settings : { ...settings, ...override };
+      const rules = override == null ? settings : settingsFor(override);
       // The service is asked about joins alone: a move is not to wait for it.
       const policyFrom = override == null ? undefined : overrideFrom;
       const asking: Asking = { peopleOf: present?.peopleOf, isSuspected, policyFrom };
