@@ -14,6 +14,7 @@ import type { Placement } from './placement.ts';
 import type { Policy, PolicyKind, PolicySource } from './policy.ts';
 import type { RegionDistances } from './region-distance.ts';
 import { groupOf } from './region-groups.ts';
+import { contextOf } from './rule-context.ts';
 import { NAMED_BY_SERVICE, RULE_SETS, type Rule, type RuleContext } from './rule-sets.ts';
 import { STICKY_RULE, type Sticky, type StickyOutcome, stickyRefusal } from './sticky.ts';
 import { Surroundings } from './surroundings.ts';
@@ -61,14 +62,24 @@ export function chooseBridge(
     peopleOf,
     named,
   });
-  const context = contextOf(view, around, settings, asking.isSuspected ?? nobodyIs);
+  const { lookedAt } = around;
+  const context = contextOf(view.atMs, lookedAt.conference, settings, asking.isSuspected);
   const again = sticky == null ? undefined : stickyOutcomeOf(sticky, view, index, around, region, context, settings);
   if (again !== undefined && again.ignored === undefined) {
     const bridge = index.find(again.bridgeId);
     const placedFor = around.regionToServe(region, fitsIn(context, NOTHING_RELAXED));
     const decided = { bridge, rule: STICKY_RULE, placedFor };
-    const why = { service: undefined, policyFrom: asking.policyFrom, sticky: again };
-    return new ExplainedPlacement(decided, region, settings, around, context, NOTHING_RELAXED, why);
+    return new ExplainedPlacement(
+      decided,
+      region,
+      settings,
+      lookedAt,
+      view.atMs,
+      NOTHING_RELAXED,
+      asking,
+      undefined,
+      again,
+    );
   }
   let relaxed: Relaxed = NOTHING_RELAXED;
   let decided = decide(around, region, context, settings, relaxed, draw);
@@ -82,8 +93,7 @@ export function chooseBridge(
     settings.kind === 'http'
       ? outcomeOf(advice, decided, named !== null && index.find(named) !== undefined)
       : undefined;
-  const why = { service, policyFrom: asking.policyFrom, sticky: again };
-  return new ExplainedPlacement(decided, region, settings, around, context, relaxed, why);
+  return new ExplainedPlacement(decided, region, settings, lookedAt, view.atMs, relaxed, asking, service, again);
 }
 
 const NOTHING_MORE: Asking = {};
@@ -140,32 +150,4 @@ function stickyOutcomeOf(
 
 function fitsIn(context: RuleContext, relaxed: Relaxed): (bridge: BridgeRecord) => boolean {
   return bridge => isFit(bridge, context, relaxed);
-}
-
-function nobodyIs(): boolean {
-  return false;
-}
-
-function contextOf(
-  view: PlacementView,
-  around: Surroundings,
-  settings: PlacementSettings,
-  isSuspected: (bridgeId: BridgeId) => boolean,
-): RuleContext {
-  const { conference } = around;
-  return {
-    atMs: view.atMs,
-    settings,
-    inConference:
-      conference.bridges.length === 0
-        ? nobodyOn
-        : (bridge: BridgeRecord): number => conference.countOn(bridge.bridgeId),
-    conferenceVersions: conference.versions,
-    conferenceOctoVersions: conference.octoVersions,
-    isSuspected,
-  };
-}
-
-function nobodyOn(): number {
-  return 0;
 }

@@ -19,14 +19,18 @@ export class ConferenceBridges {
       this.#counts = NO_COUNTS;
       return;
     }
-    const bridges: BridgeRecord[] = [];
-    const counts: number[] = [];
+    // Of just the size: these are kept, and a push would make place for sixteen more.
+    const bridges = new Array<BridgeRecord>(inConference.size);
+    const counts = new Array<number>(inConference.size);
+    let found = 0;
     inConference.forEach((count, bridgeId) => {
       const bridge = index.find(bridgeId);
       if (bridge === undefined) return;
-      bridges.push(bridge);
-      counts.push(count);
+      bridges[found] = bridge;
+      counts[found++] = count;
     });
+    bridges.length = found;
+    counts.length = found;
     this.bridges = bridges;
     this.#counts = counts;
     if (bridges.length > LISTED_MAX) this.#countById = new Map(inConference);
@@ -58,10 +62,13 @@ const NO_COUNTS: readonly number[] = [];
 const versionOf = ({ report }: BridgeRecord): string => report.version;
 const octoVersionOf = ({ report }: BridgeRecord): number => (report.protocols ?? FIRST_PROTOCOLS).octo;
 
+const NONE: readonly never[] = [];
+
 /** Mostly one: a set would cost more than all that is asked of it. */
 function distinct<V>(bridges: readonly BridgeRecord[], of: (bridge: BridgeRecord) => V): readonly V[] {
-  const values: V[] = [];
-  for (let index = 0; index < bridges.length; index++) {
+  if (bridges.length === 0) return NONE;
+  const values = [of(bridges[0]!)];
+  for (let index = 1; index < bridges.length; index++) {
     const value = of(bridges[index]!);
     if (!values.includes(value)) values.push(value);
   }

@@ -3,7 +3,8 @@ import type { BridgeId } from '../../protocol/ids.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import type { BridgeRecord, Store } from '../store/store.ts';
 import { type Asking, chooseBridge, type PlacementSettings } from './choose-bridge.ts';
-import { EXPLANATIONS_MAX, type Placement, type PlacementExplanation, type Placements } from './placement.ts';
+import { ExplanationRing } from './explanation-ring.ts';
+import { EXPLANATIONS_MAX, type Placement, type Placements } from './placement.ts';
 import type { PlacementService } from './placement-service.ts';
 import { PlacementTally, type TalliedMetrics } from './placement-tally.ts';
 import type { Policy } from './policy.ts';
@@ -28,15 +29,8 @@ export interface PlacementsOptions {
 export function createPlacements(options: PlacementsOptions): Placements {
   const { store, settings, distances, focusId, metrics, isSuspected, service, uint32 } = options;
   const tally = new PlacementTally(metrics);
-  // The newest overwrites the oldest. A ring alone: it is written at every join, and searched only when somebody asks.
-  const ring: PlacementExplanation[] = [];
-  let next = 0;
+  const explanations = new ExplanationRing(EXPLANATIONS_MAX);
   const overridden = new Map<string, PlacementSettings>();
-
-  function remember(explanation: PlacementExplanation): void {
-    ring[next] = explanation;
-    next = (next + 1) % EXPLANATIONS_MAX;
-  }
 
   /** Kept: rooms that say the same are many, and an explanation holds on to them. There are as many as ways to say it, some hundred. */
   function settingsFor(override: Partial<Policy>): PlacementSettings {
@@ -48,13 +42,6 @@ export function createPlacements(options: PlacementsOptions): Placements {
       overridden.set(key, known);
     }
     return known;
-  }
-
-  /** Newest first. Of a SID that was placed again only the newest. */
-  function remembered(): PlacementExplanation[] {
-    const newestFirst = [...ring.slice(next), ...ring.slice(0, next)].reverse();
-    const seen = new Set<string>();
-    return newestFirst.filter(({ sid }) => !seen.has(sid) && seen.add(sid));
   }
 
   return {
@@ -77,7 +64,7 @@ export function createPlacements(options: PlacementsOptions): Placements {
       const assigned = await store.assign(wanted, view => chooseBridge(view, region, rules, distances, draw, asking));
       if (assigned.kind === 'unknown-room' || assigned.kind === 'room-full') return assigned;
       const { choice } = assigned;
-      remember({ sid, identity, room, placement: choice });
+      explanations.add(sid, identity, room, choice);
       if (choice.service !== undefined) metrics.placementAdvice.inc({ outcome: choice.service });
       tally.note(rules.kind, choice.rule, assigned.kind === 'placed' ? choice.bridgeRegion : null);
       if (assigned.kind === 'no-bridge') return { kind: 'no-bridge', placement: choice };
@@ -102,20 +89,20 @@ export function createPlacements(options: PlacementsOptions): Placements {
       });
       if (moved.kind === 'unknown') return moved;
       const { choice } = moved;
-      remember({ sid, identity, room, move: { from, cause }, placement: choice });
+      explanations.add(sid, identity, room, choice, { from, cause });
       tally.note(rules.kind, choice.rule, null);
       if (moved.kind === 'no-bridge') return { kind: 'no-bridge', placement: choice };
       metrics.placedStress.observe({ policy: choice.policy.kind }, choice.stress!);
       return { kind: 'moved', placement: placed(choice) };
     },
     explain(participant) {
-      const newestFirst = remembered();
+      const newestFirst = explanations.newestFirst();
       return (
         newestFirst.find(({ sid }) => sid === participant) ??
         newestFirst.find(({ identity }) => identity === participant)
       );
     },
-    explanations: remembered,
+    explanations: () => explanations.newestFirst(),
   };
 }
 

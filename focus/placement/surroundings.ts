@@ -1,8 +1,9 @@
-/** The bridges around one placement: of the conference, of its machines, of regions near and far. Remembers what was looked at. */
+/** The bridges around one placement: of the conference, of its machines, of regions near and far. Ends with it; what was looked at is kept beside it. */
 import type { BridgeId } from '../../protocol/ids.ts';
 import type { BridgeIndex, BridgeRecord, RegionBridges } from '../store/store.ts';
-import { type People, type ServingPlace, ServingPlaces } from './between-people.ts';
+import { type People, ServingPlaces } from './between-people.ts';
 import { ConferenceBridges } from './conference-bridges.ts';
+import { LookedAt } from './looked-at.ts';
 import type { Tier } from './pick.ts';
 import type { RegionDistances } from './region-distance.ts';
 import { groupOf } from './region-groups.ts';
@@ -25,17 +26,12 @@ export interface Asked {
 }
 
 export class Surroundings {
-  readonly conference: ConferenceBridges;
+  readonly lookedAt: LookedAt;
   readonly #index: BridgeIndex;
   readonly #distances: RegionDistances;
   readonly #asked: Asked;
-  /** Regions that were looked at, and once all were, all. */
-  readonly #considered: RegionBridges[] = [];
-  #everybody: readonly RegionBridges[] = NO_REGIONS;
   #onHosts: readonly BridgeRecord[] | undefined;
-  #named: BridgeRecord | undefined;
   #byDistance: string[][] | undefined;
-  #places: ServingPlaces | undefined;
 
   /** `inConference` is read now and not kept. */
   constructor(
@@ -47,12 +43,7 @@ export class Surroundings {
     this.#asked = asked;
     this.#index = index;
     this.#distances = distances;
-    this.conference = new ConferenceBridges(index, inConference);
-  }
-
-  /** What the rule by round trips compared, shortest first; empty when none did. */
-  get places(): readonly ServingPlace[] {
-    return this.#places?.inOrder() ?? [];
+    this.lookedAt = new LookedAt(new ConferenceBridges(index, inConference));
   }
 
   /** The client's own region while it, or its group, has a fit bridge; else the nearest that has, if any distance is known. */
@@ -86,17 +77,8 @@ export class Surroundings {
     this.#everywhere();
   }
 
-  /** Each bridge that any rule looked at, once, by id. */
-  considered(): readonly BridgeRecord[] {
-    const bridges = new Map<BridgeId, BridgeRecord>();
-    const note = (bridge: BridgeRecord) => bridges.set(bridge.bridgeId, bridge);
-    this.conference.bridges.forEach(note);
-    for (const { blocks } of [...this.#considered, ...this.#everybody]) {
-      for (const block of blocks) block.bridges.forEach(note);
-    }
-    this.#onHosts?.forEach(note);
-    if (this.#named !== undefined) note(this.#named);
-    return [...bridges.values()].sort((a, b) => (a.bridgeId < b.bridgeId ? -1 : 1));
+  get #conference(): ConferenceBridges {
+    return this.lookedAt.conference;
   }
 
   #regionToServe(region: string, isFit: (bridge: BridgeRecord) => boolean): string {
@@ -117,7 +99,7 @@ export class Surroundings {
   /** Those of the conference, or on its machines. */
   #tiersOf(rule: Rule, client: string, placedFor: string): readonly Tier[] {
     if (rule.of === 'named') return this.#tiersOfNamed();
-    const bridges = rule.of === 'conference' ? this.conference.bridges : this.#neighbours();
+    const bridges = rule.of === 'conference' ? this.#conference.bridges : this.#neighbours();
     if (bridges.length === 0) return NO_TIERS;
     if (rule.where === 'anywhere') return rule.first === 'nearest' ? this.#byRtt(bridges, client) : [fewOf(bridges)];
     const regions = rule.where === 'region' ? [placedFor] : groupOf(placedFor, this.#asked.groups);
@@ -127,16 +109,18 @@ export class Surroundings {
 
   #tiersOfNamed(): readonly Tier[] {
     const { named } = this.#asked;
-    this.#named = named === null ? undefined : this.#index.find(named);
-    return this.#named === undefined ? NO_TIERS : [fewOf([this.#named])];
+    const bridge = named === null ? undefined : this.#index.find(named);
+    this.lookedAt.named = bridge;
+    return bridge === undefined ? NO_TIERS : [fewOf([bridge])];
   }
 
   /** Bridges of the conference in a region, and before any other one more on their machines. */
   *#byRoundTrip(client: string): Iterable<Tier> {
     const people = this.#people(client);
-    this.#places = new ServingPlaces(client, this.#index.regions, people, this.#distances, this.#asked.hopMs);
-    for (const { region, isExtraBridge } of this.#places) {
-      if (!isExtraBridge) yield fewOf(inRegion(this.conference.bridges, region));
+    const places = new ServingPlaces(client, this.#index.regions, people, this.#distances, this.#asked.hopMs);
+    this.lookedAt.places = places;
+    for (const { region, isExtraBridge } of places) {
+      if (!isExtraBridge) yield fewOf(inRegion(this.#conference.bridges, region));
       else {
         const onHosts = inRegion(this.#neighbours(), region);
         if (onHosts.length > 0) yield fewOf(onHosts);
@@ -147,9 +131,9 @@ export class Surroundings {
 
   #people(client: string): People {
     const served = new Map<string, { people: number; bridges: number }>();
-    for (const { bridgeId, report } of this.conference.bridges) {
+    for (const { bridgeId, report } of this.#conference.bridges) {
       const { region } = report.peer;
-      const people = this.conference.countOn(bridgeId);
+      const people = this.#conference.countOn(bridgeId);
       const known = served.get(region);
       if (known === undefined) served.set(region, { people, bridges: 1 });
       else {
@@ -163,7 +147,8 @@ export class Surroundings {
   }
 
   #neighbours(): readonly BridgeRecord[] {
-    this.#onHosts ??= this.#onHostsOf(this.conference.bridges);
+    this.#onHosts ??= this.#onHostsOf(this.#conference.bridges);
+    this.lookedAt.onHosts = this.#onHosts;
     return this.#onHosts;
   }
 
@@ -175,13 +160,13 @@ export class Surroundings {
 
   #inRegion(region: string): RegionBridges {
     const bridges = this.#index.inRegion(region);
-    if (bridges.blocks.length > 0 && !this.#considered.includes(bridges)) this.#considered.push(bridges);
+    this.lookedAt.note(bridges);
     return bridges;
   }
 
   #everywhere(): readonly RegionBridges[] {
-    this.#everybody = this.#index.everywhere;
-    return this.#everybody;
+    this.lookedAt.noteAll(this.#index.everywhere);
+    return this.#index.everywhere;
   }
 
   *#regionsOutwards(client: string): Iterable<Tier> {
