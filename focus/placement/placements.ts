@@ -1,13 +1,14 @@
 /** Placement as the signalling side uses it: decides and reserves in one store round trip, remembers why, counts. */
 import type { BridgeId } from '../../protocol/ids.ts';
 import type { FocusMetrics } from '../metrics.ts';
-import type { BridgeRecord, Store } from '../store/store.ts';
+import type { Assigned, BridgeRecord, Store } from '../store/store.ts';
+import type { Advice } from './advice.ts';
 import { type Asking, chooseBridge, type PlacementSettings } from './choose-bridge.ts';
 import { ExplanationRing } from './explanation-ring.ts';
-import { EXPLANATIONS_MAX, type Placement, type Placements } from './placement.ts';
+import { EXPLANATIONS_MAX, type JoinPlacement, type Placed, type Placement, type Placements } from './placement.ts';
 import type { PlacementService } from './placement-service.ts';
 import { PlacementTally, type TalliedMetrics } from './placement-tally.ts';
-import type { Policy } from './policy.ts';
+import type { Policy, PolicyKind } from './policy.ts';
 import type { RegionDistances } from './region-distance.ts';
 
 export interface PlacementsOptions {
@@ -44,33 +45,40 @@ export function createPlacements(options: PlacementsOptions): Placements {
     return known;
   }
 
+  /** Promises by hand: an async function costs a join several times as much, and there is one thing to wait for. */
+  function place(request: JoinPlacement, rules: PlacementSettings, advice: Advice | undefined): Promise<Placed> {
+    // Field by field: what is taken out of a request by name, and the rest of it, would cost as much as the choice.
+    const { room, createAs, identity, sid, region, participantsMax, override, present, sticky } = request;
+    const { overrideFrom = 'override by metadata' } = request;
+    const policyFrom = override == null ? undefined : overrideFrom;
+    const asking: Asking = { peopleOf: present?.peopleOf, isSuspected, sticky, advice, policyFrom };
+    // Drawn once: a store that asks again, on a newer view, is answered by the same chance.
+    const draw = uint32();
+    const wanted = { room, createAs, identity, sid, region, owner: focusId, participantsMax };
+    return store
+      .assign(wanted, view => chooseBridge(view, region, rules, distances, draw, asking))
+      .then(assigned => note(request, rules.kind, assigned));
+  }
+
+  function note({ sid, identity, room }: JoinPlacement, policy: PolicyKind, assigned: Assigned<Placement>): Placed {
+    if (assigned.kind === 'unknown-room' || assigned.kind === 'room-full') return assigned;
+    const { choice } = assigned;
+    explanations.add(sid, identity, room, choice);
+    if (choice.service !== undefined) metrics.placementAdvice.inc({ outcome: choice.service });
+    tally.note(policy, choice.rule, assigned.kind === 'placed' ? choice.bridgeRegion : null);
+    if (assigned.kind === 'no-bridge') return { kind: 'no-bridge', placement: choice };
+    const { conference, participant, replaced } = assigned;
+    metrics.placedStress.observe({ policy }, choice.stress!);
+    return { kind: 'placed', conference, participant, replaced, placement: placed(choice) };
+  }
+
   return {
-    async join(request) {
-      // Field by field: what is taken out of a request by name, and the rest of it, would cost as much as the choice.
-      const { override, overrideFrom = 'override by metadata', present, sticky } = request;
-      const { room, createAs, identity, sid, region, participantsMax } = request;
+    join(request) {
+      const { override } = request;
       const rules = override == null ? settings : settingsFor(override);
-      const asking: Asking = {
-        peopleOf: present?.peopleOf,
-        isSuspected,
-        sticky,
-        // Asked before the store is: what takes the place in the store is pure, and may be called again.
-        advice: rules.kind === 'http' ? await service?.advise(request) : undefined,
-        policyFrom: override == null ? undefined : overrideFrom,
-      };
-      // Drawn once: a store that asks again, on a newer view, is answered by the same chance.
-      const draw = uint32();
-      const wanted = { room, createAs, identity, sid, region, owner: focusId, participantsMax };
-      const assigned = await store.assign(wanted, view => chooseBridge(view, region, rules, distances, draw, asking));
-      if (assigned.kind === 'unknown-room' || assigned.kind === 'room-full') return assigned;
-      const { choice } = assigned;
-      explanations.add(sid, identity, room, choice);
-      if (choice.service !== undefined) metrics.placementAdvice.inc({ outcome: choice.service });
-      tally.note(rules.kind, choice.rule, assigned.kind === 'placed' ? choice.bridgeRegion : null);
-      if (assigned.kind === 'no-bridge') return { kind: 'no-bridge', placement: choice };
-      const { conference, participant, replaced } = assigned;
-      metrics.placedStress.observe({ policy: rules.kind }, choice.stress!);
-      return { kind: 'placed', conference, participant, replaced, placement: placed(choice) };
+      if (rules.kind !== 'http' || service === undefined) return place(request, rules, undefined);
+      // Asked before the store is: what takes the place in the store is pure, and may be called again.
+      return service.advise(request).then(advice => place(request, rules, advice));
     },
     async move(request) {
       const { conferenceId, endpointId, sid, identity, room, region, from, cause, isAllowed } = request;
