@@ -74,7 +74,7 @@ test('the server API of any focus does its work at the home of the room', () =>
     await api.updateParticipant('talk', 'alice', { name: 'Alice' });
     assert.equal((await api.getParticipant('talk', 'alice')).name, 'Alice');
     await api.updateRoomMetadata('talk', 'agenda');
-    assert.equal((await alice.next('roomUpdate')).room?.metadata, 'agenda');
+    await alice.until('roomUpdate', ({ room }) => room?.metadata === 'agenda');
     const long = new Uint8Array(60_000).fill(7);
     await api.sendData('talk', long, DataPacket_Kind.RELIABLE, {});
     assert.ok(Buffer.from(bridge.messages[0]!.packet, 'base64').includes(long), 'more than one frame holds');

@@ -64,11 +64,14 @@ export function writeArguments(method: RoomMethod, args: readonly unknown[]): un
 }
 
 const PlacementSchema = Type.Union([
-  Type.Object({
-    kind: Type.Optional(Type.String()),
-    sort_by: Type.Optional(Type.String()),
-    algorithm: Type.Optional(Type.String()),
-  }),
+  Type.Object(
+    {
+      kind: Type.Optional(Type.String()),
+      sort_by: Type.Optional(Type.String()),
+      algorithm: Type.Optional(Type.String()),
+    },
+    { minProperties: 1 },
+  ),
   Type.Null(),
 ]);
 const PolicySchema = Type.Object({ byMetadata: PlacementSchema, byApi: PlacementSchema });
