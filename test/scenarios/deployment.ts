@@ -190,7 +190,10 @@ export class Deployment {
         this.#assertNobodyEnded();
         if ((await this.health('/readyz', index)) !== 200) return false;
         const { bridges } = await this.ask<BridgeList>('/v1/bridges', { focus: index });
-        const running = bridges.filter(({ state }) => state === 'running').map(({ bridgeId }) => bridgeId);
+        // That the store has one does not say that this focus hears it already.
+        const running = bridges
+          .filter(({ state, health }) => state === 'running' && health?.state === 'up')
+          .map(({ bridgeId }) => bridgeId);
         return alive.every(bridgeId => running.includes(bridgeId));
       });
     }
@@ -226,7 +229,11 @@ interface RoomList {
 }
 
 interface BridgeList {
-  readonly bridges: readonly { readonly bridgeId: string; readonly state: string }[];
+  readonly bridges: readonly {
+    readonly bridgeId: string;
+    readonly state: string;
+    readonly health?: { readonly state: string } | null;
+  }[];
 }
 
 export interface BridgePorts {
