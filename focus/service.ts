@@ -106,8 +106,8 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     nowMs,
   });
   const revocations = new Revocations();
-  const peerMetrics = createPeerMetrics(metrics.registry);
-  const snapshots = new SnapshotWriter({
+  const peerMetrics = createPeerMetrics(metrics.registry, () => snapshots.tooLong);
+  const snapshots: SnapshotWriter = new SnapshotWriter({
     store,
     follow: room => new RoomSnapshots(room),
     onLost: room => {
@@ -375,6 +375,7 @@ function roomProperties({ room }: FocusConfig): RoomProperties {
     departureTimeoutSeconds: room.departure_timeout,
     participantsMax: room.max_participants,
     metadata: '',
+    placement: null,
   };
 }
 

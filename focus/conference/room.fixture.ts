@@ -89,7 +89,13 @@ export class TestRoom {
       return;
     }
     const identity = { name, sid: `RM_${name}`, conferenceId: id as ConferenceId, createdAtMs: this.nowMs };
-    const properties = { emptyTimeoutSeconds: 300, departureTimeoutSeconds: 20, participantsMax: 0, metadata: '' };
+    const properties = {
+      emptyTimeoutSeconds: 300,
+      departureTimeoutSeconds: 20,
+      participantsMax: 0,
+      metadata: '',
+      placement: null,
+    };
     this.room = new Room(identity, properties, { ...SETTINGS, ...settings }, seededRandom(42), this.nowMs);
   }
 

@@ -254,11 +254,10 @@ export class PeerNetwork {
 
   #localExplanations(participant: string): PlacementExplanation[] {
     const { placements } = this.#options.sessions;
-    const matches = placements
+    return placements
       .explanations()
       .filter(({ sid, identity }) => sid === participant || identity === participant)
       .slice(0, EXPLANATIONS_MAX);
-    return matches.map(({ placement, ...who }) => ({ ...who, placement: plain(placement) }));
   }
 
   async #explain(
@@ -283,8 +282,3 @@ type OwnStatus = Pick<FocusStatus, 'rooms' | 'sessions' | 'relayedOut' | 'relaye
 const EXPLANATIONS_MAX = 20;
 const START_RETRY_MS = 1_000;
 const UNKNOWN = { rooms: null, sessions: null, relayedOut: null, relayedRooms: null, drain: null };
-
-/** Getters, which a copy does not have, are read by name. */
-function plain(placement: PlacementExplanation['placement']): PlacementExplanation['placement'] {
-  return { ...placement, considered: placement.considered, candidates: placement.candidates };
-}
