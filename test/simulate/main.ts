@@ -24,7 +24,10 @@ async function run(command: Command): Promise<number> {
   const results: Result[] = [];
   for (const deployment of deployments(command.policy.kind)) {
     process.stderr.write(`${deployment.name}: ${deployment.about}\n`);
-    results.push(await simulate(options, deployment, roundTrips, line => process.stderr.write(`${line}\n`)));
+    const result = await simulate(options, deployment, roundTrips, line => process.stderr.write(`${line}\n`));
+    // Of a million people the next one takes minutes.
+    process.stderr.write(`\n${renderTable([result])}\n`);
+    results.push(result);
   }
   if (command.svg !== null) writeFileSync(command.svg, plotResults(results, aboutRun(command), marksOf(command)));
   process.stdout.write(command.isJson ? `${JSON.stringify({ command, results })}\n` : renderTable(results));
