@@ -4,11 +4,11 @@ import type { Logger } from 'pino';
 import { type BridgeId, type ConferenceId, type EndpointId, parseId } from '../../protocol/ids.ts';
 import type { MoveAnswer, MoveOrder } from '../api/move-routes.ts';
 import { handleBridgeEvent } from '../conference/bridge-events.ts';
+import { handleOldLost } from '../conference/hand-over.ts';
 import { handleSignalLost, leave } from '../conference/joining.ts';
 import type { Notice } from '../conference/notice.ts';
 import type { Participant } from '../conference/participant.ts';
 import { newSid, type Random } from '../conference/random.ts';
-import { participantEndpointId } from '../conference/receiving-side.ts';
 import { Room, type RoomProperties, type RoomSettings } from '../conference/room.ts';
 import { RoomDirectory } from '../conference/room-directory.ts';
 import type { RoomHost } from '../conference/room-operations.ts';
@@ -25,6 +25,7 @@ import type { BridgeLinks, BridgeLinksHandler, ToldEvent } from './bridge-links.
 import { BridgeMover } from './bridge-mover.ts';
 import type { BridgeWatch } from './bridge-watch.ts';
 import { type Forwarded, Forwarder } from './forwarder.ts';
+import { Leftovers } from './leftovers.ts';
 import { RoomOutputs, type RoomOutputsOptions } from './room-outputs.ts';
 import type { Session, SignalSink } from './session.ts';
 
@@ -82,6 +83,8 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   readonly directory = new RoomDirectory();
   /** Takes participants to other bridges. */
   readonly mover: BridgeMover;
+  /** Endpoints on bridges that no room has. */
+  readonly leftovers: Leftovers;
   readonly #options: ConferenceHostOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #outputs: RoomOutputs;
@@ -114,6 +117,12 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
       roomOf: conference => this.roomOf(conference),
       apply,
       inBackground,
+    });
+    this.leftovers = new Leftovers({
+      store: options.store,
+      isHere: (conferenceId, endpointId) =>
+        this.directory.withConference(conferenceId)?.withEndpoint(endpointId) !== undefined,
+      remove: (bridgeId, ...which) => options.links.link(bridgeId)?.removeEndpoint(...which),
     });
     options.links.listen(this);
     this.#tickedAtMs = options.nowMs();
@@ -305,6 +314,8 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
 
   onDown(bridgeId: BridgeId): void {
     for (const room of this.directory.all()) {
+      handleOldLost(room, bridgeId);
+      this.apply(room);
       for (const participant of [...room.participants.values()]) {
         if (participant.bridgeId === bridgeId) this.#moveLost(room, participant);
       }
@@ -354,8 +365,10 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
       this.apply(room);
     }
     const endpointId = event.kind === 'endpoint' ? parseId<EndpointId>(event.endpointId) : undefined;
-    if (endpointId === undefined || room?.withEndpoint(endpointId) !== undefined) return;
-    this.#inBackground(this.#removeOrphan(bridgeId, conferenceId, endpointId), 'orphan not looked up');
+    if (event.kind !== 'endpoint' || endpointId === undefined || room?.withEndpoint(endpointId) !== undefined) return;
+    const isThere = event.state === 'new' || event.state === 'connected';
+    if (isThere) this.leftovers.noteStranger(this.nowMs(), bridgeId, conferenceId, endpointId);
+    else this.leftovers.noteGone(bridgeId, conferenceId, endpointId);
   }
 
   /** Nothing is done any more: bridges, the store and clients are left as they are. */
@@ -399,6 +412,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
       handleTimeout(room, nowMs);
       this.apply(room);
     }
+    void this.leftovers.handleTick(nowMs);
     for (const room of this.directory.expired(nowMs)) {
       this.#inBackground(this.closeRoom(room, DisconnectReason.ROOM_CLOSED), 'room not closed in the store');
     }
@@ -452,14 +466,6 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
       const other = bridgeLinks.peer(bridgeId as BridgeId)?.region;
       if (rttMs !== null && region !== undefined && other !== undefined) distances.noteRtt(region, other, rttMs);
     }
-  }
-
-  /** An endpoint that no focus has in the store is left over from one that died. */
-  async #removeOrphan(bridgeId: BridgeId, conferenceId: ConferenceId, endpointId: EndpointId): Promise<void> {
-    const participants = await this.#options.store.participants(conferenceId);
-    const known = participantEndpointId(endpointId);
-    if (participants.some(participant => participant.endpointId === known)) return;
-    this.#options.links.link(bridgeId)?.removeEndpoint(conferenceId, endpointId);
   }
 
   #inBackground(work: Promise<unknown>, trouble: string): void {

@@ -96,6 +96,23 @@ test('a home that is cut off is given up after 3 s; when it is back it drops the
     aliceAgain.close();
   }));
 
+test('a home that the store does not know any more is asked itself, and keeps its rooms while it answers', () =>
+  withNetwork(['one', 'two'], async (network, one, two) => {
+    const alice = await joinActive(network, one, 'alice');
+    // Both have heard of each other by now, as focuses do each second.
+    await eventually(() => (network.memory.calls.get('focuses') ?? 0) >= 4);
+    network.memory.forget('one');
+    const bob = await joinActive(network, two, 'bob');
+    assert.equal(await network.memory.owner('talk'), 'one');
+    assert.equal(two.focus.host.rooms().length, 0);
+    assert.ok(!sawLeave(alice.client, alice.sid));
+    await network.kill(one);
+    await bob.client.closed;
+    const again = await resume(two, 'bob', bob.sid);
+    assert.equal(await network.memory.owner('talk'), 'two', 'and it is taken over once nobody answers there');
+    again.close();
+  }));
+
 test('a join that is on its way to a home that dies goes on at the entry', () =>
   withNetwork(['one', 'two'], async (network, one, two) => {
     await joinActive(network, one, 'alice');
