@@ -92,6 +92,7 @@ export async function startApi(
       focuses: async () => ({ focuses: [], silent: [] }),
       setState: async () => false,
       isDraining: () => false,
+      isHome: () => true,
       placements: async () => ({ placements: placements.explanations(), silent: [] }),
       summaries: async () => ({ rooms: rooms.summaries(), silent: [] }),
       explain: async who => ({

@@ -39,6 +39,8 @@ export interface FocusNetwork {
   setState(focusId: string, state: FocusRecord['state'], forMs: number | undefined): Promise<boolean>;
   /** This one. */
   isDraining(): boolean;
+  /** Whether this one is the home of that room. */
+  isHome(room: string): boolean;
   /** Of a participant SID or identity; that SID's first, then the newest. */
   explain(
     participant: string,

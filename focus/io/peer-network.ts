@@ -18,6 +18,7 @@ import { PeerUnavailable } from './peer-link.ts';
 import { PeerLinks } from './peer-links.ts';
 import type { PeerMetrics } from './peer-metrics.ts';
 import { registerPeerRoute } from './peer-route.ts';
+import { checkSelf } from './self-check.ts';
 import type { SessionOpenerOptions } from './session-opener.ts';
 import { SessionRouter } from './session-router.ts';
 import type { SnapshotWriter } from './snapshot-writer.ts';
@@ -57,6 +58,7 @@ export class PeerNetwork {
   #record: FocusRecord | undefined;
   #retry: NodeJS.Timeout | undefined;
   #closeIncoming = () => {};
+  #endSelfCheck: (() => void) | undefined;
 
   constructor(options: PeerNetworkOptions) {
     this.#options = options;
@@ -103,6 +105,7 @@ export class PeerNetwork {
   async start(record: FocusRecord): Promise<void> {
     this.#record = record;
     this.drain.known(record);
+    this.#endSelfCheck ??= checkSelf({ ...this.#options, url: record.url });
     try {
       await this.#store.putFocus(record);
       const own = (await this.#store.conferences()).filter(({ owner }) => owner === record.focusId);
@@ -136,6 +139,7 @@ export class PeerNetwork {
       explain: participant => this.#explain(participant),
       setState: (focusId, state, forMs) => this.#setStateOf(focusId, state, forMs),
       isDraining: () => this.drain.isDraining,
+      isHome: room => this.#options.sessions.host.room(room) !== undefined,
     };
   }
 
@@ -156,6 +160,7 @@ export class PeerNetwork {
   /** Sessions relayed from here end with their links, those relayed to here lose their clients. */
   close(): void {
     clearTimeout(this.#retry);
+    this.#endSelfCheck?.();
     this.#links.close();
     this.#closeIncoming();
   }
