@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EndpointSpec, ProjectionSpec } from '../protocol/control/spec.ts';
-import { originOf } from '../protocol/datachannel/data-packet.ts';
+import { readStamp } from '../protocol/datachannel/data-packet.ts';
 import { type EndpointId, parseId, type SourceId } from '../protocol/ids.ts';
 import { CodecTable } from './codec-table.ts';
 import type { Conference } from './conference.ts';
@@ -182,7 +182,7 @@ export class Endpoint {
 function receivedBy({ received = [] }: EndpointSpec): (bytes: Uint8Array) => boolean {
   const last = new Map(received.map(({ sid, sequence }) => [sid, sequence]));
   return bytes => {
-    const { sid, sequence } = originOf(bytes);
+    const { sid, sequence } = readStamp(bytes);
     return sequence > 0 && sequence <= (last.get(sid) ?? 0);
   };
 }

@@ -305,7 +305,7 @@ export class BridgeBox {
   }
 
   put(id: number, spec: Partial<EndpointSpec> = {}, conferenceId = CONFERENCE): FakeTransport {
-    this.bridge.putEndpoint(this.nowMs, conferenceId, id as EndpointId, endpointSpec(spec));
+    this.bridge.putEndpoint(this.nowMs, conferenceId, id as EndpointId, endpointSpec({ sid: `PA_${id}`, ...spec }));
     const transport = this.transport(id, conferenceId);
     transport.sink.onConnected();
     return transport;

@@ -75,11 +75,11 @@ export class BridgeLink {
     });
   }
 
-  putConference(conferenceId: ConferenceId, body: Omit<ConferenceSpec, 'version'>): void {
+  putConference(conferenceId: ConferenceId, body: Omit<ConferenceSpec, 'version'>, onTaken: () => void): void {
     this.#documents.put(`/v1/conferences/${formatId(conferenceId)}`, {
       body,
       revision: ++this.#conferenceRevision,
-      onTaken: () => {},
+      onTaken,
       onRefused: status => this.#onTrouble(`conference ${formatId(conferenceId)} refused with ${status}`),
     });
   }

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { type BridgeId, type ConferenceId, type EndpointId, parseId } from '../../protocol/ids.ts';
 import type { MoveAnswer, MoveOrder } from '../api/move-routes.ts';
 import { handleBridgeEvent } from '../conference/bridge-events.ts';
+import { handleOldLost } from '../conference/hand-over.ts';
 import { handleSignalLost, leave } from '../conference/joining.ts';
 import type { Notice } from '../conference/notice.ts';
 import type { Participant } from '../conference/participant.ts';
@@ -227,6 +228,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     this.#uncount(room);
     this.#options.links.forgetConference(conferenceId);
     this.#forwarder.handleDropped(room);
+    this.mover.handleDropped(room);
     for (const { sid } of room.participants.values()) {
       const session = this.#sessions.get(sid);
       this.#sessions.delete(sid);
@@ -312,6 +314,8 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
 
   onDown(bridgeId: BridgeId): void {
     for (const room of this.directory.all()) {
+      handleOldLost(room, bridgeId);
+      this.apply(room);
       for (const participant of [...room.participants.values()]) {
         if (participant.bridgeId === bridgeId) this.#moveLost(room, participant);
       }
@@ -320,16 +324,27 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
 
   /** Moves whoever is meant to another bridge. */
   async moveParticipant({ participant: named, room: roomName, to }: MoveOrder): Promise<MoveAnswer> {
-    const found = this.directory.all().flatMap(room => {
-      if (roomName !== undefined && room.identity.name !== roomName) return [];
-      const participant = room.withSid(named) ?? room.participants.get(named);
-      return participant === undefined ? [] : [{ room, participant }];
-    });
+    const found = this.#findMovable(named, roomName);
     if (found.length > 1) return { kind: 'ambiguous', rooms: found.map(({ room }) => room.identity.name) };
     if (found.length === 0) return { kind: 'not-found' };
     const [{ room, participant }] = found;
     const outcome = await this.mover.moveEndpoint(room, participant, to, 'operator');
     return { kind: 'ordered', room: room.identity.name, identity: participant.identity, outcome };
+  }
+
+  /** Names of the rooms in which {@link moveParticipant} finds somebody. */
+  roomsOf({ participant, room }: Pick<MoveOrder, 'participant' | 'room'>): string[] {
+    return this.#findMovable(participant, room).map(found => found.room.identity.name);
+  }
+
+  /** An identity does not mean its shadows in other rooms: those follow it. */
+  #findMovable(named: string, roomName: string | undefined): { room: Room; participant: Participant }[] {
+    return this.directory.all().flatMap(room => {
+      if (roomName !== undefined && room.identity.name !== roomName) return [];
+      const participant = room.withSid(named) ?? room.participants.get(named);
+      if (participant === undefined || (participant.forwards !== null && participant.sid !== named)) return [];
+      return [{ room, participant }];
+    });
   }
 
   onLost(bridgeId: BridgeId, bootId: string): void {
@@ -403,9 +418,8 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     }
   }
 
-  /** A shadow follows its original by itself. */
   #moveLost(room: Room, participant: Participant): void {
-    if (participant.forwards === null) void this.mover.moveEndpoint(room, participant, null, 'bridge-lost');
+    void this.mover.moveEndpoint(room, participant, null, 'bridge-lost');
   }
 
   /** What bridges said while nobody was home is said again; to those that this focus does not know yet, everything when they are up. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type People, servingPlaces } from './between-people.ts';
+import { type People, ServingPlaces } from './between-people.ts';
 import { createRegionDistances } from './region-distance.ts';
 import { choose, SETTINGS, type Sketch } from './sketch.fixture.ts';
 
@@ -18,7 +18,7 @@ function people(served: Record<string, readonly [people: number, bridges: number
 }
 
 function best(client: string, who: People, hopMs = HOP_MS): string {
-  const [first] = servingPlaces(client, ['eu', 'eu-near', 'us'], who, DISTANCES, hopMs);
+  const [first] = new ServingPlaces(client, ['eu', 'eu-near', 'us'], who, DISTANCES, hopMs);
   return `${first!.region}${first!.isExtraBridge ? ' extra' : ''}`;
 }
 
@@ -43,15 +43,15 @@ describe('an extra bridge must earn its hop', () => {
 
 test('alone it is served nearest, and where nothing is known of distances all places are alike', () => {
   assert.equal(best('eu-near', people({}, 0)), 'eu-near extra');
-  const places = servingPlaces('mars', ['eu', 'us'], people({}, 0), DISTANCES, HOP_MS);
+  const places = [...new ServingPlaces('mars', ['eu', 'us'], people({}, 0), DISTANCES, HOP_MS)];
   assert.equal(places[0]!.rttMs, places[1]!.rttMs);
   assert.equal(best('mars', people({ eu: [3, 1] }, 0)), 'eu');
 });
 
 test('the estimate is the mean round trip to the others, both last miles, links and hops in it', () => {
-  const [first] = servingPlaces('eu', ['eu'], people({ eu: [4, 1] }, 4), DISTANCES, HOP_MS);
+  const [first] = new ServingPlaces('eu', ['eu'], people({ eu: [4, 1] }, 4), DISTANCES, HOP_MS);
   assert.deepEqual(first, { region: 'eu', isExtraBridge: false, rttMs: 50 });
-  const [far] = servingPlaces('us', ['us'], people({ eu: [4, 1] }, 0), DISTANCES, HOP_MS);
+  const [far] = new ServingPlaces('us', ['us'], people({ eu: [4, 1] }, 0), DISTANCES, HOP_MS);
   // Four there and four to come like them over 80 ms and a hop, and one to come beside it.
   assert.equal(far!.rttMs, (8 * (25 + 80 + 2 + 25) + 50) / 9);
 });

@@ -206,6 +206,10 @@ describe('what is looked at', () => {
         throw new Error('all bridges were asked for');
       },
       regions: pool.regions,
+      get everywhere() {
+        regions.push(...pool.regions);
+        return pool.everywhere;
+      },
       find: id => pool.find(id),
       inRegion: name => {
         regions.push(name);

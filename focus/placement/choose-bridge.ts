@@ -13,6 +13,8 @@ import { pickFrom } from './pick.ts';
 import type { Placement } from './placement.ts';
 import type { Policy, PolicyKind, PolicySource } from './policy.ts';
 import type { RegionDistances } from './region-distance.ts';
+import { groupOf } from './region-groups.ts';
+import { contextOf } from './rule-context.ts';
 import { NAMED_BY_SERVICE, RULE_SETS, type Rule, type RuleContext } from './rule-sets.ts';
 import { STICKY_RULE, type Sticky, type StickyOutcome, stickyRefusal } from './sticky.ts';
 import { Surroundings } from './surroundings.ts';
@@ -54,19 +56,30 @@ export function chooseBridge(
   const index = view.index ?? new BridgePool(view.bridges);
   const { advice, peopleOf, sticky } = asking;
   const named = advice?.kind === 'named' ? advice.bridgeId : null;
-  const around = new Surroundings(index, view.inConference, groupsOf(settings), distances, {
+  const around = new Surroundings(index, view.inConference, distances, {
     hopMs: settings.hop_ms,
+    groups: settings.region_groups,
     peopleOf,
     named,
   });
-  const context = contextOf(view, around, settings, asking.isSuspected ?? nobodyIs);
+  const { lookedAt } = around;
+  const context = contextOf(view.atMs, lookedAt.conference, settings, asking.isSuspected);
   const again = sticky == null ? undefined : stickyOutcomeOf(sticky, view, index, around, region, context, settings);
   if (again !== undefined && again.ignored === undefined) {
     const bridge = index.find(again.bridgeId);
     const placedFor = around.regionToServe(region, fitsIn(context, NOTHING_RELAXED));
     const decided = { bridge, rule: STICKY_RULE, placedFor };
-    const why = { service: undefined, policyFrom: asking.policyFrom, sticky: again };
-    return new ExplainedPlacement(decided, region, settings, around, context, NOTHING_RELAXED, why);
+    return new ExplainedPlacement(
+      decided,
+      region,
+      settings,
+      lookedAt,
+      view.atMs,
+      NOTHING_RELAXED,
+      asking,
+      undefined,
+      again,
+    );
   }
   let relaxed: Relaxed = NOTHING_RELAXED;
   let decided = decide(around, region, context, settings, relaxed, draw);
@@ -80,8 +93,7 @@ export function chooseBridge(
     settings.kind === 'http'
       ? outcomeOf(advice, decided, named !== null && index.find(named) !== undefined)
       : undefined;
-  const why = { service, policyFrom: asking.policyFrom, sticky: again };
-  return new ExplainedPlacement(decided, region, settings, around, context, relaxed, why);
+  return new ExplainedPlacement(decided, region, settings, lookedAt, view.atMs, relaxed, asking, service, again);
 }
 
 const NOTHING_MORE: Asking = {};
@@ -111,8 +123,11 @@ function decide(
 ): Decided {
   const placedFor = around.regionToServe(region, fitsIn(context, relaxed));
   for (const rule of rulesOf(settings)) {
-    const bridge = firstOf(rule, around, { client: region, placedFor }, context, settings, relaxed, draw);
-    if (bridge !== undefined) return { bridge, rule: rule.name, placedFor };
+    // Tiers are in order of preference: a bridge of a later one is nobody's choice while an earlier one has a match.
+    for (const tier of around.tiers(rule, region, placedFor)) {
+      const bridge = pickFrom(tier, rule, context, settings, relaxed, draw);
+      if (bridge !== undefined) return { bridge, rule: rule.name, placedFor };
+    }
   }
   return { bridge: undefined, rule: 'no-bridge', placedFor };
 }
@@ -128,60 +143,11 @@ function stickyOutcomeOf(
 ): StickyOutcome {
   const bridge = index.find(sticky.bridgeId);
   if (bridge !== undefined) around.note(bridge);
-  const served = groupsOf(settings)(around.regionToServe(region, fitsIn(context, NOTHING_RELAXED)));
+  const served = groupOf(around.regionToServe(region, fitsIn(context, NOTHING_RELAXED)), settings.region_groups);
   const ignored = stickyRefusal(sticky, bridge, context, settings, view.inConference.size, served);
   return { bridgeId: sticky.bridgeId, ...(ignored === undefined ? {} : { ignored }) };
 }
 
 function fitsIn(context: RuleContext, relaxed: Relaxed): (bridge: BridgeRecord) => boolean {
   return bridge => isFit(bridge, context, relaxed);
-}
-
-/** Tiers are in order of preference: a bridge of a later one is nobody's choice while an earlier one has a match. */
-function firstOf(
-  rule: Rule,
-  around: Surroundings,
-  regions: { readonly client: string; readonly placedFor: string },
-  context: RuleContext,
-  settings: PlacementSettings,
-  relaxed: Relaxed,
-  draw: number,
-): BridgeRecord | undefined {
-  for (const tier of around.tiers(rule, regions)) {
-    const winner = pickFrom(tier, rule, context, settings, relaxed, draw);
-    if (winner !== undefined) return winner;
-  }
-  return undefined;
-}
-
-function nobodyIs(): boolean {
-  return false;
-}
-
-function contextOf(
-  view: PlacementView,
-  around: Surroundings,
-  settings: PlacementSettings,
-  isSuspected: (bridgeId: BridgeId) => boolean,
-): RuleContext {
-  const { atMs, inConference } = view;
-  return {
-    atMs,
-    settings,
-    inConference:
-      inConference.size === 0 ? () => 0 : (bridge: BridgeRecord): number => inConference.get(bridge.bridgeId) ?? 0,
-    conferenceVersions: around.conferenceVersions,
-    conferenceOctoVersions: around.conferenceOctoVersions,
-    isSuspected,
-  };
-}
-
-type Groups = (region: string) => readonly string[];
-
-/** A region and those that may stand in for it, itself first. */
-function groupsOf({ region_groups: groups }: PlacementSettings): Groups {
-  return region => {
-    const group = groups.find(names => names.includes(region));
-    return group === undefined ? [region] : [region, ...group.filter(name => name !== region)];
-  };
 }

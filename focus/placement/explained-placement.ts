@@ -5,13 +5,13 @@ import type { AdviceOutcome } from './advice.ts';
 import type { ServingPlace } from './between-people.ts';
 import { expectedStress } from './bridge-load.ts';
 import { describeCandidates } from './candidates.ts';
-import type { PlacementSettings } from './choose-bridge.ts';
+import type { Asking, PlacementSettings } from './choose-bridge.ts';
 import { type Relaxed, rejectionBy } from './fitness.ts';
+import type { LookedAt } from './looked-at.ts';
 import type { Candidate, Placement } from './placement.ts';
 import type { Policy, PolicySource } from './policy.ts';
-import type { RuleContext } from './rule-sets.ts';
+import { contextOf } from './rule-context.ts';
 import type { StickyOutcome } from './sticky.ts';
-import type { Surroundings } from './surroundings.ts';
 
 export interface Decided {
   readonly bridge: BridgeRecord | undefined;
@@ -23,14 +23,6 @@ export interface Decided {
 const PLACES_MAX = 5;
 
 /** A class for its speed: an object with getters of its own costs as much as a decision. */
-/** What came before the rules. */
-export interface Why {
-  readonly service: AdviceOutcome | undefined;
-  /** Absent: the configuration. */
-  readonly policyFrom: PolicySource | undefined;
-  readonly sticky: StickyOutcome | undefined;
-}
-
 export class ExplainedPlacement implements Placement {
   readonly bridgeId: BridgeId | null;
   readonly bridgeRegion: string | null;
@@ -43,19 +35,21 @@ export class ExplainedPlacement implements Placement {
   readonly service: AdviceOutcome | undefined;
   readonly sticky: StickyOutcome | undefined;
   readonly #settings: PlacementSettings;
-  readonly #around: Surroundings;
-  readonly #context: RuleContext;
+  readonly #lookedAt: LookedAt;
   readonly #relaxed: Relaxed;
+  readonly #isSuspected: Asking['isSuspected'];
   #candidates: readonly Candidate[] | undefined;
 
   constructor(
     { bridge, rule, placedFor }: Decided,
     region: string,
     settings: PlacementSettings,
-    around: Surroundings,
-    context: RuleContext,
+    lookedAt: LookedAt,
+    atMs: number,
     relaxed: Relaxed,
-    { service, policyFrom = 'configuration', sticky }: Why,
+    { isSuspected, policyFrom = 'configuration' }: Asking,
+    service: AdviceOutcome | undefined,
+    sticky: StickyOutcome | undefined,
   ) {
     this.bridgeId = bridge?.bridgeId ?? null;
     this.bridgeRegion = bridge?.report.peer.region ?? null;
@@ -63,14 +57,14 @@ export class ExplainedPlacement implements Placement {
     this.rule = rule;
     this.region = region;
     this.placedFor = placedFor;
-    this.at = context.atMs;
+    this.at = atMs;
     this.policyFrom = policyFrom;
     this.service = service;
     this.sticky = sticky;
     this.#settings = settings;
-    this.#around = around;
-    this.#context = context;
+    this.#lookedAt = lookedAt;
     this.#relaxed = relaxed;
+    this.#isSuspected = isSuspected;
   }
 
   get policy(): Policy {
@@ -79,26 +73,24 @@ export class ExplainedPlacement implements Placement {
   }
 
   get considered(): number {
-    return this.#around.considered().length;
+    return this.#lookedAt.bridges().length;
   }
 
   /** From the lists of the moment of the placement: they do not change. */
   get candidates(): readonly Candidate[] {
-    const rejection = (bridge: BridgeRecord) => rejectionBy(bridge, this.#context, this.#relaxed);
-    const { sort_by } = this.#settings;
-    this.#candidates ??= describeCandidates(
-      this.#around.considered(),
-      this.bridgeId,
-      this.#context,
-      sort_by,
-      rejection,
-    );
+    this.#candidates ??= this.#describe();
     return this.#candidates;
   }
 
   get roundTrips(): readonly ServingPlace[] | undefined {
-    const { places } = this.#around;
-    return places.length === 0 ? undefined : places.slice(0, PLACES_MAX);
+    return this.#lookedAt.places?.inOrder().slice(0, PLACES_MAX);
+  }
+
+  #describe(): readonly Candidate[] {
+    const lookedAt = this.#lookedAt;
+    const context = contextOf(this.at, lookedAt.conference, this.#settings, this.#isSuspected);
+    const rejection = (bridge: BridgeRecord) => rejectionBy(bridge, context, this.#relaxed);
+    return describeCandidates(lookedAt.bridges(), this.bridgeId, context, this.#settings.sort_by, rejection);
   }
 
   toJSON(): Placement {

@@ -1,14 +1,17 @@
 /** Which of the bridges that a rule matches gets the participant. */
-import type { BridgeBlock, BridgeRecord, RegionBridges } from '../store/store.ts';
-import { creditOf, type Measure } from './bridge-load.ts';
+import type { BridgeRecord, RegionBridges } from '../store/store.ts';
+import { creditOf, type Measure, measured } from './bridge-load.ts';
 import { spreadDraw } from './chance.ts';
 import type { PlacementSettings } from './choose-bridge.ts';
 import { isFit, type Relaxed } from './fitness.ts';
 import { isBefore, type LoadOrder, loadOrderOf, regionOrderOf } from './load-order.ts';
 import type { Rule, RuleContext } from './rule-sets.ts';
 
-/** Bridges that a rule holds equal, region by region. */
-export type Tier = readonly RegionBridges[];
+/** Bridges that a rule holds equal: whole regions, or a few from wherever they are. One of the two is empty. */
+export interface Tier {
+  readonly regions: readonly RegionBridges[];
+  readonly few: readonly BridgeRecord[];
+}
 
 /** Draws for two-choice before all are looked at: with half of the bridges matching, one in a thousand gets that far. */
 const TRIES_MAX = 10;
@@ -39,7 +42,7 @@ function lowest(tier: Tier, picking: Picking): BridgeRecord | undefined {
   const { settings } = picking;
   const search: Search = { best: undefined, rank: 0 };
   let position = 0;
-  for (const region of tier) {
+  for (const region of tier.regions) {
     if (settings.sort_by !== 'random') {
       searchRegion(search, region, picking);
       continue;
@@ -49,7 +52,21 @@ function lowest(tier: Tier, picking: Picking): BridgeRecord | undefined {
       position += bridges.length;
     }
   }
+  if (settings.sort_by === 'random') searchByChance(search, tier.few, picking, 0);
+  else searchFew(search, tier.few, settings.sort_by, picking);
   return search.best;
+}
+
+/** Each by itself: an order of them would serve this placement alone. */
+function searchFew(search: Search, bridges: readonly BridgeRecord[], key: Measure, picking: Picking): void {
+  const { rule, context, settings } = picking;
+  for (let index = 0; index < bridges.length; index++) {
+    const bridge = bridges[index]!;
+    const rank = rankOf(bridge, measured(bridge, key, settings), false, rule, context, settings);
+    if (!isBetter(search, rank, bridge) || !matches(bridge, picking)) continue;
+    search.best = bridge;
+    search.rank = rank;
+  }
 }
 
 interface Search {
@@ -77,8 +94,8 @@ function searchByLoad(search: Search, bridges: readonly BridgeRecord[], order: L
   if (!isRanked) return;
   const isRampedUp = context.atMs >= order.rampedUpAtMs;
   // Mostly it is the one: the others need not be looked at.
-  const isByMeasure = rule.first === 'fullest' || (isRampedUp && rule.first !== 'fewest');
-  if (isByMeasure && matches(bridges[foremost]!, picking)) {
+  const isByMeasure = isRampedUp && (rule.first !== 'fewest' || context.inConference(bridges[foremost]!) === 0);
+  if ((isByMeasure || rule.first === 'fullest') && matches(bridges[foremost]!, picking)) {
     search.best = bridges[foremost]!;
     search.rank = foremostRank(order.measures[foremost]!, rule);
     return;
@@ -115,16 +132,15 @@ function isBetter({ best, rank: bestRank }: Search, rank: number, bridge: Bridge
 
 /** Undefined when two that match were not met within a few draws. */
 function lowerOfTwo(tier: Tier, picking: Picking): BridgeRecord | undefined {
-  let total = 0;
-  for (const { blocks } of tier) for (const { bridges } of blocks) total += bridges.length;
+  let total = tier.few.length;
+  for (const { blocks } of tier.regions) for (const { bridges } of blocks) total += bridges.length;
   if (total < 2) return undefined;
   const search: Search = { best: undefined, rank: 0 };
   for (let index = 0; index < TRIES_MAX; index++) {
     const position = spreadDraw(picking.draw, index) % total;
-    const { block, at } = found(tier, position);
-    const bridge = block.bridges[at]!;
+    const bridge = found(tier, position);
     if (bridge === search.best || !matches(bridge, picking)) continue;
-    const rank = rankAt(block, at, picking, position);
+    const rank = drawnRank(bridge, picking, position);
     if (search.best !== undefined) return isBetter(search, rank, bridge) ? bridge : search.best;
     search.best = bridge;
     search.rank = rank;
@@ -132,12 +148,9 @@ function lowerOfTwo(tier: Tier, picking: Picking): BridgeRecord | undefined {
   return undefined;
 }
 
-function rankAt(block: BridgeBlock, at: number, picking: Picking, position: number): number {
-  const { rule, context, settings, draw } = picking;
+function drawnRank(bridge: BridgeRecord, { rule, context, settings, draw }: Picking, position: number): number {
   if (settings.sort_by === 'random') return spreadDraw(draw, position);
-  const order = loadOrderOf(block, settings.sort_by, settings);
-  const isRampedUp = context.atMs >= order.rampedUpAtMs;
-  return rankOf(block.bridges[at]!, order.measures[at]!, isRampedUp, rule, context, settings);
+  return rankOf(bridge, measured(bridge, settings.sort_by, settings), false, rule, context, settings);
 }
 
 function matches(bridge: BridgeRecord, { rule, context, relaxed }: Picking): boolean {
@@ -169,13 +182,14 @@ function belowOne(measure: number): number {
   return measure / (1 + measure);
 }
 
-function found(tier: Tier, position: number): { readonly block: BridgeBlock; readonly at: number } {
+function found({ regions, few }: Tier, position: number): BridgeRecord {
   let left = position;
-  for (const { blocks } of tier) {
-    for (const block of blocks) {
-      if (left < block.bridges.length) return { block, at: left };
-      left -= block.bridges.length;
+  for (const { blocks } of regions) {
+    for (const { bridges } of blocks) {
+      if (left < bridges.length) return bridges[left]!;
+      left -= bridges.length;
     }
   }
+  if (left < few.length) return few[left]!;
   throw new RangeError(`position ${position} is past the end`);
 }

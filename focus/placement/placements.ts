@@ -1,11 +1,14 @@
 /** Placement as the signalling side uses it: decides and reserves in one store round trip, remembers why, counts. */
 import type { BridgeId } from '../../protocol/ids.ts';
 import type { FocusMetrics } from '../metrics.ts';
-import type { BridgeRecord, Store } from '../store/store.ts';
+import type { Assigned, BridgeRecord, Store } from '../store/store.ts';
+import type { Advice } from './advice.ts';
 import { type Asking, chooseBridge, type PlacementSettings } from './choose-bridge.ts';
-import { EXPLANATIONS_MAX, type Placement, type PlacementExplanation, type Placements } from './placement.ts';
+import { ExplanationRing } from './explanation-ring.ts';
+import { EXPLANATIONS_MAX, type JoinPlacement, type Placed, type Placement, type Placements } from './placement.ts';
 import type { PlacementService } from './placement-service.ts';
 import { PlacementTally, type TalliedMetrics } from './placement-tally.ts';
+import type { Policy, PolicyKind } from './policy.ts';
 import type { RegionDistances } from './region-distance.ts';
 
 export interface PlacementsOptions {
@@ -27,53 +30,60 @@ export interface PlacementsOptions {
 export function createPlacements(options: PlacementsOptions): Placements {
   const { store, settings, distances, focusId, metrics, isSuspected, service, uint32 } = options;
   const tally = new PlacementTally(metrics);
-  // The newest overwrites the oldest. A ring alone: it is written at every join, and searched only when somebody asks.
-  const ring: PlacementExplanation[] = [];
-  let next = 0;
+  const explanations = new ExplanationRing(EXPLANATIONS_MAX);
+  const overridden = new Map<string, PlacementSettings>();
 
-  function remember(explanation: PlacementExplanation): void {
-    ring[next] = explanation;
-    next = (next + 1) % EXPLANATIONS_MAX;
+  /** Kept: rooms that say the same are many, and an explanation holds on to them. There are as many as ways to say it, some hundred. */
+  function settingsFor(override: Partial<Policy>): PlacementSettings {
+    const { kind = settings.kind, sort_by = settings.sort_by, algorithm = settings.algorithm } = override;
+    const key = `${kind} ${sort_by} ${algorithm}`;
+    let known = overridden.get(key);
+    if (known === undefined) {
+      known = { ...settings, kind, sort_by, algorithm };
+      overridden.set(key, known);
+    }
+    return known;
   }
 
-  /** Newest first. Of a SID that was placed again only the newest. */
-  function remembered(): PlacementExplanation[] {
-    const newestFirst = [...ring.slice(next), ...ring.slice(0, next)].reverse();
-    const seen = new Set<string>();
-    return newestFirst.filter(({ sid }) => !seen.has(sid) && seen.add(sid));
+  /** Promises by hand: an async function costs a join several times as much, and there is one thing to wait for. */
+  function place(request: JoinPlacement, rules: PlacementSettings, advice: Advice | undefined): Promise<Placed> {
+    // Field by field: what is taken out of a request by name, and the rest of it, would cost as much as the choice.
+    const { room, createAs, identity, sid, region, participantsMax, override, present, sticky } = request;
+    const { overrideFrom = 'override by metadata' } = request;
+    const policyFrom = override == null ? undefined : overrideFrom;
+    const asking: Asking = { peopleOf: present?.peopleOf, isSuspected, sticky, advice, policyFrom };
+    // Drawn once: a store that asks again, on a newer view, is answered by the same chance.
+    const draw = uint32();
+    const wanted = { room, createAs, identity, sid, region, owner: focusId, participantsMax };
+    return store
+      .assign(wanted, view => chooseBridge(view, region, rules, distances, draw, asking))
+      .then(assigned => note(request, rules.kind, assigned));
+  }
+
+  function note({ sid, identity, room }: JoinPlacement, policy: PolicyKind, assigned: Assigned<Placement>): Placed {
+    if (assigned.kind === 'unknown-room' || assigned.kind === 'room-full') return assigned;
+    const { choice } = assigned;
+    explanations.add(sid, identity, room, choice);
+    if (choice.service !== undefined) metrics.placementAdvice.inc({ outcome: choice.service });
+    tally.note(policy, choice.rule, assigned.kind === 'placed' ? choice.bridgeRegion : null);
+    if (assigned.kind === 'no-bridge') return { kind: 'no-bridge', placement: choice };
+    const { conference, participant, replaced } = assigned;
+    metrics.placedStress.observe({ policy }, choice.stress!);
+    return { kind: 'placed', conference, participant, replaced, placement: placed(choice) };
   }
 
   return {
-    async join(request) {
-      const { override, overrideFrom = 'override by metadata', present, sticky, ...wanted } = request;
-      const rules = override == null ? settings : { ...settings, ...override };
-      const asking: Asking = {
-        peopleOf: present?.peopleOf,
-        isSuspected,
-        sticky,
-        // Asked before the store is: what takes the place in the store is pure, and may be called again.
-        advice: rules.kind === 'http' ? await service?.advise(request) : undefined,
-        policyFrom: override == null ? undefined : overrideFrom,
-      };
-      // Drawn once: a store that asks again, on a newer view, is answered by the same chance.
-      const draw = uint32();
-      const assigned = await store.assign({ ...wanted, owner: focusId }, view =>
-        chooseBridge(view, request.region, rules, distances, draw, asking),
-      );
-      if (assigned.kind === 'unknown-room' || assigned.kind === 'room-full') return assigned;
-      const { choice } = assigned;
-      remember({ sid: request.sid, identity: request.identity, room: request.room, placement: choice });
-      if (choice.service !== undefined) metrics.placementAdvice.inc({ outcome: choice.service });
-      tally.note(rules.kind, choice.rule, assigned.kind === 'placed' ? choice.bridgeRegion : null);
-      if (assigned.kind === 'no-bridge') return { kind: 'no-bridge', placement: choice };
-      const { conference, participant, replaced } = assigned;
-      metrics.placedStress.observe({ policy: rules.kind }, choice.stress!);
-      return { kind: 'placed', conference, participant, replaced, placement: placed(choice) };
+    join(request) {
+      const { override } = request;
+      const rules = override == null ? settings : settingsFor(override);
+      if (rules.kind !== 'http' || service === undefined) return place(request, rules, undefined);
+      // Asked before the store is: what takes the place in the store is pure, and may be called again.
+      return service.advise(request).then(advice => place(request, rules, advice));
     },
     async move(request) {
       const { conferenceId, endpointId, sid, identity, room, region, from, cause, isAllowed } = request;
       const { override, overrideFrom = 'override by metadata', present } = request;
-      const rules = override == null ? settings : { ...settings, ...override };
+      const rules = override == null ? settings : settingsFor(override);
       // The service is asked about joins alone: a move is not to wait for it.
       const policyFrom = override == null ? undefined : overrideFrom;
       const asking: Asking = { peopleOf: present?.peopleOf, isSuspected, policyFrom };
@@ -87,20 +97,20 @@ export function createPlacements(options: PlacementsOptions): Placements {
       });
       if (moved.kind === 'unknown') return moved;
       const { choice } = moved;
-      remember({ sid, identity, room, move: { from, cause }, placement: choice });
+      explanations.add(sid, identity, room, choice, { from, cause });
       tally.note(rules.kind, choice.rule, null);
       if (moved.kind === 'no-bridge') return { kind: 'no-bridge', placement: choice };
       metrics.placedStress.observe({ policy: choice.policy.kind }, choice.stress!);
       return { kind: 'moved', placement: placed(choice) };
     },
     explain(participant) {
-      const newestFirst = remembered();
+      const newestFirst = explanations.newestFirst();
       return (
         newestFirst.find(({ sid }) => sid === participant) ??
         newestFirst.find(({ identity }) => identity === participant)
       );
     },
-    explanations: remembered,
+    explanations: () => explanations.newestFirst(),
   };
 }
 

@@ -18,13 +18,16 @@ export interface RegionDistances {
   noteRtt(a: string, b: string, rttMs: number): void;
   /** Round trip in ms, 0 within a region, Infinity when nothing is known. */
   rttMs(a: string, b: string): number;
+  /** All that is known of one region, for who asks for many: other regions without those of which nothing is known. Do not change it. */
+  rttsFrom(a: string): ReadonlyMap<string, number>;
 }
 
 /** Distances between `regions` (those with coordinates can be estimated) and whatever regions measurements come from. */
 export function createRegionDistances(regions: readonly Region[]): RegionDistances {
-  const estimated = estimates(regions);
   // Both ways round: asked for many times in each placement, so that nothing is put together to look it up.
   const measured: Table = new Map();
+  // What was measured, and estimates for the rest.
+  const known = estimates(regions);
   let pairs = 0;
   return {
     noteRtt(a, b, rttMs) {
@@ -33,17 +36,21 @@ export function createRegionDistances(regions: readonly Region[]): RegionDistanc
       if (before === undefined && pairs >= PAIRS_MAX) return;
       if (before === undefined) pairs++;
       const after = before === undefined ? rttMs : before + (rttMs - before) * SMOOTHING;
-      put(measured, a, b, after);
-      put(measured, b, a, after);
+      for (const table of [measured, known]) {
+        put(table, a, b, after);
+        put(table, b, a, after);
+      }
     },
     rttMs(a, b) {
       if (a === b) return 0;
-      return measured.get(a)?.get(b) ?? estimated.get(a)?.get(b) ?? Number.POSITIVE_INFINITY;
+      return known.get(a)?.get(b) ?? Number.POSITIVE_INFINITY;
     },
+    rttsFrom: a => known.get(a) ?? NOTHING_KNOWN,
   };
 }
 
 type Table = Map<string, Map<string, number>>;
+const NOTHING_KNOWN: ReadonlyMap<string, number> = new Map();
 
 function estimates(regions: readonly Region[]): Table {
   const table: Table = new Map();

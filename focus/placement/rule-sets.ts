@@ -15,10 +15,10 @@ export interface RuleContext {
   readonly settings: LoadSettings & { readonly report_age_ms_max: number };
   /** Participants of the conference on this bridge. */
   readonly inConference: (bridge: BridgeRecord) => number;
-  /** Software versions of the conference's bridges; empty for a new conference. */
-  readonly conferenceVersions: ReadonlySet<string>;
+  /** Software versions of the conference's bridges, each once; empty for a new conference. */
+  readonly conferenceVersions: readonly string[];
   /** Versions of Octo that those speak. */
-  readonly conferenceOctoVersions: ReadonlySet<number>;
+  readonly conferenceOctoVersions: readonly number[];
   /** Signs of its life are missing (focus/bridges/bridge-health.ts). */
   readonly isSuspected: (bridgeId: BridgeId) => boolean;
 }
@@ -59,7 +59,9 @@ export const FILTERS: readonly Filter[] = [
     name: 'incompatible',
     rejects: ({ report }, { conferenceOctoVersions }) => {
       const { control, octo } = report.protocols ?? FIRST_PROTOCOLS;
-      return control !== CONTROL_VERSION || (conferenceOctoVersions.size > 0 && !conferenceOctoVersions.has(octo));
+      return (
+        control !== CONTROL_VERSION || (conferenceOctoVersions.length > 0 && !conferenceOctoVersions.includes(octo))
+      );
     },
     isPreference: false,
   },
@@ -67,7 +69,7 @@ export const FILTERS: readonly Filter[] = [
   {
     name: 'other-version',
     rejects: ({ report }, { conferenceVersions }) =>
-      conferenceVersions.size > 0 && !conferenceVersions.has(report.version),
+      conferenceVersions.length > 0 && !conferenceVersions.includes(report.version),
     isPreference: true,
   },
   { name: 'draining', rejects: ({ report }) => report.state === 'draining', isPreference: true },

@@ -1,11 +1,11 @@
 /** The bridges of a store, found by region and by machine, so that a placement looks at those of one region and not at all of them. */
 import type { BridgeId } from '../../protocol/ids.ts';
-import type { BridgeBlock, BridgeIndex, BridgeRecord, RegionBridges } from './store.ts';
+import type { BlockBasis, BridgeBlock, BridgeIndex, BridgeRecord, RegionBridges } from './store.ts';
 
 const NONE: readonly BridgeRecord[] = [];
 const NOWHERE: RegionBridges = { blocks: [], memo: undefined };
 
-/** A change costs a copy of one block, and what was worked out about it is lost: small. Whoever looks for the least loaded looks at each block: not too small. */
+/** A change costs a copy of one block: small. Whoever looks for the least loaded looks at each block: not too small. At most 31, for the bits of a basis. */
 const BLOCK_SIZE = 16;
 
 /**
@@ -18,6 +18,8 @@ export class BridgePool implements BridgeIndex {
   readonly #byRegion = new Map<string, Region>();
   readonly #byHost = new Map<string, readonly BridgeRecord[]>();
   #all: readonly BridgeRecord[] | undefined;
+  #names: readonly string[] | undefined;
+  #everywhere: readonly RegionBridges[] | undefined;
 
   constructor(bridges: Iterable<BridgeRecord> = []) {
     const sorted = [...bridges].sort(byId);
@@ -34,8 +36,19 @@ export class BridgePool implements BridgeIndex {
     return this.#all;
   }
 
-  get regions(): Iterable<string> {
-    return this.#byRegion.keys();
+  get regions(): readonly string[] {
+    this.#names ??= [...this.#byRegion.keys()];
+    return this.#names;
+  }
+
+  get everywhere(): readonly RegionBridges[] {
+    this.#everywhere ??= [...this.#byRegion.values()].map(handOut);
+    return this.#everywhere;
+  }
+
+  /** All of them, in no order: without the cost of one. */
+  records(): Iterable<BridgeRecord> {
+    return this.#entries.values().map(({ record }) => record);
   }
 
   find(bridgeId: BridgeId): BridgeRecord | undefined {
@@ -44,9 +57,7 @@ export class BridgePool implements BridgeIndex {
 
   inRegion(name: string): RegionBridges {
     const region = this.#byRegion.get(name);
-    if (region === undefined) return NOWHERE;
-    region.handedOut ??= { blocks: region.blocks, memo: undefined };
-    return region.handedOut;
+    return region === undefined ? NOWHERE : handOut(region);
   }
 
   onHost(host: string): readonly BridgeRecord[] {
@@ -56,19 +67,19 @@ export class BridgePool implements BridgeIndex {
   /** Adds a bridge, or replaces what was known of it. */
   put(bridge: BridgeRecord): void {
     const entry = this.#entries.get(bridge.bridgeId);
-    this.#all = undefined;
     if (entry === undefined) return this.#add(bridge);
     const { record: before } = entry;
-    if (regionOf(before) !== regionOf(bridge) || hostOf(before) !== hostOf(bridge)) {
-      this.delete(bridge.bridgeId);
-      return this.#add(bridge);
-    }
-    entry.record = bridge;
-    replaceIn(entry.region, entry, bridge);
-    const host = hostOf(bridge);
-    if (host === undefined) return;
-    const neighbours = this.#byHost.get(host)!;
-    this.#byHost.set(host, neighbours.with(neighbours.indexOf(before), bridge));
+    if (regionOf(before) === regionOf(bridge) && hostOf(before) === hostOf(bridge)) return this.#replace(entry, bridge);
+    this.delete(bridge.bridgeId);
+    this.#add(bridge);
+  }
+
+  /** One more was placed on it since its report; nothing when it is not known. */
+  countPlaced(bridgeId: BridgeId): void {
+    const entry = this.#entries.get(bridgeId);
+    if (entry === undefined) return;
+    const { report, reportedAtMs, placedSinceReport } = entry.record;
+    this.#replace(entry, { bridgeId, report, reportedAtMs, placedSinceReport: placedSinceReport + 1 });
   }
 
   /** Answers whether there was such a bridge. */
@@ -77,16 +88,36 @@ export class BridgePool implements BridgeIndex {
     if (entry === undefined) return false;
     const { record } = entry;
     this.#entries.delete(bridgeId);
-    this.#all = undefined;
     const left = bridgesOf(entry.region).filter(bridge => bridge !== record);
-    if (left.length === 0) this.#byRegion.delete(regionOf(record));
-    else this.#fill(regionOf(record), left);
+    if (left.length > 0) this.#fill(regionOf(record), left);
+    else this.#byRegion.delete(regionOf(record));
+    this.#forget();
     const host = hostOf(record);
     if (host === undefined) return true;
     const neighbours = this.onHost(host).filter(bridge => bridge !== record);
     if (neighbours.length === 0) this.#byHost.delete(host);
     else this.#byHost.set(host, neighbours);
     return true;
+  }
+
+  /** Where it is, nothing but the record changes. */
+  #replace(entry: Entry, bridge: BridgeRecord): void {
+    const { record: before, region } = entry;
+    entry.record = bridge;
+    // Only a region that somebody looked at is part of what was handed out.
+    if (region.handedOut !== undefined) this.#everywhere = undefined;
+    this.#all = undefined;
+    replaceIn(region, entry, bridge);
+    const host = hostOf(bridge);
+    if (host === undefined) return;
+    const neighbours = this.#byHost.get(host)!;
+    this.#byHost.set(host, neighbours.with(neighbours.indexOf(before), bridge));
+  }
+
+  #forget(): void {
+    this.#all = undefined;
+    this.#names = undefined;
+    this.#everywhere = undefined;
   }
 
   #add(bridge: BridgeRecord): void {
@@ -108,6 +139,7 @@ export class BridgePool implements BridgeIndex {
       blocks.push(block);
     }
     this.#byRegion.set(name, region);
+    this.#forget();
   }
 }
 
@@ -125,9 +157,14 @@ interface Entry {
   readonly at: number;
 }
 
+function handOut(region: Region): RegionBridges {
+  region.handedOut ??= { blocks: region.blocks, memo: undefined };
+  return region.handedOut;
+}
+
 /** A block of these bridges, about which nothing is worked out yet. */
-export function blockOf(bridges: readonly BridgeRecord[]): BridgeBlock {
-  return { bridges, memo: undefined };
+function blockOf(bridges: readonly BridgeRecord[], basis?: BlockBasis): BridgeBlock {
+  return { bridges, memo: undefined, basis };
 }
 
 const regionOf = ({ report }: BridgeRecord): string => report.peer.region;
@@ -143,9 +180,17 @@ function replaceIn(region: Region, { block, at }: Entry, bridge: BridgeRecord): 
     region.blocks = region.blocks.slice();
     region.handedOut = undefined;
   }
-  const bridges = region.blocks[block]!.bridges.slice();
+  const before = region.blocks[block]!;
+  const bridges = before.bridges.slice();
   bridges[at] = bridge;
-  region.blocks[block] = blockOf(bridges);
+  region.blocks[block] = blockOf(bridges, basisOf(before, at));
+}
+
+/** Of the block that follows `before`, where the bridge `at` has changed. Never one that has a basis itself: no block holds a chain of earlier ones. */
+function basisOf(before: BridgeBlock, at: number): BlockBasis | undefined {
+  if (before.memo !== undefined) return { block: before, changed: 1 << at };
+  const { basis } = before;
+  return basis && { block: basis.block, changed: basis.changed | (1 << at) };
 }
 
 function groupBy(

@@ -49,7 +49,7 @@ export function createMemoryStore(nowMs: () => number, random: () => number): St
   function expireBridges(now: number): void {
     if (now < nextExpiryMs) return;
     nextExpiryMs = Number.POSITIVE_INFINITY;
-    for (const { bridgeId, reportedAtMs } of bridges.all) {
+    for (const { bridgeId, reportedAtMs } of [...bridges.records()]) {
       const expiryMs = reportedAtMs + BRIDGE_EXPIRY_MS;
       if (now >= expiryMs) bridges.delete(bridgeId);
       else nextExpiryMs = Math.min(nextExpiryMs, expiryMs);
@@ -99,7 +99,7 @@ export function createMemoryStore(nowMs: () => number, random: () => number): St
     // Removed first, so that a rejoining identity goes to the end of the order.
     if (replaced !== null) remove(conference, replaced);
     add(conference, participant);
-    countPlaced(bridges, choice.bridgeId);
+    bridges.countPlaced(choice.bridgeId);
     grow(conference);
     return { kind: 'placed', conference: conference.record, participant, replaced, choice };
   }
@@ -113,7 +113,7 @@ export function createMemoryStore(nowMs: () => number, random: () => number): St
     if (bridgeId === null) return { kind: 'no-bridge', choice };
     if (bridgeId === participant.bridgeId) return { kind: 'moved', conference: conference.record, participant, choice };
     const moved = moveTo(conference, participant, bridgeId);
-    countPlaced(bridges, bridgeId);
+    bridges.countPlaced(bridgeId);
     grow(conference);
     return { kind: 'moved', conference: conference.record, participant: moved, choice };
   }
@@ -217,10 +217,4 @@ class MemoryView implements PlacementView {
   get bridges(): readonly BridgeRecord[] {
     return this.index.all;
   }
-}
-
-function countPlaced(bridges: BridgePool, bridgeId: BridgeId): void {
-  const bridge = bridges.find(bridgeId);
-  if (bridge === undefined) return;
-  bridges.put({ ...bridge, placedSinceReport: bridge.placedSinceReport + 1 });
 }

@@ -69,7 +69,10 @@ export interface PlacementView {
   readonly atMs: number;
   /** Unexpired bridges, ordered by id. */
   readonly bridges: readonly BridgeRecord[];
-  /** Participants of this conference on each bridge; bridges with none are absent. Whoever is being replaced is not counted. */
+  /**
+   * Participants of this conference on each bridge; bridges with none are absent. Whoever is being replaced is not counted. Valid until the choice is
+   * made: what is to be known later is copied.
+   */
   readonly inConference: ReadonlyMap<BridgeId, number>;
   /** The same bridges, indexed, by a store that keeps an index; absent: placement makes one for itself, at the cost of a look at each. */
   readonly index?: BridgeIndex;
@@ -80,6 +83,15 @@ export interface BridgeBlock {
   readonly bridges: readonly BridgeRecord[];
   /** What whoever looks at them has worked out about them (focus/placement keeps their order of load here). It ends with the block. */
   memo: unknown;
+  /** What it was made from, so that a memo need not be worked out from all of its bridges again; forgotten once there is a memo. */
+  basis: BlockBasis | undefined;
+}
+
+/** An earlier block of the same bridges about which something was worked out. */
+export interface BlockBasis {
+  readonly block: BridgeBlock;
+  /** Which bridges are other records by now: bit `1 << index` for each. */
+  readonly changed: number;
 }
 
 /** Bridges of a region, in blocks, ordered by id. Never changes either. */
@@ -94,7 +106,9 @@ export interface BridgeIndex {
   /** All of them. */
   readonly all: readonly BridgeRecord[];
   /** Names of the regions that have any. */
-  readonly regions: Iterable<string>;
+  readonly regions: readonly string[];
+  /** The bridges of each of those regions, in the same order. */
+  readonly everywhere: readonly RegionBridges[];
   find(bridgeId: BridgeId): BridgeRecord | undefined;
   /** In blocks, so that what a change costs, and a search for the least loaded, does not grow with the region. */
   inRegion(region: string): RegionBridges;

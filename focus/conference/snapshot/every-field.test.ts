@@ -106,6 +106,8 @@ const PARTICIPANT: Fates<Participant> = {
       phase: 'told',
       waitsSinceMs: null,
       isAwaited: true,
+      isHandedOver: true,
+      toldBridges: new Set(),
       awaited: new Set([each.endpointId]),
     };
   },
