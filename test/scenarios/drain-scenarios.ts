@@ -11,6 +11,8 @@ const EMPTIED = 'eu-1';
 const OTHER = 'us-1';
 const PLAN: DeploymentPlan = {
   focuses: 2,
+  // The load balancer of the harness asks every 200 ms.
+  focus: { peers: { drain_notice_ms: 1_000 } },
   bridges: [
     { bridgeId: EMPTIED, region: 'eu' },
     { bridgeId: OTHER, region: 'us' },
