@@ -40,7 +40,8 @@ const AnswerSchema = Type.Object({
   room: Type.String(),
   identity: Type.String(),
   outcome: Type.String({
-    description: 'moved, or why not: gone, no-bridge, same-bridge, signal-away, timed-out, left, forwarded',
+    description:
+      'moved, or why not: gone, no-bridge, same-bridge, moved-just-now (less than 2 s ago), signal-away, timed-out, left, forwarded',
   }),
   from: Type.Optional(Type.String()),
   to: Type.Optional(Type.String()),

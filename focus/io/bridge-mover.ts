@@ -11,7 +11,7 @@ import type { Room } from '../conference/room.ts';
 import type { RoomOutput } from '../conference/room-output.ts';
 import { placementOf } from '../conference/room-placement.ts';
 import type { FocusMetrics } from '../metrics.ts';
-import type { MovePlacement, Placements } from '../placement/placement.ts';
+import type { MovePlaced, MovePlacement, Placements } from '../placement/placement.ts';
 
 export interface BridgeMoverOptions {
   readonly placements: Pick<Placements, 'move'>;
@@ -23,6 +23,14 @@ export interface BridgeMoverOptions {
   /** Carries out what a room wants done. */
   readonly apply: (room: Room) => void;
 }
+
+/**
+ * So long after a move the next one waits, unless the bridge is lost. SDKs go on resuming for a moment after their media is up, and take another end of their signalling in it for a
+ * failure of the session (decision 0016).
+ */
+export const SETTLED_MS = 2_000;
+/** A bridge that dies while the store is asked is not gone to. */
+const PLACES_MAX = 3;
 
 type Ended = Extract<RoomOutput, { kind: 'moved' | 'left' }>;
 
@@ -38,6 +46,7 @@ export class BridgeMover implements EndpointMover {
   readonly #options: BridgeMoverOptions;
   /** By participant SID. */
   readonly #moving = new Map<string, Moving>();
+  readonly #movedAtMs = new WeakMap<Participant, number>();
 
   constructor(options: BridgeMoverOptions) {
     this.#options = options;
@@ -80,6 +89,8 @@ export class BridgeMover implements EndpointMover {
     const participant = { sid: output.participantSid, identity: output.identity };
     if (output.kind === 'moved') {
       const { from, bridgeId: to, cause, tookMs } = output;
+      const moved = room.withSid(participant.sid);
+      if (moved !== undefined) this.#movedAtMs.set(moved, this.#options.nowMs());
       this.#end(room, participant, cause, moving, { kind: 'moved', from, to, tookMs });
     } else if (moving !== undefined) {
       const reason = output.cause === MOVE_TIMED_OUT ? 'timed-out' : 'left';
@@ -99,11 +110,16 @@ export class BridgeMover implements EndpointMover {
     const isLost = cause === 'bridge-lost';
     if (!isPresent(room, participant)) return 'gone';
     if (to === participant.bridgeId && !isLost) return 'same-bridge';
+    if (!isLost && nowMs() - (this.#movedAtMs.get(participant) ?? Number.NEGATIVE_INFINITY) < SETTLED_MS) {
+      return 'moved-just-now';
+    }
     if (!canMove(participant)) return this.#sendAway(room, participant, `${cause}: its client cannot be moved`);
     if (!isLost && participant.signalLostAtMs !== null) return 'signal-away';
     const from = participant.bridgeId;
     try {
-      let placed = await this.#place(room, participant, cause, id => id !== from && (to === null || id === to));
+      const old = participant.move?.old;
+      const isAllowed = (id: BridgeId) => id !== from && id !== old && (to === null || id === to) && isUp(id);
+      let placed = await this.#place(room, participant, cause, isAllowed);
       // A bridge that was lost because it has started anew is as good as any, but the last to be thought of.
       if (placed.kind === 'no-bridge' && isLost && isUp(from)) {
         placed = await this.#place(room, participant, cause, id => id === from);
@@ -124,7 +140,7 @@ export class BridgeMover implements EndpointMover {
         participant,
         { bridgeId: placement.bridgeId, bridgeRegion: placement.bridgeRegion! },
         cause,
-        isLost,
+        isLost || !isUp(from),
       );
       log.info(
         { ...about(room, participant), from, to: placement.bridgeId, rule: placement.rule, cause },
@@ -140,11 +156,16 @@ export class BridgeMover implements EndpointMover {
     }
   }
 
-  #place(room: Room, participant: Participant, cause: MoveCause, isAllowed: MovePlacement['isAllowed']) {
+  async #place(
+    room: Room,
+    participant: Participant,
+    cause: MoveCause,
+    isAllowed: MovePlacement['isAllowed'],
+  ): Promise<MovePlaced> {
     const { endpointId, sid, identity, region, bridgeId: from } = participant;
     const { conferenceId, name } = room.identity;
-    const { placements } = this.#options;
-    return placements.move({
+    const { placements, isUp } = this.#options;
+    const request = {
       conferenceId,
       room: name,
       endpointId,
@@ -155,7 +176,11 @@ export class BridgeMover implements EndpointMover {
       cause,
       isAllowed,
       ...placementOf(room),
-    });
+    };
+    for (let count = 1; ; count++) {
+      const placed = await placements.move(request);
+      if (placed.kind !== 'moved' || isUp(placed.placement.bridgeId) || count === PLACES_MAX) return placed;
+    }
   }
 
   /** It cannot stay and cannot be moved: its client joins anew. */
