@@ -192,6 +192,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     local: createRooms(host),
     snapshots,
     drainTimeoutMs: config.peers.drain_timeout_ms,
+    drainNoticeMs: config.peers.drain_notice_ms,
     restore: createRestorer(host, random, log),
     metrics: peerMetrics,
     log,
@@ -268,7 +269,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
       addressOf: createAddressFinder(config.trusted_proxies),
       log,
       nowMs,
-      isClosing: () => isClosing || peers.drain.isDraining,
+      isClosing: () => isClosing || peers.drain.isRefusing,
     }),
   );
   await registerWeb(app, {

@@ -34,6 +34,8 @@ export interface PeerNetworkOptions {
   readonly snapshots: SnapshotWriter;
   /** How long a drain may take that says nothing else. */
   readonly drainTimeoutMs: number;
+  /** How long it takes clients after it has begun. */
+  readonly drainNoticeMs: number;
   readonly restore: RestoreRoom;
   readonly metrics: PeerMetrics;
   readonly log: Logger;
@@ -80,7 +82,15 @@ export class PeerNetwork {
       links: this.#links,
     });
     const closeRelayed = (most: number) => this.router.closeRelayed(most);
-    this.drain = new FocusDrain({ ...options, host, store, links: this.#links, timeoutMs, closeRelayed });
+    this.drain = new FocusDrain({
+      ...options,
+      host,
+      store,
+      links: this.#links,
+      timeoutMs,
+      noticeMs: options.drainNoticeMs,
+      closeRelayed,
+    });
     store.onOrphans(orphans => this.#inBackground(this.#takeAll(orphans)));
     store.onLost(({ conferenceId }) => {
       const room = host.directory.withConference(conferenceId);

@@ -199,6 +199,13 @@ export class Deployment {
     }
   }
 
+  /** As it was at its start, for another scenario: whoever has ended is started again, and all know of each other. */
+  async restore(): Promise<void> {
+    this.island?.mend();
+    for (const service of [...this.focuses, ...this.bridges.values()]) if (!service.isRunning) service.start();
+    await this.isWhole();
+  }
+
   /** The end of every log, for a message of failure. */
   logTails(lines = 12): string {
     return [...this.focuses, ...this.bridges.values()]
