@@ -196,6 +196,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     metrics: peerMetrics,
     log,
     nowMs,
+    drainProgress: bridgeId => drains.progress(bridgeId),
     isClosing: () => isClosing,
   });
 
@@ -231,9 +232,9 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     bridges,
     health: links.health,
     redistribution: () => redistribution.view(),
-    drainProgress: bridgeId => drains.progress(bridgeId),
+    drainProgress: bridgeIds => peers.operators.drainProgress(bridgeIds),
     askBridge: (bridgeId, method, path, body) => links.ask(bridgeId, method, path, body),
-    moveParticipant: order => host.moveParticipant(order),
+    moveParticipant: order => peers.operators.moveParticipant(order),
     metrics,
     nowMs,
     version: packageJson.version,

@@ -42,7 +42,7 @@ const AnswerSchema = Type.Object({
   identity: Type.String(),
   outcome: Type.String({
     description:
-      'moved, or why not: gone, no-bridge, same-bridge, moved-just-now (less than 2 s ago), signal-away, timed-out, left',
+      'moved, or why not: gone, no-bridge, same-bridge, moved-just-now (less than 2 s ago), signal-away, timed-out, left, forwarded',
   }),
   from: Type.Optional(Type.String()),
   to: Type.Optional(Type.String()),

@@ -71,6 +71,7 @@ const NOT_MOVED: Readonly<Record<string, string | undefined>> = {
   gone: 'it has left',
   'no-bridge': 'no such bridge can take it',
   'same-bridge': 'it is there',
+  forwarded: 'it is forwarded from another room, and is where it is there: move that one',
   'moved-just-now': 'it has moved less than 2 s ago, and its client is not to be asked again so soon; try again',
   'signal-away': 'its signalling connection is away at the moment',
   'timed-out': 'its client did not come up there, and was told to join anew',

@@ -17,7 +17,8 @@ export type MoveOutcome =
 
 /**
  * `gone`: not in the room, before anything was done. `no-bridge`: none can take it. `same-bridge`: it is there. `moved-just-now`: it has moved a moment
- * ago, and its client is not to be asked again so soon. `signal-away`: its client cannot be told now, and where it is it has media. `timed-out`: it did not come up there, and was told to join anew. `left`: it went meanwhile, or had to, because it cannot be moved and cannot stay.
+ * ago, and its client is not to be asked again so soon. `signal-away`: its client cannot be told now, and where it is it has media. `timed-out`: it did not come up there, and was told to join anew. `left`: it went meanwhile, or had to, because it cannot be moved and cannot stay. `forwarded`:
+ * a shadow, which is where its original is and follows it by itself.
  */
 export type MoveFailure =
   | 'gone'
@@ -26,7 +27,8 @@ export type MoveFailure =
   | 'moved-just-now'
   | 'signal-away'
   | 'timed-out'
-  | 'left';
+  | 'left'
+  | 'forwarded';
 
 export interface EndpointMover {
   /**

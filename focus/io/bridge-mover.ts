@@ -59,6 +59,7 @@ export class BridgeMover implements EndpointMover {
     cause: MoveCause,
   ): Promise<MoveOutcome> {
     const { sid, bridgeId } = participant;
+    if (participant.forwards !== null) return { kind: 'not-moved', reason: 'forwarded' };
     const before = this.#moving.get(sid);
     // On its way already: it goes on, unless the bridge that it goes to is the one that is lost.
     if (before !== undefined && !(cause === 'bridge-lost' && before.to === bridgeId)) return before.outcome;
@@ -66,9 +67,20 @@ export class BridgeMover implements EndpointMover {
     moving.cause = cause;
     moving.to = null;
     this.#moving.set(sid, moving);
-    const began = await this.#begin(room, participant, to, cause, moving);
-    if (began !== undefined) this.#end(room, participant, cause, moving, { kind: 'not-moved', reason: began });
+    // Not waited for: the store may be slow to answer for a room that is another focus's by then.
+    void this.#begin(room, participant, to, cause, moving).then(reason => {
+      if (reason !== undefined) this.#end(room, participant, cause, moving, { kind: 'not-moved', reason });
+    });
     return moving.outcome;
+  }
+
+  /** Another focus serves the room now: what is under way in it is that focus's. */
+  handleDropped(room: Room): void {
+    for (const participant of room.participants.values()) {
+      const moving = this.#moving.get(participant.sid);
+      if (moving !== undefined)
+        this.#end(room, participant, moving.cause, moving, { kind: 'not-moved', reason: 'gone' });
+    }
   }
 
   /** A participant's media is up elsewhere, or it has left: call it with each such output of a room. */
@@ -112,6 +124,8 @@ export class BridgeMover implements EndpointMover {
       if (placed.kind === 'no-bridge' && isLost && isUp(from)) {
         placed = await this.#place(room, participant, cause, id => id === from);
       }
+      // Dropped meanwhile, with the move.
+      if (this.#moving.get(participant.sid) !== moving) return 'gone';
       if (!isPresent(room, participant)) return 'left';
       if (placed.kind === 'unknown') return 'gone';
       if (placed.kind === 'no-bridge') {
@@ -136,7 +150,7 @@ export class BridgeMover implements EndpointMover {
       return undefined;
     } catch (error) {
       log.error({ ...about(room, participant), from, cause, error: String(error) }, 'participant not moved');
-      if (isLost && isPresent(room, participant))
+      if (isLost && this.#moving.get(participant.sid) === moving && isPresent(room, participant))
         this.#sendAway(room, participant, 'its bridge is lost, and the store is away');
       return 'no-bridge';
     }

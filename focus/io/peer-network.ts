@@ -11,6 +11,7 @@ import { KnownHomes } from '../peers/known-homes.ts';
 import type { PlacementExplanation } from '../placement/placement.ts';
 import type { ConferenceRecord, FocusRecord, Store } from '../store/store.ts';
 import { FocusDrain } from './focus-drain.ts';
+import { NetworkOperators, type NetworkOperatorsOptions } from './network-operators.ts';
 import { RoomNetwork } from './network-rooms.ts';
 import { type CallHandler, createPeerHome, NOT_HOME } from './peer-home.ts';
 import { PeerUnavailable } from './peer-link.ts';
@@ -36,6 +37,8 @@ export interface PeerNetworkOptions {
   readonly metrics: PeerMetrics;
   readonly log: Logger;
   readonly nowMs: () => number;
+  /** Of the participants whose home this focus is. */
+  readonly drainProgress: NetworkOperatorsOptions['drainProgress'];
   readonly isClosing: () => boolean;
 }
 
@@ -43,6 +46,7 @@ export class PeerNetwork {
   readonly router: SessionRouter;
   /** The server API's operations, wherever the rooms are. */
   readonly rooms: NetworkRooms;
+  readonly operators: NetworkOperators;
   readonly #options: PeerNetworkOptions;
   readonly #store: Store;
   readonly #links: PeerLinks;
@@ -65,6 +69,14 @@ export class PeerNetwork {
     this.router = new SessionRouter({ focusId, sessions, ...parts });
     this.#roomNetwork = new RoomNetwork({ focusId, local, host, store, timeoutMs, log, ...parts });
     this.rooms = this.#roomNetwork.rooms();
+    this.operators = new NetworkOperators({
+      focusId,
+      host,
+      placements: sessions.placements,
+      drainProgress: options.drainProgress,
+      rooms: this.#roomNetwork,
+      links: this.#links,
+    });
     const closeRelayed = (most: number) => this.router.closeRelayed(most);
     this.drain = new FocusDrain({ ...options, host, store, links: this.#links, timeoutMs, closeRelayed });
     store.onOrphans(orphans => this.#inBackground(this.#takeAll(orphans)));
@@ -80,7 +92,7 @@ export class PeerNetwork {
   /** Adds `/v1/peers`. */
   register(app: FastifyInstance): void {
     const { sessions, secret, focusId, isClosing, log } = this.#options;
-    const calls = { ...this.#roomNetwork.calls(), ...this.#calls() };
+    const calls = { ...this.#roomNetwork.calls(), ...this.operators.calls(), ...this.#calls() };
     const takeovers = this.#takeovers;
     const handler = createPeerHome({ focusId, sessions, store: this.#store, takeovers, calls, log, isClosing });
     const route = registerPeerRoute(app, { ...this.#options, secret, handler });
@@ -120,6 +132,7 @@ export class PeerNetwork {
     return {
       summaries: () => this.#roomNetwork.summaries(),
       focuses: () => this.#focuses(),
+      placements: () => this.operators.placements(),
       explain: participant => this.#explain(participant),
       setState: (focusId, state, forMs) => this.#setStateOf(focusId, state, forMs),
       isDraining: () => this.drain.isDraining,
