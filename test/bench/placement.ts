@@ -60,7 +60,7 @@ const REDIS: readonly Case[] = [
 ];
 
 export async function runPlacement({ quick, docs, progress }: BenchmarkOptions): Promise<PlacementFigures> {
-  const seconds = quick ? 0.2 : 1.6;
+  const seconds = quick ? 0.2 : 1;
   const all = CASES.length + GROWTH.length + REDIS.length;
   let begun = 0;
   const announce = ({ name }: Case) => progress(`${++begun} of ${all}: ${name}`);

@@ -22,7 +22,8 @@ async function run(command: Command): Promise<number> {
   const options = optionsOf(command);
   const roundTrips = loadRoundTrips();
   const results: Result[] = [];
-  for (const deployment of deployments(command.policy.kind)) {
+  const wanted = deployments(command.policy.kind).filter(({ name }) => command.only === null || name === command.only);
+  for (const deployment of wanted) {
     process.stderr.write(`${deployment.name}: ${deployment.about}\n`);
     const result = await simulate(options, deployment, roundTrips, line => process.stderr.write(`${line}\n`));
     // Of a million people the next one takes minutes.

@@ -75,9 +75,9 @@ test('placed by round trips people are nearer to each other than by region, by o
 test('the rule set by round trips, and under it the default, stands beside the policy under test', () => {
   assert.deepEqual(
     deployments('split').map(({ name }) => name),
-    ['cascade', 'cascade, latency', 'single-bridge', 'first-joiner'],
+    ['cascade', 'cascade-latency', 'single-bridge', 'first-joiner'],
   );
-  assert.equal(deployments('latency')[1]!.name, 'cascade, region');
+  assert.equal(deployments('latency')[1]!.name, 'cascade-region');
 });
 
 test('everybody meets on, whatever is lost, drained or rushed: nobody is refused, and who was there is placed again', async () => {
