@@ -90,6 +90,10 @@ export class Forwarder {
     }
     const to = roomOf(conference);
     to.hasBeenJoined = true;
+    if (!store.adopt(conference, participant)) {
+      await release();
+      return { refusal: 'identity-taken' };
+    }
     if (from.withSid(original.sid) !== original) {
       await release();
       return { refusal: 'participant-not-found' };
