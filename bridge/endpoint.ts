@@ -26,7 +26,7 @@ export class Endpoint {
   readonly streams: Streams;
   readonly subscriptions = new Map<number, Subscription>();
   readonly subscriptionBySsrc = new Map<number, Subscription>();
-  readonly feedback = new TransportFeedback();
+  readonly feedback: TransportFeedback;
   /** One of the client's own SSRCs: libwebrtc takes transport-wide feedback only under one of them. */
   feedbackSsrc = 0;
   roundTrip = new RoundTrip();
@@ -58,6 +58,7 @@ export class Endpoint {
     this.conference = conference;
     this.id = id;
     this.#randomUint32 = randomUint32;
+    this.feedback = new TransportFeedback(randomUint32());
     this.streams = new Streams(this, this.#sources);
     this.transportDue = conference.wheel.deadline({ kind: 'transport', endpoint: this });
     this.feedbackDue = conference.wheel.deadline({ kind: 'feedback', endpoint: this });

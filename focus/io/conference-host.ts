@@ -95,6 +95,8 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   readonly #ended = new Set<ConferenceId>();
   /** Another focus is their home now: whatever is still under way for them is not done. */
   readonly #dropped = new WeakSet<Room>();
+  /** Rooms taken over whose documents a bridge has not been sent, because this focus does not know it yet. */
+  readonly #untold = new Map<BridgeId, Set<Room>>();
   #tickedAtMs: number;
   #isChecking = false;
 
@@ -205,7 +207,16 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     this.#options.metrics.rooms.inc();
     takeOver(room, this.nowMs());
     this.apply(room);
+    this.#hearAgain(room);
     this.#forwarder.handleAdopted(room);
+  }
+
+  /** Participants of a room that was adopted whose bridges are not up: they have died together with the focus of before. */
+  moveStranded(room: Room): void {
+    if (this.#dropped.has(room)) return;
+    for (const participant of [...room.participants.values()]) {
+      if (this.#options.links.peer(participant.bridgeId) === undefined) this.#moveLost(room, participant);
+    }
   }
 
   /** Another focus is its home now. Bridges, the store and webhooks are not told anything; its clients come back to wherever it is. */
@@ -217,6 +228,7 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     this.#uncount(room);
     this.#options.links.forgetConference(conferenceId);
     this.#forwarder.handleDropped(room);
+    this.mover.handleDropped(room);
     for (const { sid } of room.participants.values()) {
       const session = this.#sessions.get(sid);
       this.#sessions.delete(sid);
@@ -291,6 +303,13 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     for (const room of this.directory.all()) {
       if (room.document().bridgeIds.includes(bridgeId)) this.#outputs.putConference(room);
     }
+    const untold = this.#untold.get(bridgeId) ?? [];
+    this.#untold.delete(bridgeId);
+    for (const room of untold) {
+      for (const participant of room.participants.values())
+        if (participant.bridgeId === bridgeId) room.touch(participant);
+      this.apply(room);
+    }
   }
 
   onDown(bridgeId: BridgeId): void {
@@ -298,23 +317,34 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
       handleOldLost(room, bridgeId);
       this.apply(room);
       for (const participant of [...room.participants.values()]) {
-        if (participant.bridgeId === bridgeId) void this.mover.moveEndpoint(room, participant, null, 'bridge-lost');
+        if (participant.bridgeId === bridgeId) this.#moveLost(room, participant);
       }
     }
   }
 
   /** Moves whoever is meant to another bridge. */
   async moveParticipant({ participant: named, room: roomName, to }: MoveOrder): Promise<MoveAnswer> {
-    const found = this.directory.all().flatMap(room => {
-      if (roomName !== undefined && room.identity.name !== roomName) return [];
-      const participant = room.withSid(named) ?? room.participants.get(named);
-      return participant === undefined ? [] : [{ room, participant }];
-    });
+    const found = this.#findMovable(named, roomName);
     if (found.length > 1) return { kind: 'ambiguous', rooms: found.map(({ room }) => room.identity.name) };
     if (found.length === 0) return { kind: 'not-found' };
     const [{ room, participant }] = found;
     const outcome = await this.mover.moveEndpoint(room, participant, to, 'operator');
     return { kind: 'ordered', room: room.identity.name, identity: participant.identity, outcome };
+  }
+
+  /** Names of the rooms in which {@link moveParticipant} finds somebody. */
+  roomsOf({ participant, room }: Pick<MoveOrder, 'participant' | 'room'>): string[] {
+    return this.#findMovable(participant, room).map(found => found.room.identity.name);
+  }
+
+  /** An identity does not mean its shadows in other rooms: those follow it. */
+  #findMovable(named: string, roomName: string | undefined): { room: Room; participant: Participant }[] {
+    return this.directory.all().flatMap(room => {
+      if (roomName !== undefined && room.identity.name !== roomName) return [];
+      const participant = room.withSid(named) ?? room.participants.get(named);
+      if (participant === undefined || (participant.forwards !== null && participant.sid !== named)) return [];
+      return [{ room, participant }];
+    });
   }
 
   onLost(bridgeId: BridgeId, bootId: string): void {
@@ -388,7 +418,23 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     }
   }
 
+  #moveLost(room: Room, participant: Participant): void {
+    void this.mover.moveEndpoint(room, participant, null, 'bridge-lost');
+  }
+
+  /** What bridges said while nobody was home is said again; to those that this focus does not know yet, everything when they are up. */
+  #hearAgain(room: Room): void {
+    for (const bridgeId of room.document().bridgeIds) {
+      const link = this.#options.links.link(bridgeId);
+      if (link !== undefined) link.hearAgain();
+      else this.#untold.set(bridgeId, (this.#untold.get(bridgeId) ?? new Set()).add(room));
+    }
+  }
+
   #end(room: Room): void {
+    for (const [bridgeId, untold] of this.#untold) {
+      if (untold.delete(room) && untold.size === 0) this.#untold.delete(bridgeId);
+    }
     this.directory.remove(room);
     this.#options.onEnded(room);
     this.#ended.add(room.identity.conferenceId);

@@ -291,3 +291,20 @@ test('what happens in a room is told to webhooks once, by its home', async () =>
     receiver.close();
   }
 });
+
+test('an entry whose store is away lets into rooms that it relays to, whose home places; of others, and new ones, it says that it cannot', () =>
+  withNetwork(['one', 'two'], async (network, one, two) => {
+    const alice = await SignalClient.join(one.url, 'alice');
+    const bob = await SignalClient.join(two.url, 'bob');
+    network.memory.away.add('two');
+    const carol = await SignalClient.open(two.url, await accessToken({ identity: 'carol' }));
+    assert.deepEqual(
+      (await carol.next('join')).otherParticipants.map(({ identity }) => identity),
+      ['alice', 'bob'],
+    );
+    const elsewhere = await accessToken({ identity: 'dan', video: { roomJoin: true, room: 'new' } });
+    const dan = await SignalClient.open(two.url, elsewhere);
+    assert.equal((await dan.next('leave')).reason, DisconnectReason.JOIN_FAILURE);
+    assert.equal(two.focus.host.rooms().length, 0);
+    for (const client of [alice, bob, carol]) client.close();
+  }));

@@ -213,6 +213,7 @@ function resumeSession(
   host.attach(participant.sid, sessionOf(options, sink, token));
   before?.sink.close('resumed on another socket');
   resume(room, participant);
+  options.limits.usage.returned(token.apiKey, participant.sid);
   host.apply(room);
   const { syncState, publisherOffer } = request;
   if (syncState !== undefined) host.handleRequest(room, participant, { case: 'syncState', value: syncState });

@@ -69,6 +69,7 @@ export function chooseBridge(
     const bridge = index.find(again.bridgeId);
     const placedFor = around.regionToServe(region, fitsIn(context, NOTHING_RELAXED));
     const decided = { bridge, rule: STICKY_RULE, placedFor };
+    lookedAt.conference.settle();
     return new ExplainedPlacement(
       decided,
       region,
@@ -89,6 +90,7 @@ export function chooseBridge(
     if (relaxed !== NOTHING_RELAXED) decided = decide(around, region, context, settings, relaxed, draw);
     around.noteAll();
   }
+  lookedAt.conference.settle();
   const service =
     settings.kind === 'http'
       ? outcomeOf(advice, decided, named !== null && index.find(named) !== undefined)

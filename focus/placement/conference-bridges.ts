@@ -3,16 +3,14 @@ import { FIRST_PROTOCOLS } from '../../protocol/control/events.ts';
 import type { BridgeId } from '../../protocol/ids.ts';
 import type { BridgeIndex, BridgeRecord } from '../store/store.ts';
 
-/** On more than so many bridges a map finds one of them sooner than a look at each. */
-const LISTED_MAX = 8;
-
 export class ConferenceBridges {
   /** Those that the store knows. */
   readonly bridges: readonly BridgeRecord[];
   readonly #counts: readonly number[];
-  readonly #countById: ReadonlyMap<BridgeId, number> | undefined;
+  /** The store's own, while the choice is made. */
+  #live: ReadonlyMap<BridgeId, number> | undefined;
 
-  /** `inConference` is read now and not kept. */
+  /** `inConference` is kept until {@link settle}. */
   constructor(index: BridgeIndex, inConference: ReadonlyMap<BridgeId, number>) {
     if (inConference.size === 0) {
       this.bridges = NO_BRIDGES;
@@ -33,12 +31,17 @@ export class ConferenceBridges {
     counts.length = found;
     this.bridges = bridges;
     this.#counts = counts;
-    if (bridges.length > LISTED_MAX) this.#countById = new Map(inConference);
+    this.#live = inConference;
+  }
+
+  /** The choice is made: from now on everything is as it was at this moment. */
+  settle(): void {
+    this.#live = undefined;
   }
 
   /** Participants of the conference on a bridge. */
   countOn(bridgeId: BridgeId): number {
-    if (this.#countById !== undefined) return this.#countById.get(bridgeId) ?? 0;
+    if (this.#live !== undefined) return this.#live.get(bridgeId) ?? 0;
     for (let index = 0; index < this.bridges.length; index++) {
       if (this.bridges[index]!.bridgeId === bridgeId) return this.#counts[index]!;
     }

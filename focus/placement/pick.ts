@@ -5,7 +5,7 @@ import { spreadDraw } from './chance.ts';
 import type { PlacementSettings } from './choose-bridge.ts';
 import { isFit, type Relaxed } from './fitness.ts';
 import { isBefore, type LoadOrder, loadOrderOf, regionOrderOf } from './load-order.ts';
-import type { Rule, RuleContext } from './rule-sets.ts';
+import { hasRoom, type Rule, type RuleContext } from './rule-sets.ts';
 
 /** Bridges that a rule holds equal: whole regions, or a few from wherever they are. One of the two is empty. */
 export interface Tier {
@@ -89,6 +89,9 @@ function searchRegion(search: Search, region: RegionBridges, picking: Picking): 
 /** A block is passed over by a look at its first bridge when not even that would come before the best of those before. */
 function searchByLoad(search: Search, bridges: readonly BridgeRecord[], order: LoadOrder, picking: Picking): void {
   const { rule, context, settings } = picking;
+  // In a crowd: where even the least loaded is overloaded, nobody is asked one by one.
+  if (rule.needs === hasRoom && order.key === 'stress' && order.measures[order.least]! >= settings.overload_stress)
+    return;
   const foremost = rule.first === 'fullest' ? order.most : order.least;
   const isRanked = isBetter(search, foremostRank(order.measures[foremost]!, rule), bridges[foremost]!);
   if (!isRanked) return;

@@ -75,7 +75,7 @@ export const FILTERS: readonly Filter[] = [
   { name: 'draining', rejects: ({ report }) => report.state === 'draining', isPreference: true },
 ];
 
-const hasRoom: Condition = (bridge, context) =>
+export const hasRoom: Condition = (bridge, context) =>
   lackOf(bridge, context.inConference(bridge), context.settings) === undefined;
 const isBelowCap: Condition = (bridge, { inConference, settings }) =>
   inConference(bridge) < settings.participants_per_bridge_max;

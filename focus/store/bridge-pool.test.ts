@@ -43,6 +43,10 @@ test('whatever comes, moves and goes, each list is what a filter over all bridge
         const inRegion = (region: string) => all.filter(({ report }) => report.peer.region === region);
         assert.deepEqual(pool.all, all);
         assert.deepEqual(
+          pool.everywhere.map(({ blocks }) => blocks.flatMap(({ bridges }) => bridges)),
+          pool.regions.map(inRegion),
+        );
+        assert.deepEqual(
           [...pool.regions].sort(),
           ['eu', 'us'].filter(region => inRegion(region).length > 0),
         );
@@ -67,6 +71,27 @@ test('a list that was handed out stays as it was', () => {
   pool.put(bridge('c', 'eu', 'h'));
   pool.delete('b' as BridgeId);
   assert.deepEqual(before, copies);
+});
+
+test('one more was placed on a bridge, and nothing else changes; of one that is not known nothing does', () => {
+  const pool = new BridgePool([bridge('a', 'eu', 'h', 3), bridge('b', 'eu', 'h')]);
+  const [a, b] = pool.all;
+  pool.countPlaced('a' as BridgeId);
+  pool.countPlaced('z' as BridgeId);
+  assert.deepEqual(pool.all, [{ ...a, placedSinceReport: 4 }, b]);
+  assert.deepEqual(pool.onHost('h'), pool.all);
+});
+
+test('a block knows the last one that something was worked out about, and which bridges changed since, and no chain of them', () => {
+  const pool = new BridgePool(['a', 'b', 'c'].map(id => bridge(id, 'eu')));
+  const block = () => pool.inRegion('eu').blocks[0]!;
+  pool.countPlaced('a' as BridgeId);
+  assert.equal(block().basis, undefined);
+  const known = block();
+  known.memo = 'known';
+  pool.countPlaced('b' as BridgeId);
+  pool.countPlaced('c' as BridgeId);
+  assert.deepEqual(block().basis, { block: known, changed: 0b110 });
 });
 
 test('of a large region a report changes one block, and what was worked out about the others stays', () => {

@@ -1,7 +1,10 @@
 /**
- * What a placement costs: the decision alone, and with its reservation in the memory store, as a focus makes it. Each participant is of a meeting of ten
- * in its own region. Run: `npm run bench -- placement`.
+ * What a placement costs: the choice alone, and with its reservation in the memory store, as a focus makes it, beside the bare reservation. Each participant is
+ * of a meeting of ten in its own region. Run: `npm run bench -- placement`.
  */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, loadavg } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { createFocusMetrics } from '../../focus/metrics.ts';
 import { chooseBridge, type PlacementSettings } from '../../focus/placement/choose-bridge.ts';
 import { createPlacements } from '../../focus/placement/placements.ts';
@@ -9,6 +12,7 @@ import type { Policy } from '../../focus/placement/policy.ts';
 import { createRegionDistances } from '../../focus/placement/region-distance.ts';
 import { BridgePool } from '../../focus/store/bridge-pool.ts';
 import { createMemoryStore } from '../../focus/store/memory-store.ts';
+import { BridgeView, IndexedView } from '../../focus/store/redis/bridge-view.ts';
 import type { BridgeRecord, PlacementView, Store } from '../../focus/store/store.ts';
 import { spreadOfBurst } from '../simulate/burst.ts';
 import { uint32 } from '../simulate/draws.ts';
@@ -16,10 +20,18 @@ import { createFleet, reportOf } from '../simulate/fleet.ts';
 import { placementDefaults } from '../simulate/placement-defaults.ts';
 import { WORLD } from '../simulate/regions.ts';
 import { Chance } from '../soak/chance.ts';
-import type { PlacementCost, PlacementFigures } from './placement-figures.ts';
+import { cpuUsEach, type Work } from './cpu-meter.ts';
+import {
+  type PlacementCost,
+  type PlacementFigures,
+  renderPlacementMarkdown,
+  type ViewCost,
+} from './placement-figures.ts';
 import type { BenchmarkOptions } from './registry.ts';
 
+const DOCS = new URL('../../docs/benchmarks/', import.meta.url);
 const MEETING_SIZE = 10;
+
 interface Case {
   readonly name: string;
   readonly bridges: number;
@@ -28,55 +40,78 @@ interface Case {
   readonly regions: number;
 }
 
+const world = (name: string, policy: Partial<Policy>): Case => ({ name, bridges: 2_000, regions: 20, policy });
+const oneRegion = (bridges: number): Case => ({ name: `region, 1 x ${bridges}`, bridges, regions: 1, policy: {} });
+
 const CASES: readonly Case[] = [
-  { name: 'region, 20 regions x 100 bridges', bridges: 2_000, regions: 20, policy: {} },
-  { name: 'region, two-choice, 20 x 100', bridges: 2_000, regions: 20, policy: { algorithm: 'two-choice' } },
-  { name: 'last-used, 20 x 100', bridges: 2_000, regions: 20, policy: { kind: 'last-used' } },
-  { name: 'single, 20 x 100', bridges: 2_000, regions: 20, policy: { kind: 'single' } },
-  { name: 'split, 20 x 100', bridges: 2_000, regions: 20, policy: { kind: 'split' } },
-  { name: 'latency, 20 x 100', bridges: 2_000, regions: 20, policy: { kind: 'latency' } },
-  { name: 'least-loaded, any of 2000', bridges: 2_000, regions: 20, policy: { kind: 'least-loaded' } },
-  {
-    name: 'least-loaded, two-choice of 2000',
-    bridges: 2_000,
-    regions: 20,
-    policy: { kind: 'least-loaded', algorithm: 'two-choice' },
-  },
-  { name: 'region, 1 x 100', bridges: 100, regions: 1, policy: {} },
-  { name: 'region, 1 x 400', bridges: 400, regions: 1, policy: {} },
-  { name: 'region, 1 x 1600', bridges: 1_600, regions: 1, policy: {} },
+  world('region, 20 x 100', {}),
+  world('region, two-choice', { algorithm: 'two-choice' }),
+  world('single', { kind: 'single' }),
+  world('last-used', { kind: 'last-used' }),
+  world('latency', { kind: 'latency' }),
+  world('least-loaded', { kind: 'least-loaded' }),
+  world('least-loaded, two-choice', { kind: 'least-loaded', algorithm: 'two-choice' }),
+  world('split', { kind: 'split' }),
+];
+const GROWTH: readonly Case[] = [oneRegion(100), oneRegion(400), oneRegion(1_600)];
+const REDIS: readonly Case[] = [
+  world('region, Redis view', {}),
+  world('least-loaded, Redis view', { kind: 'least-loaded' }),
 ];
 
-export async function runPlacement({ quick, progress }: BenchmarkOptions): Promise<PlacementFigures> {
-  const cases: PlacementCost[] = [];
-  for (const each of CASES) {
-    progress(each.name);
-    const seconds = quick ? 0.3 : 2;
-    const decisionUs = measureDecisions(each, seconds);
-    const placementUs = await measureJoins(each, seconds, placing);
-    const floorUs = await measureJoins(each, seconds, reservingOnly);
-    cases.push({
-      name: each.name,
-      decisionsPerSecond: Math.round(1e6 / decisionUs),
-      decisionUs,
-      placementsPerSecond: Math.round(1e6 / placementUs),
-      placementUs,
-      overFloor: placementUs / floorUs,
-    });
+export async function runPlacement({ quick, docs, progress }: BenchmarkOptions): Promise<PlacementFigures> {
+  const seconds = quick ? 0.2 : 1;
+  const all = CASES.length + GROWTH.length + REDIS.length;
+  let begun = 0;
+  const announce = ({ name }: Case) => progress(`${++begun} of ${all}: ${name}`);
+  const costsOf = async (list: readonly Case[]) => {
+    const costs: PlacementCost[] = [];
+    for (const each of list) {
+      announce(each);
+      costs.push(await costOf(each, seconds));
+    }
+    return costs;
+  };
+  const cases = await costsOf(CASES);
+  const growth = await costsOf(GROWTH);
+  const redis: ViewCost[] = [];
+  for (const each of REDIS) {
+    announce(each);
+    const [decisionUs] = await cpuUsEach([choosingOnView(each)], seconds);
+    redis.push({ name: each.name, decisionUs: decisionUs! });
   }
+  progress('bursts');
   const spreads = await Promise.all(
     Array.from({ length: quick ? 5 : 50 }, (_, seed) => spreadOfBurst({ seed: seed + 1 })),
   );
   const shares = spreads.flatMap(counts => counts.map(count => count / (92 / counts.length)));
-  return { cases, burst: { fullest: Math.max(...shares), emptiest: Math.min(...shares) } };
+  const burst = { fullest: Math.max(...shares), emptiest: Math.min(...shares) };
+  const figures = { machine: describeMachine(), cases, growth, redis, burst };
+  if (docs) {
+    mkdirSync(DOCS, { recursive: true });
+    writeFileSync(fileURLToPath(new URL('placement.md', DOCS)), renderPlacementMarkdown(figures));
+  }
+  return figures;
 }
 
-/** Microseconds each. The bridge that was chosen carries one more each time, as in a store. */
-function measureDecisions(each: Case, seconds: number): number {
+async function costOf(each: Case, seconds: number): Promise<PlacementCost> {
+  const works = [choosing(each), await joining(each, placing), await joining(each, reservingOnly)];
+  const [decisionUs, placementUs, floorUs] = await cpuUsEach(works, seconds);
+  return {
+    name: each.name,
+    bridges: each.bridges,
+    decisionUs: decisionUs!,
+    placementUs: placementUs!,
+    floorUs: floorUs!,
+  };
+}
+
+/** The bridge that was chosen carries one more each time, as in a store. */
+function choosing(each: Case): Work {
   const { settings, distances, bridges, regions } = setUp(each);
   const index = new BridgePool(bridges);
   let draw = 0;
-  const cost = timed(seconds, count => {
+  return count => {
     for (let left = count; left > 0; left--) {
       const view: PlacementView = { atMs: 0, bridges, inConference: NOBODY, index };
       const region = regions[draw % regions.length]!;
@@ -85,8 +120,33 @@ function measureDecisions(each: Case, seconds: number): number {
       // Back to nothing after a while, as reports do.
       index.put({ ...chosen, placedSinceReport: (chosen.placedSinceReport + 1) % 20 });
     }
-  });
-  return cost;
+  };
+}
+
+/** Choices that are on their way to the store at any time. */
+const ON_THEIR_WAY = 50;
+
+/** As a focus with Redis chooses: a choice is expected until the store has answered, and then counted. */
+function choosingOnView(each: Case): Work {
+  const { settings, distances, bridges, regions } = setUp(each);
+  const known = new BridgeView();
+  for (const { report } of bridges) known.reported(0, report);
+  const onTheirWay: (() => void)[] = [];
+  let draw = 0;
+  return count => {
+    for (let left = count; left > 0; left--) {
+      const region = regions[draw % regions.length]!;
+      const view = new IndexedView(0, known.index(0, true), NOBODY);
+      const { bridgeId } = chooseBridge(view, region, settings, distances, draw++);
+      const answered = known.expect(bridgeId!);
+      onTheirWay.push(() => {
+        answered();
+        known.placedHere(bridgeId!);
+      });
+      if (onTheirWay.length > ON_THEIR_WAY) onTheirWay.shift()!();
+      if (draw % 20 === 0) known.reported(0, bridges[(draw / 20) % bridges.length]!.report);
+    }
+  };
 }
 
 const NOBODY: PlacementView['inConference'] = new Map();
@@ -134,18 +194,18 @@ function reservingOnly(store: Store, { bridges, regions }: SetUp): Join {
 
 const CREATE_AS = { roomSid: 'RM_bench' };
 
-/** Microseconds each. */
-async function measureJoins(each: Case, seconds: number, by: (store: Store, world: SetUp) => Join): Promise<number> {
-  const world = setUp(each);
-  const { bridges, chance } = world;
+/** Bridges in a store, and people who come and go by `by`. */
+async function joining(each: Case, by: (store: Store, world: SetUp) => Join): Promise<Work> {
+  const set = setUp(each);
+  const { bridges, chance } = set;
   const store = createMemoryStore(
     () => 0,
     () => chance.fraction(),
   );
   for (const { report } of bridges) await store.putBridge(report);
-  const join = by(store, world);
+  const join = by(store, set);
   let next = 0;
-  return timedAsync(seconds, async count => {
+  return async count => {
     for (let left = count; left > 0; left--) {
       const who = next++;
       const meeting = Math.floor(who / MEETING_SIZE);
@@ -154,7 +214,7 @@ async function measureJoins(each: Case, seconds: number, by: (store: Store, worl
       if (who % 20 === 0) await store.putBridge(bridges[(who / 20) % bridges.length]!.report);
       if (who % MEETING_SIZE === 0 && meeting > 1_000) await endMeeting(store, meeting - 1_000);
     }
-  });
+  };
 }
 
 async function endMeeting(store: Store, meeting: number): Promise<void> {
@@ -177,63 +237,7 @@ function setUp({ bridges: count, regions: regionCount, policy }: Case) {
   return { settings, distances: createRegionDistances(WORLD), bridges, regions, chance };
 }
 
-const BATCH = 200;
-
-/**
- * Microseconds of CPU each, all threads of the process, garbage collection among them: what one core could do, whatever else the machine does. Over all
- * batches but those of the warm-up.
- */
-function timed(seconds: number, run: (count: number) => void): number {
-  const meter = new CpuMeter(seconds);
-  while (meter.isRunning()) {
-    run(BATCH);
-    meter.count(BATCH);
-  }
-  return meter.usEach;
+function describeMachine(): string {
+  const load = loadavg()[0]!.toFixed(1);
+  return `${cpus()[0]?.model.trim()}, ${availableParallelism()} cores (load ${load}), Node ${process.version}`;
 }
-
-async function timedAsync(seconds: number, run: (count: number) => Promise<void>): Promise<number> {
-  const meter = new CpuMeter(seconds);
-  while (meter.isRunning()) {
-    await run(BATCH);
-    meter.count(BATCH);
-  }
-  return meter.usEach;
-}
-
-/** Runs for so many seconds of CPU, after half a second of warm-up. */
-class CpuMeter {
-  readonly #us: number;
-  #before: NodeJS.CpuUsage;
-  #isWarm = false;
-  #count = 0;
-
-  constructor(seconds: number) {
-    this.#us = seconds * 1e6;
-    this.#before = process.cpuUsage();
-  }
-
-  get usEach(): number {
-    return this.#elapsedUs / this.#count;
-  }
-
-  isRunning(): boolean {
-    if (!this.#isWarm && this.#elapsedUs > WARM_UP_US) {
-      this.#isWarm = true;
-      this.#before = process.cpuUsage();
-      this.#count = 0;
-    }
-    return !this.#isWarm || this.#count === 0 || this.#elapsedUs < this.#us;
-  }
-
-  count(more: number): void {
-    this.#count += more;
-  }
-
-  get #elapsedUs(): number {
-    const { user, system } = process.cpuUsage(this.#before);
-    return user + system;
-  }
-}
-
-const WARM_UP_US = 500_000;

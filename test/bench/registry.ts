@@ -4,7 +4,7 @@ import type { GuardFigures } from './forward/guard.ts';
 import { type ForwardFigures, renderText } from './forward/report.ts';
 import { type JoinFigures, meetsJoinAims } from './join-figures.ts';
 import { type LinkFigures, meetsAims, renderText as renderLinkText } from './link/report.ts';
-import { meetsPlacementAims, type PlacementFigures } from './placement-figures.ts';
+import { meetsPlacementAims, type PlacementFigures, renderPlacementText } from './placement-figures.ts';
 
 export interface BenchmarkOptions {
   /** A smaller run, to see whether the benchmark works; its figures are rough. */
@@ -61,7 +61,9 @@ export const BENCHMARKS: readonly Benchmark[] = [
     name: 'placement',
     summary:
       'placements per second of one core at 2000 bridges, and how evenly 92 joins in 31 s spread; fails below its aims',
+    takes: ['docs'],
     run: async options => (await import('./placement.ts')).runPlacement(options),
+    render: figures => renderPlacementText(figures as PlacementFigures),
     holds: figures => meetsPlacementAims(figures as PlacementFigures),
   },
   {

@@ -5,6 +5,7 @@ import type { ConferenceId } from '../../protocol/ids.ts';
 import type { Meeting } from './demand.ts';
 import type { Deployment } from './deployments.ts';
 import type { Fleet, SimulatedBridge } from './fleet.ts';
+import { regionOf } from './person.ts';
 import type { Seating } from './quality.ts';
 import { WORLD } from './regions.ts';
 
@@ -24,12 +25,10 @@ export interface AttendanceTotals {
   moves: number;
   /** Joins that no bridge could take. */
   refused: number;
-  /** Wall time inside placement, store included. */
-  placementMs: number;
 }
 
 export class Attendance {
-  readonly totals: AttendanceTotals = { placements: 0, moves: 0, refused: 0, placementMs: 0 };
+  readonly totals: AttendanceTotals = { placements: 0, moves: 0, refused: 0 };
   readonly #placements: Placements;
   readonly #store: Store;
   readonly #fleet: Fleet;
@@ -103,8 +102,7 @@ export class Attendance {
 
   async #place(attended: Attended, index: number, nowMs: number): Promise<SimulatedBridge | undefined> {
     const { meeting } = attended;
-    const region = this.#deployment.regionFor(meeting.people[index]!.region, meeting.people[0]!.region);
-    const startedAt = performance.now();
+    const region = this.#deployment.regionFor(regionOf(meeting.people[index]!), regionOf(meeting.people[0]!));
     const placed = await this.#placements.join({
       room: roomOf(meeting),
       createAs: CREATE_AS,
@@ -116,7 +114,6 @@ export class Attendance {
       override: this.#deployment.override,
       present: presentIn(attended, index),
     });
-    this.totals.placementMs += performance.now() - startedAt;
     this.totals.placements++;
     if (placed.kind !== 'placed') {
       this.totals.refused++;
@@ -145,11 +142,17 @@ const CREATE_AS = { roomSid: 'RM_simulated' };
 
 /** As the focus of the room knows them; the one who is placed again is not counted. */
 function presentIn({ meeting, bridges }: Attended, placed: number): Present {
-  const count = (isMeant: (index: number) => boolean) =>
-    bridges.reduce((sum, bridge, index) => sum + Number(bridge !== undefined && index !== placed && isMeant(index)), 0);
   return {
-    peopleOf: region => count(index => WORLD[meeting.people[index]!.region]!.name === region),
-    onBridge: bridgeId => count(index => bridges[index]!.id === bridgeId),
+    peopleOf(name) {
+      const region = WORLD.findIndex(each => each.name === name);
+      let count = 0;
+      // Plain: in an audience of fifty thousand each of them asks.
+      for (let index = 0; index < bridges.length; index++) {
+        if (bridges[index] !== undefined && index !== placed && regionOf(meeting.people[index]!) === region) count++;
+      }
+      return count;
+    },
+    onBridge: bridgeId => bridges.filter((bridge, index) => index !== placed && bridge?.id === bridgeId).length,
   };
 }
 

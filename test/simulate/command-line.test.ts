@@ -20,6 +20,10 @@ test('what cannot be is refused with what can', () => {
     [['--lose', 'mars'], /--lose is mars; allowed: us-east, .*, none/],
     [['--sort-by', 'luck'], /allowed: stress, cpu/],
     [['--hours', '-1'], /--hours/],
+    [
+      ['--only', 'cascade-split'],
+      /--only is cascade-split; allowed: cascade, cascade-latency, single-bridge, first-joiner/,
+    ],
     [['--nonsense'], /--nonsense/],
   ];
   for (const [args, message] of cases) {
@@ -28,6 +32,11 @@ test('what cannot be is refused with what can', () => {
       error => error instanceof UsageError && message.test(error.message),
     );
   }
+});
+
+test('only one of the deployments may be asked for, by its name under the policy under test', () => {
+  assert.equal(readCommandLine([])!.only, null);
+  assert.equal(readCommandLine(['--kind', 'latency', '--only', 'cascade-region'])!.only, 'cascade-region');
 });
 
 test('help is asked for, and none of the incidents need happen', () => {

@@ -1,5 +1,6 @@
 import { ALGORITHMS, POLICY_KINDS, type Policy, SORT_KEYS } from '../../focus/placement/policy.ts';
 import { wholeNumber as number, parseOptions, UsageError } from '../command-line.ts';
+import { deployments } from './deployments.ts';
 import { WORLD } from './regions.ts';
 
 export interface Command {
@@ -12,6 +13,8 @@ export interface Command {
   readonly flashCrowd: number;
   readonly lostRegion: string | null;
   readonly drainShare: number;
+  /** Of the deployments only this one; null: all of them. */
+  readonly only: string | null;
   /** Path of the plots; null: none. */
   readonly svg: string | null;
   readonly isJson: boolean;
@@ -37,6 +40,7 @@ the first joiner's region for each meeting.
   --flash-crowd <n>    people of one region who join one meeting within a minute, 0: none (default: a 20th of the participants)
   --lose <region>      for 15 minutes, or none (default: eu-central); ${REGIONS.slice(0, 4).join(', ')}, ...
   --drain <percent>    of each region's bridges, for 15 minutes (default: 10)
+  --only <name>        of the deployments: cascade, cascade-latency (or -region), single-bridge, first-joiner (default: one after the other)
   --seed <n>           (default: 1)
   --svg <path>         plots over time
   --json               all figures, for machines
@@ -49,6 +53,8 @@ export function readCommandLine(args: readonly string[]): Command | undefined {
   if (values.help === true) return undefined;
   const participants = number('--participants', values.participants ?? '20000', 1, 1_000_000);
   const lost = values.lose ?? 'eu-central';
+  const kind = oneOf('--kind', values.kind ?? 'region', KINDS);
+  const names = deployments(kind).map(({ name }) => name);
   return {
     seed: number('--seed', values.seed ?? '1', 1, 2 ** 28),
     participants,
@@ -56,13 +62,14 @@ export function readCommandLine(args: readonly string[]): Command | undefined {
     hours: number('--hours', values.hours ?? '24', 1, 48),
     startHour: number('--start', values.start ?? '0', 0, 23),
     policy: {
-      kind: oneOf('--kind', values.kind ?? 'region', KINDS),
+      kind,
       sort_by: oneOf('--sort-by', values['sort-by'] ?? 'stress', SORT_KEYS),
       algorithm: oneOf('--algorithm', values.algorithm ?? 'lowest', ALGORITHMS),
     },
     flashCrowd: number('--flash-crowd', values['flash-crowd'] ?? `${Math.round(participants / 20)}`, 0, 1_000_000),
     lostRegion: lost === 'none' ? null : oneOf('--lose', lost, [...REGIONS, 'none']),
     drainShare: number('--drain', values.drain ?? '10', 0, 100) / 100,
+    only: values.only === undefined ? null : oneOf('--only', values.only, names),
     svg: values.svg ?? null,
     isJson: values.json === true,
   };
@@ -82,6 +89,7 @@ function parse(args: readonly string[]) {
     'flash-crowd': text,
     lose: text,
     drain: text,
+    only: text,
     seed: text,
     svg: text,
     json: flag,

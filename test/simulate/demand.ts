@@ -1,16 +1,8 @@
 /** People and their meetings: who meets when, from where, for how long. The same for every deployment that is compared. */
 import type { Chance } from '../soak/chance.ts';
 import { between, exponential, weighted } from './draws.ts';
+import { type Person, personOf } from './person.ts';
 import { activity, peakWeight, WORLD } from './regions.ts';
-
-export interface Person {
-  /** Index into {@link WORLD}. */
-  readonly region: number;
-  /** Round trip over the last mile. */
-  readonly accessMs: number;
-  /** After the meeting's start. */
-  readonly joinsAfterSeconds: number;
-}
 
 export interface Meeting {
   readonly id: number;
@@ -29,12 +21,16 @@ const SIZES: readonly (readonly [weight: number, min: number, max: number])[] = 
   [7, 16, 50],
   [1, 51, 250],
 ];
+const SIZE_WEIGHTS = SIZES.map(([weight]) => weight);
 /** Meetings with people of other regions, and the share of people of such a meeting who are elsewhere. */
 const INTERNATIONAL_SHARE = 0.3;
 const ABROAD_SHARE = 0.4;
 
 const MEAN_SIZE = SIZES.reduce((sum, [weight, min, max]) => sum + (weight / 100) * ((min + max) / 2), 0);
 const WEIGHTS = WORLD.map(peakWeight);
+// Asked by every meeting that begins in a second.
+let lastHours = Number.NaN;
+let lastActivity: readonly number[] = [];
 
 /** World-wide activity at its busiest hour of the day, in the unit of {@link activityAt}'s sum. */
 const PEAK = Math.max(...Array.from({ length: 96 }, (_, quarter) => sum(activityAt(quarter / 4))));
@@ -51,13 +47,7 @@ export function peakShares(): number[] {
 }
 
 export function meeting(chance: Chance, id: number, home: number, startSecond: number, utcHours: number): Meeting {
-  const [, min, max] =
-    SIZES[
-      weighted(
-        chance,
-        SIZES.map(([weight]) => weight),
-      )
-    ]!;
+  const [, min, max] = SIZES[weighted(chance, SIZE_WEIGHTS)]!;
   const size = between(chance, min, max);
   const isInternational = chance.fraction() < INTERNATIONAL_SHARE;
   const abroad = activityAt(utcHours).map((each, region) => (region === home ? 0 : each));
@@ -81,12 +71,15 @@ export function flashCrowd(chance: Chance, id: number, region: number, size: num
 function person(chance: Chance, region: number, joinsAfterSeconds: number): Person {
   // Wire and glass at 5 ms, most at some 15, a tail of radio.
   const accessMs = Math.min(150, 4 + exponential(chance, 14));
-  // Whole numbers are kept in the object itself, others beside it: there are a million of these.
-  return { region, accessMs: Math.round(accessMs), joinsAfterSeconds: Math.round(joinsAfterSeconds) };
+  return personOf({ region, accessMs, joinsAfterSeconds });
 }
 
-function activityAt(utcHours: number): number[] {
-  return WORLD.map((region, index) => WEIGHTS[index]! * activity(region, utcHours));
+function activityAt(utcHours: number): readonly number[] {
+  if (utcHours !== lastHours) {
+    lastActivity = WORLD.map((region, index) => WEIGHTS[index]! * activity(region, utcHours));
+    lastHours = utcHours;
+  }
+  return lastActivity;
 }
 
 function sum(values: readonly number[]): number {

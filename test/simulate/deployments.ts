@@ -19,7 +19,7 @@ export function deployments(underTest: PolicyKind): readonly Deployment[] {
   const [cascade, ...others] = DEPLOYMENTS;
   const kind = underTest === 'latency' ? 'region' : 'latency';
   const compared: Deployment = {
-    name: `cascade, ${kind}`,
+    name: `cascade-${kind}`,
     about: `the same by rule set ${kind}`,
     regionFor: client => WORLD[client]!.name,
     override: { kind },

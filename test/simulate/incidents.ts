@@ -24,6 +24,15 @@ const RETURN_SECONDS = 4;
 /** Of a draining bridge's people so many are moved each second: all within some four minutes. */
 const DRAIN_STEP = 0.02;
 
+/** When what begins, as a share of the simulated time, for plots. */
+export function incidentTimes({ flashCrowd, lostRegion, drainShare }: Incidents): { at: number; label: string }[] {
+  return [
+    ...(flashCrowd > 0 ? [{ at: FLASH_CROWD_AT, label: 'flash crowd' }] : []),
+    ...(lostRegion === null ? [] : [{ at: LOSS_AT, label: `${lostRegion} lost` }]),
+    ...(drainShare > 0 ? [{ at: DRAIN_AT, label: `${Math.round(drainShare * 100)} % drained` }] : []),
+  ];
+}
+
 export class IncidentRunner {
   readonly #incidents: Incidents;
   readonly #store: Store;

@@ -3,8 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { runCommand } from '../command-line.ts';
 import { type Command, readCommandLine, USAGE } from './command-line.ts';
 import { deployments } from './deployments.ts';
+import { incidentTimes } from './incidents.ts';
 import { placementDefaults } from './placement-defaults.ts';
-import { plotResults } from './plot.ts';
+import { type PlotMark, plotResults } from './plot.ts';
 import { GROUPS } from './regions.ts';
 import { renderTable } from './report.ts';
 import { loadRoundTrips } from './round-trips.ts';
@@ -21,11 +22,15 @@ async function run(command: Command): Promise<number> {
   const options = optionsOf(command);
   const roundTrips = loadRoundTrips();
   const results: Result[] = [];
-  for (const deployment of deployments(command.policy.kind)) {
+  const wanted = deployments(command.policy.kind).filter(({ name }) => command.only === null || name === command.only);
+  for (const deployment of wanted) {
     process.stderr.write(`${deployment.name}: ${deployment.about}\n`);
-    results.push(await simulate(options, deployment, roundTrips, line => process.stderr.write(`${line}\n`)));
+    const result = await simulate(options, deployment, roundTrips, line => process.stderr.write(`${line}\n`));
+    // Of a million people the next one takes minutes.
+    process.stderr.write(`\n${renderTable([result])}\n`);
+    results.push(result);
   }
-  if (command.svg !== null) writeFileSync(command.svg, plotResults(results, aboutRun(command)));
+  if (command.svg !== null) writeFileSync(command.svg, plotResults(results, aboutRun(command), marksOf(command)));
   process.stdout.write(command.isJson ? `${JSON.stringify({ command, results })}\n` : renderTable(results));
   return 0;
 }
@@ -42,6 +47,10 @@ function optionsOf(command: Command): SimulationOptions {
     settings: { ...placementDefaults(), ...policy, region_groups: GROUPS },
     incidents: { flashCrowd, lostRegion, drainShare },
   };
+}
+
+function marksOf({ hours, ...incidents }: Command): PlotMark[] {
+  return incidentTimes(incidents).map(({ at, label }) => ({ hour: at * hours, label }));
 }
 
 function aboutRun({ participants, bridges, hours, policy, seed }: Command): string {

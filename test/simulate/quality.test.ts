@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Chance } from '../soak/chance.ts';
-import type { Person } from './demand.ts';
 import { createFleet, type SimulatedBridge } from './fleet.ts';
+import { accessMsOf, type Person, personOf, regionOf } from './person.ts';
 import { Quality } from './quality.ts';
 import { HOP_MS, loadRoundTrips, WITHIN_REGION_MS } from './round-trips.ts';
 
@@ -15,7 +15,7 @@ function slowly(people: readonly Person[], bridges: readonly (SimulatedBridge | 
     bridges[index] === undefined ? [] : [{ person, bridge: bridges[index] }],
   );
   const toBridge = ({ person, bridge }: (typeof present)[number]) =>
-    person.accessMs + WITHIN_REGION_MS + RTT[person.region]![bridge.region]!;
+    accessMsOf(person) + WITHIN_REGION_MS + RTT[regionOf(person)]![bridge.region]!;
   let [sum, pairs, apart] = [0, 0, 0];
   for (const a of present) {
     for (const b of present) {
@@ -35,11 +35,7 @@ test('the mean between people and the share of extra hops are those of every pai
   for (let round = 0; round < 20; round++) {
     const people = Array.from(
       { length: 2 + chance.below(40) },
-      (): Person => ({
-        region: chance.below(20),
-        accessMs: chance.fraction() * 50,
-        joinsAfterSeconds: 0,
-      }),
+      (): Person => personOf({ region: chance.below(20), accessMs: chance.fraction() * 50, joinsAfterSeconds: 0 }),
     );
     const some = BRIDGES.slice(0, 1 + chance.below(8));
     // The first two are there: a meeting of one has no pairs.
@@ -57,7 +53,7 @@ test('the mean between people and the share of extra hops are those of every pai
 
 test('bytes between regions are relayed once to each bridge of another region, and none within one', () => {
   const inRegion = (region: number) => BRIDGES.filter(bridge => bridge.region === region);
-  const people: readonly Person[] = [0, 0].map(region => ({ region, accessMs: 10, joinsAfterSeconds: 0 }));
+  const people: readonly Person[] = [0, 0].map(region => personOf({ region, accessMs: 10, joinsAfterSeconds: 0 }));
   const relayed = (bridges: readonly SimulatedBridge[]) => {
     const quality = new Quality(RTT, new Chance(1));
     quality.look({ people, bridges }, 8);

@@ -1,8 +1,8 @@
 /** How good placements are, for people: where they are served, how far they are from each other, what crosses between regions. */
 import type { Chance } from '../soak/chance.ts';
-import type { Person } from './demand.ts';
 import { BRIDGE_ENDPOINTS, type SimulatedBridge } from './fleet.ts';
 import { Histogram } from './histogram.ts';
+import { accessMsOf, type Person, regionOf } from './person.ts';
 import { HOP_MS, WITHIN_REGION_MS } from './round-trips.ts';
 
 /** The people of a meeting, and the bridge of each; undefined: not there. */
@@ -61,7 +61,7 @@ export class Quality {
   /** A meeting as it is at some moment, that stands for `seconds` of it. */
   look({ people, bridges }: Seating, seconds: number): void {
     const present: number[] = [];
-    const groups: OnBridge[] = [];
+    const groups = new Map<SimulatedBridge, OnBridge>();
     let [accessMs, afar] = [0, 0];
     for (const [index, bridge] of bridges.entries()) {
       if (bridge === undefined) continue;
@@ -69,18 +69,19 @@ export class Quality {
       const ms = this.#bridgeRttMs(person, bridge);
       present.push(index);
       accessMs += ms;
-      if (person.region === bridge.region) this.#inRegion++;
+      if (regionOf(person) === bridge.region) this.#inRegion++;
       else afar++;
       this.#bridgeRtts.add(ms);
-      const group = groups.find(each => each.bridge === bridge);
-      if (group === undefined) groups.push({ bridge, people: 1 });
+      const group = groups.get(bridge);
+      if (group === undefined) groups.set(bridge, { bridge, people: 1 });
       else group.people++;
     }
+    const onBridges = [...groups.values()];
     const count = present.length;
     this.#participants += count;
-    this.#countBytes(groups, count, afar, seconds);
+    this.#countBytes(onBridges, count, afar, seconds);
     if (count < 2) return;
-    this.#countPairs(groups, count, accessMs);
+    this.#countPairs(onBridges, count, accessMs);
     for (let pair = 0; pair < PAIRS; pair++) {
       const a = this.#chance.below(count);
       const b = (a + 1 + this.#chance.below(count - 1)) % count;
@@ -103,8 +104,8 @@ export class Quality {
     };
   }
 
-  #bridgeRttMs({ accessMs, region }: Person, bridge: SimulatedBridge): number {
-    return accessMs + WITHIN_REGION_MS + this.#rtt[region]![bridge.region]!;
+  #bridgeRttMs(person: Person, bridge: SimulatedBridge): number {
+    return accessMsOf(person) + WITHIN_REGION_MS + this.#rtt[regionOf(person)]![bridge.region]!;
   }
 
   #pairRttMs({ people, bridges }: Seating, a: number, b: number): number {

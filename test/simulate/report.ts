@@ -22,12 +22,13 @@ const LINES: readonly Line[] = [
   ['placed again (lost or drained bridges)', ({ totals }) => whole(totals.moves)],
   ['refused', ({ totals }) => whole(totals.refused)],
   ['placements', ({ totals }) => whole(totals.placements)],
-  ['placements per second of wall time', ({ totals }) => whole(placementsPerSecond(totals))],
-  ['memory of the process', ({ memoryBytes }) => `${whole(memoryBytes / 1e6)} MB`],
+  ['CPU of it all: placements, reports, people', ({ cpuMs }) => `${whole(cpuMs / 1000)} s`],
+  ['placements per second of that', result => whole(placementsPerSecond(result))],
+  ['most memory of the process until then', ({ memoryPeakBytes }) => `${whole(memoryPeakBytes / 1e6)} MB`],
 ];
 
-export function placementsPerSecond(totals: Result['totals']): number {
-  return totals.placementMs === 0 ? 0 : (totals.placements / totals.placementMs) * 1000;
+function placementsPerSecond({ totals, cpuMs }: Result): number {
+  return cpuMs === 0 ? 0 : (totals.placements / cpuMs) * 1000;
 }
 
 export function renderTable(results: readonly Result[]): string {

@@ -4,12 +4,14 @@ import type { PlacementSettings } from '../../focus/placement/choose-bridge.ts';
 import { createPlacements } from '../../focus/placement/placements.ts';
 import { createMemoryStore } from '../../focus/store/memory-store.ts';
 import { Chance } from '../soak/chance.ts';
+import { Agenda, type AgendaActions } from './agenda.ts';
 import { Attendance, type AttendanceTotals } from './attendance.ts';
 import { flashCrowd, MEETING_MINUTES, type Meeting, meeting, startRates } from './demand.ts';
 import type { Deployment } from './deployments.ts';
 import { poisson, uint32 } from './draws.ts';
 import { createFleet } from './fleet.ts';
 import { FLASH_CROWD_AT, IncidentRunner, type Incidents } from './incidents.ts';
+import { joinsAfterSecondsOf } from './person.ts';
 import { type Figures, imbalance, overloadedShare, Quality } from './quality.ts';
 import { WORLD } from './regions.ts';
 import type { RoundTrips } from './round-trips.ts';
@@ -45,14 +47,17 @@ export interface Result {
   readonly imbalanceMean: number;
   readonly overloadedShareMax: number;
   readonly peopleMax: number;
-  /** Of the whole process, at the end. */
-  readonly memoryBytes: number;
+  /** CPU time of the deployment, all threads: whatever else the machine does. */
+  readonly cpuMs: number;
+  /** Resident, of the whole process, deployments before this one among it. */
+  readonly memoryPeakBytes: number;
   readonly moments: readonly Moment[];
 }
 
 /** The network fills for so long before it is measured. */
 const FILL_SECONDS = 600;
 const MOMENT_SECONDS = 300;
+const PROGRESS_MS = 10_000;
 
 export async function simulate(
   options: SimulationOptions,
@@ -62,6 +67,11 @@ export async function simulate(
 ): Promise<Result> {
   const { seed, hours, settings, incidents } = options;
   let nowMs = 0;
+  const cpuBefore = process.cpuUsage();
+  const cpuMs = () => {
+    const { user, system } = process.cpuUsage(cpuBefore);
+    return (user + system) / 1000;
+  };
   // Each of its own: what one deployment draws changes nothing for the people of another.
   const [people, fleetChance, lookChance, placementChance] = [1, 2, 3, 4].map(part => new Chance(seed * 8 + part));
   const store = createMemoryStore(
@@ -80,30 +90,39 @@ export async function simulate(
   const attendance = new Attendance(placements, store, fleet, deployment);
   const seconds = Math.round(hours * 3600);
   const runner = new IncidentRunner(incidents, { fleet, store, attendance, startSecond: FILL_SECONDS, seconds });
-  const agenda = new Map<number, (() => Promise<void> | void)[]>();
-  const at = (second: number, task: () => Promise<void> | void) => {
-    const tasks = agenda.get(second);
-    if (tasks === undefined) agenda.set(second, [task]);
-    else tasks.push(task);
-  };
+  const agenda = new Agenda();
   const total = new Quality(roundTrips.ms, lookChance!);
   let lately = new Quality(roundTrips.ms, lookChance!);
 
   function hold(held: Meeting): void {
     for (const [index, person] of held.people.entries()) {
-      const second = Math.ceil(held.startSecond + person.joinsAfterSeconds);
-      if (second < held.endSecond) at(second, () => attendance.join(held, index, nowMs));
+      const second = held.startSecond + joinsAfterSecondsOf(person);
+      if (second < held.endSecond) agenda.join(second, held, index);
     }
     const middle = Math.max(FILL_SECONDS, Math.floor((held.startSecond + held.endSecond) / 2));
-    if (middle < held.endSecond) {
-      at(middle, () => {
-        const seating = attendance.seating(held);
-        if (seating === undefined) return;
-        total.look(seating, held.endSecond - held.startSecond);
-        lately.look(seating, held.endSecond - held.startSecond);
-      });
-    }
-    at(held.endSecond, () => attendance.end(held));
+    if (middle < held.endSecond) agenda.look(middle, held);
+    agenda.end(held.endSecond, held);
+  }
+
+  const actions: AgendaActions = {
+    join: (held, index) => attendance.join(held, index, nowMs),
+    look(held) {
+      const seating = attendance.seating(held);
+      if (seating === undefined) return;
+      total.look(seating, held.endSecond - held.startSecond);
+      lately.look(seating, held.endSecond - held.startSecond);
+    },
+    end: held => attendance.end(held),
+  };
+
+  let saidAtMs = performance.now();
+  function say(second: number): void {
+    saidAtMs = performance.now();
+    const minutes = `${Math.floor(Math.max(0, second - FILL_SECONDS) / 60)} of ${Math.round(seconds / 60)} min`;
+    const done = `${attendance.people.toLocaleString('en-US')} people, ${attendance.totals.placements.toLocaleString('en-US')} placements`;
+    progress(
+      `${deployment.name}: ${second < FILL_SECONDS ? 'filling' : minutes}, ${done}, ${Math.round(cpuMs() / 1000)} s of CPU`,
+    );
   }
 
   let nextId = 0;
@@ -127,15 +146,14 @@ export async function simulate(
     if (incidents.flashCrowd > 0 && second === FILL_SECONDS + Math.floor(FLASH_CROWD_AT * seconds)) {
       hold(flashCrowd(people!, nextId++, crowdRegion(), incidents.flashCrowd, second));
     }
-    for (const task of agenda.get(second) ?? []) await task();
-    agenda.delete(second);
+    await agenda.carryOut(second, actions);
+    if (performance.now() - saidAtMs > PROGRESS_MS) say(second);
     if (!isFilling && second % MOMENT_SECONDS === MOMENT_SECONDS - 1) {
       moments.push(momentOf((second - FILL_SECONDS) / 3600, attendance, fleet.bridges.values().toArray(), lately));
       lately = new Quality(roundTrips.ms, lookChance!);
-      if (moments.length % 12 === 0)
-        progress(`${deployment.name}: ${moments.length / 12} h, ${attendance.people} people`);
     }
   }
+  say(FILL_SECONDS + seconds);
   return {
     deployment: deployment.name,
     figures: total.figures(),
@@ -143,7 +161,8 @@ export async function simulate(
     imbalanceMean: moments.reduce((sum, moment) => sum + moment.imbalance, 0) / Math.max(1, moments.length),
     overloadedShareMax: Math.max(0, ...moments.map(moment => moment.overloadedShare)),
     peopleMax: Math.max(0, ...moments.map(moment => moment.people)),
-    memoryBytes: process.memoryUsage.rss(),
+    cpuMs: cpuMs(),
+    memoryPeakBytes: process.resourceUsage().maxRSS * 1024,
     moments,
   };
 }
