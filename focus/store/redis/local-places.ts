@@ -31,7 +31,8 @@ export interface LocalPlaces {
   released(request: MoveRequest): ConferenceRecord | undefined;
 }
 
-export function createLocalPlaces({ bridges, holdings, arrivals, nowMs }: StoreContext): LocalPlaces {
+export function createLocalPlaces(context: StoreContext): LocalPlaces {
+  const { commands, bridges, holdings, arrivals, amends, nowMs, shiftMs } = context;
   return {
     isHome: room => holdings.inRoom(room) !== undefined,
     assign({ room, identity, sid, region, participantsMax }, choose) {
@@ -56,6 +57,11 @@ export function createLocalPlaces({ bridges, holdings, arrivals, nowMs }: StoreC
         placedAtMs: atMs,
       }))!;
       bridges.placedHere(bridgeId);
+      if (replaced !== undefined) {
+        // Whom another focus assigned just now is spared by `restore`, which cannot tell it from one that is still to be handed over.
+        const { endpointId, sid: replacedSid } = replaced;
+        amends.owe(atMs, () => commands.run('release', [shiftMs(), conferenceId, endpointId, replacedSid]), 0);
+      }
       const participant = held.participants.get(identity)!;
       return { kind: 'placed', conference, participant, replaced: replaced ?? null, choice };
     },

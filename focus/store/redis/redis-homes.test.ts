@@ -108,6 +108,22 @@ test('of two who join at once as one identity the one placed later stays, in whi
   });
 });
 
+test('whom another focus assigned, and who was replaced by somebody who came and left without the store, is gone when it is back', async () => {
+  await inWorld(server, async ({ join }) => {
+    const [home, entry] = [await join('focus-1'), await join('focus-2')];
+    const { conference } = await place(home, 'focus-1', 'host');
+    const old = await place(entry, 'focus-2', 'ann', { sid: 'PA_old' });
+    assert.ok(home.store.adopt(old.conference, old.participant));
+    home.fail('requests');
+    const { participant, replaced } = await place(home, 'focus-1', 'ann', { sid: 'PA_away' });
+    assert.deepEqual(replaced, old.participant);
+    await home.store.release(participant.conferenceId, participant.endpointId, participant.sid);
+    home.fail(undefined);
+    await home.turn();
+    assert.deepEqual(identities(await entry.store.participants(conference.conferenceId)), ['host']);
+  });
+});
+
 test('who is handed over after a newer self has come and left is in the store again', async () => {
   await inWorld(server, async ({ join }) => {
     const [home, entry] = [await join('focus-1'), await join('focus-2')];
