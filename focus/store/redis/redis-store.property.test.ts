@@ -21,7 +21,7 @@ const ROOMS = ['r0', 'r1', 'r2'];
 const BRIDGES = ['b0', 'b1', 'b2'];
 const CAP = 4;
 const STEPS = 150;
-const SEEDS = process.env['CAUSEWAY_STORE_SEEDS'] ?? '1,2,12,21';
+const SEEDS = process.env['CAUSEWAY_STORE_SEEDS'] ?? '1,2,12,21,214';
 
 /** Mulberry32: a seeded generator, so that a failure repeats. */
 function seededRandom(seed: number): () => number {
