@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EndpointSpec, ProjectionSpec } from '../protocol/control/spec.ts';
-import { originOf } from '../protocol/datachannel/data-packet.ts';
+import { readStamp } from '../protocol/datachannel/data-packet.ts';
 import { type EndpointId, parseId, type SourceId } from '../protocol/ids.ts';
 import { CodecTable } from './codec-table.ts';
 import type { Conference } from './conference.ts';
@@ -26,7 +26,7 @@ export class Endpoint {
   readonly streams: Streams;
   readonly subscriptions = new Map<number, Subscription>();
   readonly subscriptionBySsrc = new Map<number, Subscription>();
-  readonly feedback = new TransportFeedback();
+  readonly feedback: TransportFeedback;
   /** One of the client's own SSRCs: libwebrtc takes transport-wide feedback only under one of them. */
   feedbackSsrc = 0;
   roundTrip = new RoundTrip();
@@ -58,6 +58,7 @@ export class Endpoint {
     this.conference = conference;
     this.id = id;
     this.#randomUint32 = randomUint32;
+    this.feedback = new TransportFeedback(randomUint32());
     this.streams = new Streams(this, this.#sources);
     this.transportDue = conference.wheel.deadline({ kind: 'transport', endpoint: this });
     this.feedbackDue = conference.wheel.deadline({ kind: 'feedback', endpoint: this });
@@ -182,7 +183,7 @@ export class Endpoint {
 function receivedBy({ received = [] }: EndpointSpec): (bytes: Uint8Array) => boolean {
   const last = new Map(received.map(({ sid, sequence }) => [sid, sequence]));
   return bytes => {
-    const { sid, sequence } = originOf(bytes);
+    const { sid, sequence } = readStamp(bytes);
     return sequence > 0 && sequence <= (last.get(sid) ?? 0);
   };
 }

@@ -186,3 +186,40 @@ test('what a participant sends waits for its own receiving side no more than it 
   a.run(10);
   assert.deepEqual(heardBy(bob), ['hello']);
 });
+
+test('what somebody sends who is on the way to another bridge does not come back to the side that receives, whichever of its sides is there first', () => {
+  const { a, b, bob } = meeting();
+  const dan = { identity: 'user-4', sid: 'PA_dan' };
+  const sending = a.put(4, { ...dan, dataChannels: 'from-client' });
+  const receiving = b.put(0x80000004, { ...dan, mayPublishData: false, dataChannels: 'to-client' });
+  sending.receiveData('reliable', packet('of dan'));
+  bob.receiveData('reliable', packet('of bob'));
+  b.run(10);
+  assert.deepEqual(heardBy(receiving), ['of bob']);
+});
+
+test('who leaves for another bridge is given no more reliable messages where it was, and those it is sent there from then on', () => {
+  const { a, b, ada, bob, cleo } = meeting();
+  const there = b.put(2, { identity: 'user-2', sid: 'PA_2' });
+  const spec = conferenceSpec(2, ['a', 'b'], { 1: 'a', 2: 'a', 3: 'b' });
+  const endpoints = spec.endpoints.map(each => (each.identity === 'user-2' ? { ...each, movingTo: 'b' } : each));
+  ada.receiveData('reliable', packet('before', ['user-2']));
+  for (const box of [a, b]) box.bridge.putConference(CONFERENCE, { ...spec, endpoints });
+  ada.receiveData('reliable', packet('after', ['user-2']));
+  ada.receiveData('lossy', packet('lossy', ['user-2']));
+  cleo.receiveData('reliable', packet('of cleo', ['user-2']));
+  b.run(10);
+  assert.deepEqual(heardBy(bob), ['before', 'lossy']);
+  assert.deepEqual(heardBy(there), ['after', 'lossy', 'of cleo']);
+});
+
+test('of a client that sends again what it is not sure of, each message is passed on once', () => {
+  const { ada, bob } = meeting();
+  const numbered = (sequence: number) => {
+    const again = DataPacket.fromBinary(packet(`${sequence}`));
+    again.sequence = sequence;
+    return again.toBinary();
+  };
+  for (const sequence of [1, 2, 3, 2, 3, 4]) ada.receiveData('reliable', numbered(sequence));
+  assert.deepEqual(heardBy(bob), ['1', '2', '3', '4']);
+});

@@ -1,4 +1,4 @@
-import { destinationsOf, type StampedPacket, stampDataPacket } from '../protocol/datachannel/data-packet.ts';
+import { readStamp, type StampedPacket, stampDataPacket } from '../protocol/datachannel/data-packet.ts';
 import { DecodeError } from '../protocol/errors.ts';
 import { type BridgeId, type EndpointId, formatId } from '../protocol/ids.ts';
 import type { Conference } from './conference.ts';
@@ -41,8 +41,8 @@ export class Messages {
     bytes: Uint8Array,
   ): void {
     try {
-      // A sender that is moving has an endpoint here as well.
-      const receivers = receiversOf(conference, destinationsOf(bytes), conference.endpoints.get(senderId));
+      const { destinations, sid } = readStamp(bytes);
+      const receivers = receiversOf(conference, destinations, sid);
       this.#send(receivers, isReliable, bytes);
       if (!isReliable) return;
       const behind = receivers.find(receiver => this.#pace.isBehind(nowMs, receiver));
@@ -170,19 +170,18 @@ export class Messages {
   }
 }
 
-/** The endpoints here that a message is for, never its sender nor what else its participant has. */
+/** The endpoints here that a message is for, never any of the participant that sent it: who is moving here has some already, of which any may have come first. */
 function receiversOf(
   conference: Conference,
   destinations: readonly string[],
-  sender: Endpoint | undefined,
+  senderSid: string | undefined,
 ): readonly Endpoint[] {
   const receivers: Endpoint[] = [];
   for (const endpoint of conference.endpoints.values()) {
     const { spec } = endpoint;
-    if (spec?.forwards !== undefined) continue;
-    if (endpoint === sender || spec?.dataChannels === 'from-client' || spec?.dataChannels === 'none') continue;
-    if (spec?.dataChannels === 'to-client' && spec.sid === sender?.spec?.sid) continue;
-    if (destinations.length > 0 && !destinations.includes(spec?.identity ?? '')) continue;
+    if (spec === undefined || spec.forwards !== undefined || spec.sid === senderSid) continue;
+    if (spec.dataChannels === 'from-client' || spec.dataChannels === 'none') continue;
+    if (destinations.length > 0 && !destinations.includes(spec.identity)) continue;
     receivers.push(endpoint);
   }
   return receivers;
@@ -190,5 +189,8 @@ function receiversOf(
 
 function targetsOf(sender: Endpoint, { destinations }: StampedPacket) {
   const { conference } = sender;
-  return { receivers: receiversOf(conference, destinations, sender), peers: conference.bridgesFor(destinations) };
+  return {
+    receivers: receiversOf(conference, destinations, sender.spec?.sid),
+    peers: conference.bridgesFor(destinations),
+  };
 }

@@ -226,6 +226,12 @@ export const FocusConfigSchema = Type.Object(
         3_600_000,
         'on SIGTERM and drains, rooms and clients are given to other focuses for so long; orchestrators kill after 30 s',
       ),
+      drain_notice_ms: milliseconds(
+        3_000,
+        0,
+        60_000,
+        'a drain begins with falling readiness, and goes on serving for so long: load balancers send nobody here by then',
+      ),
     }),
     bridges: group({
       request_timeout_ms: milliseconds(2_000, 50, 60_000, 'a request to a bridge that takes longer has failed'),

@@ -106,8 +106,8 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     nowMs,
   });
   const revocations = new Revocations();
-  const peerMetrics = createPeerMetrics(metrics.registry);
-  const snapshots = new SnapshotWriter({
+  const peerMetrics = createPeerMetrics(metrics.registry, () => snapshots.tooLong);
+  const snapshots: SnapshotWriter = new SnapshotWriter({
     store,
     follow: room => new RoomSnapshots(room),
     onLost: room => {
@@ -192,10 +192,12 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     local: createRooms(host),
     snapshots,
     drainTimeoutMs: config.peers.drain_timeout_ms,
+    drainNoticeMs: config.peers.drain_notice_ms,
     restore: createRestorer(host, random, log),
     metrics: peerMetrics,
     log,
     nowMs,
+    drainProgress: bridgeId => drains.progress(bridgeId),
     isClosing: () => isClosing,
   });
 
@@ -231,9 +233,9 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
     bridges,
     health: links.health,
     redistribution: () => redistribution.view(),
-    drainProgress: bridgeId => drains.progress(bridgeId),
+    drainProgress: bridgeIds => peers.operators.drainProgress(bridgeIds),
     askBridge: (bridgeId, method, path, body) => links.ask(bridgeId, method, path, body),
-    moveParticipant: order => host.moveParticipant(order),
+    moveParticipant: order => peers.operators.moveParticipant(order),
     metrics,
     nowMs,
     version: packageJson.version,
@@ -267,7 +269,7 @@ export async function startFocus(config: FocusConfig, log: Logger, open = openSt
       addressOf: createAddressFinder(config.trusted_proxies),
       log,
       nowMs,
-      isClosing: () => isClosing || peers.drain.isDraining,
+      isClosing: () => isClosing || peers.drain.isRefusing,
     }),
   );
   await registerWeb(app, {
@@ -375,6 +377,7 @@ function roomProperties({ room }: FocusConfig): RoomProperties {
     departureTimeoutSeconds: room.departure_timeout,
     participantsMax: room.max_participants,
     metadata: '',
+    placement: null,
   };
 }
 

@@ -28,6 +28,13 @@ export const SYSTEM_PARTS: readonly SystemPart[] = [
     debianPackage: 'redis-server',
     elsewhere: 'install Redis 7 or newer, so that `redis-server` is in PATH',
   },
+  {
+    name: 'HAProxy',
+    because: 'the tests of the configuration that puts it in front of focuses run it',
+    commands: ['haproxy'],
+    debianPackage: 'haproxy',
+    elsewhere: 'install HAProxy 2.6 or newer, so that `haproxy` is in PATH',
+  },
 ];
 
 /** The path of a part's program, or undefined when PATH has none. */

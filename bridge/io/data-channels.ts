@@ -12,6 +12,7 @@ import {
   PPID_DCEP,
   PPID_STRING,
 } from '../../protocol/datachannel/dcep.ts';
+import { SCTP_FIRST_CHUNK, SCTP_INIT } from '../../protocol/datachannel/sctp-packet.ts';
 import { DecodeError } from '../../protocol/errors.ts';
 import { CHUNK_BYTES, SctpAssociation } from './sctp-association.ts';
 
@@ -67,6 +68,7 @@ export class DataChannels {
   readonly #opening = new Map<number, DataKind>();
   /** Channels that the client has brought along from another bridge; undefined: it opens its own, or we do. */
   #resumed: OpenChannels | undefined;
+  #hasResumed = false;
   #isReceived: (bytes: Uint8Array) => boolean = () => false;
   #isTransportUp = false;
   #isHeld = false;
@@ -88,14 +90,21 @@ export class DataChannels {
   }
 
   /**
-   * The client has had these channels open at another bridge, and has them still: an INIT of ours begins its association anew and leaves them open (RFC 9260 section 5.2.2). Nothing when
-   * there is an association already. Of what waits, the client has had the messages that `isReceived`.
+   * The client has had these channels open at another bridge, and has them still: an INIT of ours begins its association anew and leaves them open (RFC 9260 section 5.2.2). libwebrtc
+   * sends one itself, as soon as DTLS has begun anew: it may have come before this is called. Counts once. Of what waits, the client has had the messages that `isReceived`.
    */
   resumeChannels(channels: OpenChannels, isReceived: (bytes: Uint8Array) => boolean): void {
-    if (this.#association !== undefined || this.#isOver) return;
+    if (this.#hasResumed || this.#isOver) return;
+    this.#hasResumed = true;
     this.#resumed = channels;
     this.#isReceived = isReceived;
-    if (this.#isTransportUp) this.#resumeNow();
+    // The client may send as soon as it has seen our cookie, which is before we know that it has.
+    for (const kind of KINDS) {
+      const streamId = channels[kind];
+      if (streamId !== undefined) this.#kindOf.set(streamId, kind);
+    }
+    if (this.#association !== undefined) this.#association.whenEstablished(() => this.#openResumed());
+    else if (this.#isTransportUp) this.#resumeNow();
   }
 
   /** From now on the client can be sent packets. */
@@ -107,6 +116,11 @@ export class DataChannels {
   /** Handles what came in one DTLS record, of which it takes ownership. Never throws. */
   handlePacket(packet: Buffer): void {
     if (this.#isOver) return;
+    // Of the association that a client has had with another bridge something may come before the one with us begins.
+    if (this.#association === undefined && !beginsWithInit(packet)) {
+      this.#drop('sctp-before-init');
+      return;
+    }
     this.#association ??= this.#associate(false);
     this.#association.handlePacket(packet);
   }
@@ -190,19 +204,16 @@ export class DataChannels {
 
   #resumeNow(): void {
     if (this.#resumed === undefined || this.#association !== undefined || this.#isOver) return;
-    // The client may send as soon as it has seen our cookie, which is before we know that it has.
-    for (const kind of KINDS) {
-      const streamId = this.#resumed[kind];
-      if (streamId !== undefined) this.#kindOf.set(streamId, kind);
-    }
     this.#association = this.#associate(true);
   }
 
   #openResumed(): void {
+    if (this.#resumed === undefined || this.#isOver) return;
     this.#waiting = this.#waiting.filter(bytes => !this.#isReceived(bytes));
     for (const kind of KINDS) {
-      const streamId = this.#resumed?.[kind];
-      if (streamId !== undefined) this.#open(streamId, kind);
+      const streamId = this.#resumed[kind];
+      // One that it has opened with us is newer.
+      if (streamId !== undefined && this.#streamOf[kind] === undefined) this.#open(streamId, kind);
     }
     this.#resumed = undefined;
   }
@@ -330,6 +341,10 @@ export class DataChannels {
     this.#sink.onDrop(reason);
     return false;
   }
+}
+
+function beginsWithInit(packet: Buffer): boolean {
+  return packet[SCTP_FIRST_CHUNK] === SCTP_INIT;
 }
 
 function unreadBytes(bytes: Buffer): number {

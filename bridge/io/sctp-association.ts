@@ -3,7 +3,7 @@
  * has limits, and its partial reliability, which gives up the wrong message, is replaced (`sctp-lossy.ts`).
  */
 import { Event, type RTCDtlsTransport, RTCSctpTransport } from 'werift';
-import { checkSctpPacket } from '../../protocol/datachannel/sctp-packet.ts';
+import { checkSctpPacket, SCTP_FIRST_CHUNK, SCTP_INIT } from '../../protocol/datachannel/sctp-packet.ts';
 import { DecodeError } from '../../protocol/errors.ts';
 import { expiryOfLossy, mendPartialReliability } from './sctp-lossy.ts';
 import { SctpWindow } from './sctp-window.ts';
@@ -37,10 +37,19 @@ const MISORDERED_MAX = 2048;
 /** In place of werift's events that nobody listens to: each is a dozen closures, and an association has four of them. */
 const UNHEARD = new Event<never>();
 
+/** Seconds until the first packet of an association is repeated (RFC 9260 section 16: RTO.Initial); werift waits for three. */
+const RTO_INITIAL_S = 1;
+/** Where an INIT says which tag its sender is to be sent. */
+const INITIATE_TAG = SCTP_FIRST_CHUNK + 4;
+const ESTABLISHED = 4;
+
 /** werift's private parts that are read here. */
 interface SctpParts {
   handleData(packet: Buffer): Promise<void>;
   readonly sackMisOrdered: ReadonlySet<number>;
+  readonly associationState: number;
+  readonly remoteVerificationTag: number;
+  rto: number;
 }
 
 /** And those that are replaced. */
@@ -84,6 +93,7 @@ export class SctpAssociation {
   /** Waits for the client to begin; or begins itself, with a client that has had an association with somebody else. */
   start(isFirst: boolean): void {
     if (isFirst) (this.#dtls.iceTransport as { role: string }).role = 'controlling';
+    this.#parts.rto = RTO_INITIAL_S;
     // In the role of a server it only takes note; as the first it sends its INIT, and repeats that by itself.
     this.#transport.start(SCTP_PORT).catch(() => this.#finish('sctp-failed'));
   }
@@ -98,12 +108,24 @@ export class SctpAssociation {
       this.#sink.onDrop(error.reason);
       return;
     }
-    const parts = this.#sctp as unknown as SctpParts;
+    const parts = this.#parts;
+    if (this.#isRepeatedInit(packet)) return;
     parts.handleData(packet).catch(() => this.#sink.onDrop('sctp-refused'));
     if (this.#window.overrunBytes > OVERRUN_BYTES_MAX || parts.sackMisOrdered.size > MISORDERED_MAX) {
       this.close();
       this.#sink.onClosed('sctp-overrun');
     }
+  }
+
+  /** Calls back when the peer has answered; at once when it has. */
+  whenEstablished(act: () => void): void {
+    if (this.#parts.associationState === ESTABLISHED) {
+      act();
+      return;
+    }
+    const { stateChanged } = this.#sctp as unknown as { stateChanged: Record<string, Event<never>> };
+    if (stateChanged['connected'] === UNHEARD) stateChanged['connected'] = new Event();
+    stateChanged['connected'].subscribe(() => this.#isOver || act());
   }
 
   /** So many bytes that have come are not read (`sctp-window.ts`): the peer may send little more. Undefined: all are. */
@@ -129,6 +151,16 @@ export class SctpAssociation {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#transport.stop().catch(() => this.#sink.onDrop('sctp-stop'));
+  }
+
+  get #parts(): SctpParts {
+    return this.#sctp as unknown as SctpParts;
+  }
+
+  /** A late copy of the INIT that began this association: werift would take what came since for what is yet to come. */
+  #isRepeatedInit(packet: Buffer): boolean {
+    if (packet[SCTP_FIRST_CHUNK] !== SCTP_INIT || this.#parts.associationState !== ESTABLISHED) return false;
+    return packet.readUInt32BE(INITIATE_TAG) === this.#parts.remoteVerificationTag;
   }
 
   #finish(reason: string): void {

@@ -38,6 +38,16 @@ test('what arrived, and what did not, is told in ticks of 250 us', () => {
   assert.deepEqual(poll(feedback, 1100), [{ base: 0xffff, feedbackCount: 0, arrivals: [4000, 4041, -1, 4080] }]);
 });
 
+test('a clock that begins elsewhere shifts all arrivals by as much, and wraps as reference times do', () => {
+  const feedback = new TransportFeedback(0xff000005);
+  feedback.handlePacket(1000, 7);
+  feedback.handlePacket(1010.25, 8);
+  assert.deepEqual(poll(feedback, 1100)[0].arrivals, [4000 + 5 * 256, 4041 + 5 * 256]);
+  const late = new TransportFeedback(0xffffff);
+  late.handlePacket(64, 7);
+  assert.deepEqual(poll(late, 1100)[0].arrivals, [0]);
+});
+
 test('a quiet client is told every 100 ms, a busy one every 50 ms, and nothing twice', () => {
   const quiet = new TransportFeedback();
   quiet.handlePacket(0, 1);

@@ -1,6 +1,6 @@
 /** Arrival times of everything one client sends, told back to it so that its congestion control can work. README.md has the rules. */
 
-import { TICKS_PER_MS } from '../../protocol/rtcp/transport-cc.ts';
+import { TICKS_PER_MS, TICKS_PER_REFERENCE } from '../../protocol/rtcp/transport-cc.ts';
 import { STATUSES_MAX, TransportCcBuilder } from '../../protocol/rtcp/transport-cc-builder.ts';
 import { EXTENDED_START, extend16 } from '../../protocol/sequence.ts';
 import { type Alarm, NO_ALARM } from '../timers/alarm.ts';
@@ -45,6 +45,15 @@ export class TransportFeedback {
   #pending = 0;
   #oldRun = 0;
   #lastMs = 0;
+  readonly #originTicks: number;
+
+  /**
+   * `origin`: where on the scale of reference times (24 bits of 64 ms) this clock begins. It is to be a random one: a client that comes from another bridge compares its times with that
+   * bridge's. Clocks that are seconds apart it takes for a queue on its path, and sends next to nothing until it has drained; days apart it takes for another clock.
+   */
+  constructor(origin = 0) {
+    this.#originTicks = (origin & 0xffffff) * TICKS_PER_REFERENCE;
+  }
 
   /** A packet with this transport-wide sequence number (16 bits) has arrived. `nowMs` is 0 or more and never goes back. */
   handlePacket(nowMs: number, sequence: number): void {
@@ -109,10 +118,10 @@ export class TransportFeedback {
     return this.#restartAt(ticks, extended + 0x10000);
   }
 
-  /** In ticks of the bridge's clock, or NOT_RECEIVED. */
+  /** In ticks of the clock that the client sees, or NOT_RECEIVED. */
   #arrivalOf(sequence: number): number {
     const ticks = this.#arrivalTicks[sequence & (HISTORY_PACKETS - 1)];
-    return ticks === NOT_RECEIVED ? NOT_RECEIVED : ticks + this.#epochTicks;
+    return ticks === NOT_RECEIVED ? NOT_RECEIVED : ticks + this.#epochTicks + this.#originTicks;
   }
 
   #restartAt(ticks: number, extended: number): number {

@@ -11,6 +11,7 @@ import { BridgeCounters } from '../counters.ts';
 import { Egress } from '../egress.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { Ingress } from '../ingress.ts';
+import type { OpenChannels } from '../io/data-channels.ts';
 import type { EndpointTransport, EndpointTransportSink } from '../io/endpoint-transport.ts';
 import type { Link } from '../relay/link.ts';
 import { createLinkCounters } from '../relay/link-counters.ts';
@@ -38,6 +39,8 @@ export class FakeTransport {
   readonly unreadData: Uint8Array[] = [];
   /** The channels are the bridge's to open. */
   opensData = false;
+  /** The client came with these. */
+  resumed: { readonly channels: OpenChannels; readonly isReceived: (bytes: Uint8Array) => boolean } | undefined;
   isDataHeld = false;
   isClosed = false;
   readonly sink: EndpointTransportSink;
@@ -86,6 +89,10 @@ export class FakeTransport {
 
   openData(): void {
     this.opensData = true;
+  }
+
+  resumeChannels(channels: OpenChannels, isReceived: (bytes: Uint8Array) => boolean): void {
+    this.resumed = { channels, isReceived };
   }
 
   holdData(): void {
@@ -305,7 +312,7 @@ export class BridgeBox {
   }
 
   put(id: number, spec: Partial<EndpointSpec> = {}, conferenceId = CONFERENCE): FakeTransport {
-    this.bridge.putEndpoint(this.nowMs, conferenceId, id as EndpointId, endpointSpec(spec));
+    this.bridge.putEndpoint(this.nowMs, conferenceId, id as EndpointId, endpointSpec({ sid: `PA_${id}`, ...spec }));
     const transport = this.transport(id, conferenceId);
     transport.sink.onConnected();
     return transport;

@@ -6,7 +6,6 @@ import type { Health } from '../bridges/bridge-health.ts';
 import type { FocusConfig } from '../config.ts';
 import { FocusError } from '../errors.ts';
 import type { BridgeHealthView } from '../io/bridge-health-watch.ts';
-import type { Placements } from '../placement/placement.ts';
 import type { BridgeRecord, Store } from '../store/store.ts';
 import { type AdminScope, adminScope, includesRoom } from './admin-access.ts';
 import type { FocusNetwork } from './focus-routes.ts';
@@ -17,7 +16,6 @@ export interface AdminOptions {
   readonly keys: TokenKeys;
   readonly network: FocusNetwork;
   readonly store: Store;
-  readonly placements: Placements;
   readonly health: BridgeHealthView;
   readonly nowMs: () => number;
 }
@@ -136,7 +134,7 @@ const route = (summary: string, answer: ReturnType<typeof Type.Object>) => ({
 
 /** Adds `/v1/bridges`, `/v1/bridge-health`, `/v1/placements`, `/v1/placements/:participant` and `/v1/rooms`. */
 export function registerAdminRoutes(app: FastifyInstance, options: AdminOptions): void {
-  const { config, network, store, placements, health, nowMs } = options;
+  const { config, network, store, health, nowMs } = options;
   const visible = (scope: AdminScope) => (entry: { readonly room: string }) => includesRoom(scope, entry.room);
 
   const bridgesRoute = route('Bridges known to this network', Type.Object({ bridges: Type.Array(BridgeSchema) }));
@@ -169,12 +167,16 @@ export function registerAdminRoutes(app: FastifyInstance, options: AdminOptions)
   });
 
   const placementsRoute = route(
-    'Why participants are where they are: the last 1000 placements of this focus, newest first',
-    Type.Object({ placements: Type.Array(PlacementSchema) }),
+    'Why participants are where they are: of each focus the last 100 placements, of this one the last 1000, newest first',
+    Type.Object({
+      placements: Type.Array(PlacementSchema),
+      silent: Type.Array(Type.String(), { description: 'focuses that did not answer: their placements are missing' }),
+    }),
   );
   app.get('/v1/placements', placementsRoute, async request => {
     const scope = await adminScope(options, request, nowMs());
-    return { placements: placements.explanations().filter(visible(scope)) };
+    const { placements, silent } = await network.placements();
+    return { placements: placements.filter(visible(scope)), silent };
   });
 
   const placementRoute = route('Why one participant, by SID or identity, is where it is', PlacementSchema);

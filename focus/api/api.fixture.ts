@@ -83,7 +83,7 @@ export async function startApi(
     keys,
     limits,
     askBridge: async () => undefined,
-    drainProgress: () => undefined,
+    drainProgress: async () => new Map(),
     redistribution: () => ({ isEnabled: false, states: [], decisions: [] }),
     health: { health: () => undefined, isSuspected: () => false, isVouchedFor: () => false, changes: () => [] },
     moveParticipant: async order => moves.answer(order),
@@ -92,6 +92,8 @@ export async function startApi(
       focuses: async () => ({ focuses: [], silent: [] }),
       setState: async () => false,
       isDraining: () => false,
+      isHome: () => true,
+      placements: async () => ({ placements: placements.explanations(), silent: [] }),
       summaries: async () => ({ rooms: rooms.summaries(), silent: [] }),
       explain: async who => ({
         found: placements.explanations().filter(({ sid, identity }) => sid === who || identity === who),

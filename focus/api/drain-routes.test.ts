@@ -41,8 +41,8 @@ async function startDrains() {
         body: order.state === 'running' ? report : { ...report, drain: { ...DRAIN, by: order.by } },
       };
     },
-    drainProgress: bridgeId =>
-      bridgeId === 'b1' ? { left: 3, moving: 1, moved: 4, failed: 1, lastFailure: 'signal-away' } : undefined,
+    drainProgress: async () =>
+      new Map([['b1', { left: 3, moving: 1, moved: 4, failed: 1, lastFailure: 'signal-away' }]]),
     nowMs: Date.now,
   });
   const service = `Bearer ${await signServiceToken(CONTROL_SECRET, 'ops')}`;

@@ -13,8 +13,8 @@ import type { AskBridge } from './bridge-control-routes.ts';
 export interface DrainOptions extends AdminAccess {
   readonly askBridge: AskBridge;
   readonly bridges: Pick<BridgeWatch, 'report' | 'bridge' | 'bridges'>;
-  /** Of this focus's own participants. */
-  readonly drainProgress: (bridgeId: BridgeId) => DrainProgress | undefined;
+  /** Of all focuses together; bridges that have not been drained lately are not in it. */
+  readonly drainProgress: (bridgeIds: readonly BridgeId[]) => Promise<ReadonlyMap<string, DrainProgress>>;
   readonly nowMs: () => number;
 }
 
@@ -49,7 +49,7 @@ const StateSchema = Type.Object({
         lastFailure: Type.Union([Type.String(), Type.Null()]),
       }),
     ],
-    { description: 'of the participants whose home is this focus; null when it has not been drained lately' },
+    { description: 'of the participants of all focuses that answer; null when it has not been drained lately' },
   ),
 });
 type State = Static<typeof StateSchema>;
@@ -82,12 +82,17 @@ export function registerDrainRoutes(app: FastifyInstance, options: DrainOptions)
   app.get<OfBridge>('/v1/bridges/:bridgeId/state', read('How far a drain is', StateSchema), async request => {
     const bridge = bridges.bridge(request.params.bridgeId);
     if (bridge === undefined) throw new FocusError('bridge-not-found', request.params.bridgeId);
-    return describe(bridge.report, nowMs() - bridge.reportedAtMs);
+    const [state] = await describe([{ report: bridge.report, ageMs: nowMs() - bridge.reportedAtMs }]);
+    return state!;
   });
   app.put<OfBridge>(
     '/v1/bridges/:bridgeId/state',
     write('Drain a bridge: nobody new, those there are moved, or wait; running undoes it', StateSchema),
-    async request => describe(await order(request.params.bridgeId, request.body, callers.get(request)!), 0),
+    async request => {
+      const report = await order(request.params.bridgeId, request.body, callers.get(request)!);
+      const [state] = await describe([{ report, ageMs: 0 }]);
+      return state!;
+    },
   );
 
   type OfRegion = { Params: { region: string }; Body: Order };
@@ -96,8 +101,8 @@ export function registerDrainRoutes(app: FastifyInstance, options: DrainOptions)
     read('How far the drain of a region is', RegionSchema),
     async request => {
       const { region } = request.params;
-      const states = bridgesOf(region).map(({ report, reportedAtMs }) => describe(report, nowMs() - reportedAtMs));
-      return { region, bridges: states, silent: [] };
+      const known = bridgesOf(region).map(({ report, reportedAtMs }) => ({ report, ageMs: nowMs() - reportedAtMs }));
+      return { region, bridges: await describe(known), silent: [] };
     },
   );
   app.put<OfRegion>(
@@ -112,7 +117,9 @@ export function registerDrainRoutes(app: FastifyInstance, options: DrainOptions)
       if (refusal?.status === 'rejected') throw refusal.reason;
       return {
         region,
-        bridges: reports.flatMap(result => (result.status === 'fulfilled' ? [describe(result.value, 0)] : [])),
+        bridges: await describe(
+          reports.flatMap(result => (result.status === 'fulfilled' ? [{ report: result.value, ageMs: 0 }] : [])),
+        ),
         silent: names.filter((_, index) => reports[index]!.status === 'rejected'),
       };
     },
@@ -139,27 +146,32 @@ export function registerDrainRoutes(app: FastifyInstance, options: DrainOptions)
     return answer.body;
   }
 
-  function describe(report: BridgeReport, ageMs: number): State {
-    const { peer, drain, load } = report;
-    return {
-      bridgeId: peer.bridgeId,
-      region: peer.region,
-      state: report.state,
-      endpoints: load.endpoints,
-      drain:
-        drain === undefined
-          ? null
-          : {
-              mode: drain.mode,
-              by: drain.by,
-              exit: drain.exit,
-              forSeconds: Math.round((drain.forMs + ageMs) / 1_000),
-              deadlineInSeconds: drain.deadlineInMs === null ? null : Math.round((drain.deadlineInMs - ageMs) / 1_000),
-              endpointsAtStart: drain.endpointsAtStart,
-            },
-      progress: options.drainProgress(peer.bridgeId as BridgeId) ?? null,
-    };
+  async function describe(known: readonly { readonly report: BridgeReport; readonly ageMs: number }[]) {
+    const progress = await options.drainProgress(known.map(({ report }) => report.peer.bridgeId as BridgeId));
+    return known.map(({ report, ageMs }) => stateOf(report, ageMs, progress.get(report.peer.bridgeId)));
   }
+}
+
+function stateOf(report: BridgeReport, ageMs: number, progress: DrainProgress | undefined): State {
+  const { peer, drain, load } = report;
+  return {
+    bridgeId: peer.bridgeId,
+    region: peer.region,
+    state: report.state,
+    endpoints: load.endpoints,
+    drain:
+      drain === undefined
+        ? null
+        : {
+            mode: drain.mode,
+            by: drain.by,
+            exit: drain.exit,
+            forSeconds: Math.round((drain.forMs + ageMs) / 1_000),
+            deadlineInSeconds: drain.deadlineInMs === null ? null : Math.round((drain.deadlineInMs - ageMs) / 1_000),
+            endpointsAtStart: drain.endpointsAtStart,
+          },
+    progress: progress ?? null,
+  };
 }
 
 /** The order itself was wrong: the same for every bridge. */

@@ -31,12 +31,16 @@ export interface FocusStatus extends FocusRecord {
 /** All focuses, seen from one of them. Methods reject when the store cannot be reached. `silent` are focuses that did not answer. */
 export interface FocusNetwork {
   focuses(): Promise<{ readonly focuses: readonly FocusStatus[]; readonly silent: readonly string[] }>;
+  /** The newest of each focus, newest first. */
+  placements(): Promise<{ readonly placements: readonly PlacementExplanation[]; readonly silent: readonly string[] }>;
   /** Ordered by name. */
   summaries(): Promise<{ readonly rooms: readonly RoomSummary[]; readonly silent: readonly string[] }>;
   /** Begins or undoes the drain of a focus, which goes on after the answer. False: there is no such focus. Rejects with FocusError when it does not answer. */
   setState(focusId: string, state: FocusRecord['state'], forMs: number | undefined): Promise<boolean>;
   /** This one. */
   isDraining(): boolean;
+  /** Whether this one is the home of that room. */
+  isHome(room: string): boolean;
   /** Of a participant SID or identity; that SID's first, then the newest. */
   explain(
     participant: string,

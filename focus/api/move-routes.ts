@@ -1,6 +1,7 @@
 /** Moving a participant to another bridge by hand; its session goes on. */
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
+import { Value } from 'typebox/value';
 import type { BridgeId } from '../../protocol/ids.ts';
 import type { MoveOutcome } from '../conference/endpoint-mover.ts';
 import { FocusError } from '../errors.ts';
@@ -40,7 +41,8 @@ const AnswerSchema = Type.Object({
   room: Type.String(),
   identity: Type.String(),
   outcome: Type.String({
-    description: 'moved, or why not: gone, no-bridge, same-bridge, signal-away, timed-out, left',
+    description:
+      'moved, or why not: gone, no-bridge, same-bridge, moved-just-now (less than 2 s ago), signal-away, timed-out, left, forwarded',
   }),
   from: Type.Optional(Type.String()),
   to: Type.Optional(Type.String()),
@@ -56,11 +58,16 @@ export function registerMoveRoutes(app: FastifyInstance, options: MoveOptions): 
     body: OrderSchema,
     response: { 200: AnswerSchema },
   };
-  app.post<{ Params: { participant: string }; Body: Static<typeof OrderSchema> }>(
+  app.post<{ Params: { participant: string } }>(
     '/v1/participants/:participant/move',
-    { schema, preValidation: async request => operatorAccess(options, request, options.nowMs()) },
+    {
+      schema,
+      // Ajv as fastify sets it up would drop a field that it does not know: a misspelt bridge would leave the choice to placement.
+      validatorCompiler: () => () => true,
+      preValidation: async request => operatorAccess(options, request, options.nowMs()),
+    },
     async request => {
-      const { room, bridgeId } = request.body;
+      const { room, bridgeId } = readOrder(request.body);
       const to = (bridgeId as BridgeId | undefined) ?? null;
       const answer = await options.moveParticipant({ participant: request.params.participant, room, to });
       if (answer.kind === 'not-found') throw new FocusError('participant-not-found');
@@ -73,4 +80,16 @@ export function registerMoveRoutes(app: FastifyInstance, options: MoveOptions): 
       return { ...who, outcome: 'moved', from, to: there, tookMs };
     },
   );
+}
+
+/** Throws `invalid-request`. */
+function readOrder(body: unknown): Static<typeof OrderSchema> {
+  if (Value.Check(OrderSchema, body)) return body;
+  const allowed = Object.keys(OrderSchema.properties);
+  const unknown = Object.keys(body ?? {}).find(key => !allowed.includes(key));
+  if (unknown !== undefined) {
+    throw new FocusError('invalid-request', `unknown field "${unknown}": allowed are ${allowed.join(', ')}`);
+  }
+  const first = Value.Errors(OrderSchema, body)[0];
+  throw new FocusError('invalid-request', `${first?.instancePath ?? ''} ${first?.message ?? ''}`.trim());
 }

@@ -50,6 +50,8 @@ export interface RpcContext {
   readonly rooms: NetworkRooms;
   readonly limits: Pick<Limits, 'holdRoom' | 'holdPlace'>;
   readonly token: AccessToken;
+  /** Whether this focus is the home of that room: it hears of whoever leaves it. */
+  readonly isHome: (room: string) => boolean;
 }
 
 export type RpcBody =
@@ -121,7 +123,8 @@ export const ROOM_SERVICE: Readonly<Record<string, RpcMethod>> = {
     unwrap(await rooms.moveParticipant(room, identity, destinationRoom));
     return new MoveParticipantResponse();
   }),
-  ForwardParticipant: method(ForwardParticipantRequest, isAdminOfBoth, async (rooms, request, { limits, token }) => {
+  ForwardParticipant: method(ForwardParticipantRequest, isAdminOfBoth, async (rooms, request, context) => {
+    const { limits, token, isHome } = context;
     const { room, identity, destinationRoom } = request;
     const isOpen = (await rooms.listRooms([destinationRoom])).length > 0;
     const held = limits.holdPlace(token.apiKey, destinationRoom, isOpen);
@@ -129,7 +132,8 @@ export const ROOM_SERVICE: Readonly<Record<string, RpcMethod>> = {
     try {
       participantSid = unwrap(await rooms.forwardParticipant(room, identity, destinationRoom));
     } finally {
-      held.release(participantSid);
+      // At another home its end would not be heard of here: there it counts for nobody.
+      held.release(isHome(destinationRoom) ? participantSid : undefined);
     }
     return new ForwardParticipantResponse();
   }),

@@ -9,6 +9,7 @@ import { asFocusError, FocusError } from '../errors.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { FocusMetrics } from '../metrics.ts';
 import { tokenOf, verifyAccessToken } from './access-token.ts';
+import type { FocusNetwork } from './focus-routes.ts';
 import { ROOM_SERVICE, type RpcBody } from './room-service.ts';
 import type { TokenKeys } from './token-keys.ts';
 
@@ -17,6 +18,7 @@ export interface TwirpOptions {
   readonly keys: TokenKeys;
   readonly rooms: NetworkRooms;
   readonly limits: Limits;
+  readonly network: Pick<FocusNetwork, 'isHome'>;
   readonly metrics: Pick<FocusMetrics, 'apiCalls'>;
   readonly nowMs: () => number;
 }
@@ -25,7 +27,7 @@ const PATH = '/twirp/livekit.RoomService/';
 
 /** Adds the routes to `app`, which must be a scope of its own: body parsers and error form change for all of it. */
 export function registerTwirpRoutes(app: FastifyInstance, options: TwirpOptions): void {
-  const { config, keys, rooms, limits, metrics, nowMs } = options;
+  const { config, keys, rooms, limits, network, metrics, nowMs } = options;
   app.removeAllContentTypeParsers();
   for (const type of ['application/json', 'application/protobuf']) {
     app.addContentTypeParser(type, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
@@ -45,7 +47,7 @@ export function registerTwirpRoutes(app: FastifyInstance, options: TwirpOptions)
     if (request.method !== 'POST' || method === undefined) throw new FocusError('route-not-found');
     const body = bodyOf(request);
     const token = await verifyAccessToken(keys, tokenOf(request.headers.authorization, undefined), nowMs());
-    const answer = await method.call({ rooms, limits, token }, body);
+    const answer = await method.call({ rooms, limits, token, isHome: room => network.isHome(room) }, body);
     metrics.apiCalls.inc({ method: methodOf(request), code: 'ok' });
     return send(reply, body.kind, answer);
   });

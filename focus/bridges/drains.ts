@@ -25,6 +25,19 @@ export interface DrainProgress {
   readonly lastFailure: string | null;
 }
 
+/** Of several focuses. Undefined: none of them has anything to do with it. */
+export function progressOf(parts: readonly DrainProgress[]): DrainProgress | undefined {
+  if (parts.length === 0) return undefined;
+  const total = (count: (part: DrainProgress) => number) => parts.reduce((sum, part) => sum + count(part), 0);
+  return {
+    left: total(({ left }) => left),
+    moving: total(({ moving }) => moving),
+    moved: total(({ moved }) => moved),
+    failed: total(({ failed }) => failed),
+    lastFailure: parts.find(({ lastFailure }) => lastFailure !== null)?.lastFailure ?? null,
+  };
+}
+
 /** All are to be gone when this share of the time is over: the rest is for those who need another try. */
 const SHARE_OF_TIME = 0.6;
 /** A bridge with few participants is empty soon, however far its deadline. Also the pace without a deadline. */

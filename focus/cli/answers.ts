@@ -43,6 +43,19 @@ export interface RegionStateAnswer {
   readonly silent: readonly string[];
 }
 
+/** Null: it did not answer. */
+export interface FocusAnswer {
+  readonly focusId: string;
+  readonly region: string;
+  readonly version: string;
+  readonly state: 'running' | 'draining';
+  readonly rooms: number | null;
+  readonly sessions: number | null;
+  readonly relayedOut: number | null;
+  readonly drain: { readonly deadlineMs: number; readonly roomsMoved: number } | null;
+  readonly rttMs: number | null;
+}
+
 export interface LinkAnswer {
   readonly from: string;
   readonly to: string;
@@ -102,6 +115,7 @@ export interface MovedAnswer {
 export interface StatusAnswer {
   readonly ready: boolean;
   readonly problems: readonly string[];
+  readonly focuses: readonly FocusAnswer[];
   readonly bridges: readonly BridgeAnswer[];
   readonly links: readonly LinkAnswer[];
   /** Bridges that did not say what links they have. */

@@ -32,6 +32,14 @@ test('each command is read with its arguments', () => {
     order: { ...draining, deadlineSeconds: 120 },
     isFollowed: true,
   });
+  const focus = { kind: 'drain-focus', focusId: 'f1' };
+  assert.deepEqual(commandOf('drain --focus f1'), { ...focus, order: { state: 'draining' }, isFollowed: false });
+  assert.deepEqual(commandOf('drain --focus f1 --undo'), { ...focus, order: { state: 'running' }, isFollowed: false });
+  assert.deepEqual(commandOf('drain --focus f1 --deadline 2m --follow'), {
+    ...focus,
+    order: { state: 'draining', forMs: 120_000 },
+    isFollowed: true,
+  });
   assert.deepEqual(commandOf('drain eu-1 --wait --exit --deadline 1h'), {
     kind: 'drain',
     target: eu1,
@@ -89,6 +97,10 @@ test('whatever else is refused with what is allowed', () => {
     ['status --region eu', /^status has no option --region/],
     ['drain', /^drain takes BRIDGE, got none/],
     ['drain eu-1 --region eu', /^drain takes no argument, got eu-1/],
+    ['drain eu-1 --focus f1', /^drain takes no argument, got eu-1/],
+    ['drain --focus f1 --exit', /^--focus goes without --region, --wait and --exit/],
+    ['drain --focus f1 --undo --deadline 9s', /^--undo goes without --deadline/],
+    ['status --focus f1', /^status has no option --focus/],
     ['drain eu-1 --deadline soon', /^--deadline is "soon": a number with s, m, h or d, from 1s to 1d/],
     ['drain eu-1 --undo --wait', /^--undo goes without/],
     ['drain eu-1 --wait --deadline 9s', /^--wait moves nobody/],

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 
 export const USAGE = `usage: causeway COMMAND [OPTIONS]
 
-  status                      regions, bridges with their load, and the links between them
+  status                      focuses, regions, bridges with their load, and the links between them
   rooms                       open rooms: how many are in them, where, and since when
   participants ROOM           who is in a room, on which bridge
   why PARTICIPANT             why a participant is on its bridge: the rule, and all candidates. By identity or SID
@@ -13,6 +13,9 @@ export const USAGE = `usage: causeway COMMAND [OPTIONS]
                               others, all before the deadline. --wait leaves them until they go by themselves; --exit
                               ends the process then; --undo takes new ones again; --follow shows how it goes until
                               nobody is left
+  drain --focus ID [--deadline 20s] [--undo] [--follow]
+                              give the rooms and clients of a focus to others, which takes no new ones; peers.drain_timeout_ms
+                              is the deadline by default. --undo takes new ones again, what has moved stays
   move PARTICIPANT [--to BRIDGE] [--room ROOM]
                               move a participant to another bridge, its session goes on; without --to, placement chooses
   move-room ROOM PARTICIPANT TO
@@ -39,6 +42,7 @@ export type Command =
   | { readonly kind: 'participants'; readonly room: string }
   | { readonly kind: 'why'; readonly participant: string }
   | DrainCommand
+  | DrainFocusCommand
   | { readonly kind: 'move'; readonly participant: string; readonly bridgeId?: string; readonly room?: string }
   | { readonly kind: 'move-room'; readonly room: string; readonly participant: string; readonly destination: string }
   | TokenCommand;
@@ -53,6 +57,14 @@ export interface DrainCommand {
     readonly deadlineSeconds?: number;
     readonly exit?: boolean;
   };
+  readonly isFollowed: boolean;
+}
+
+export interface DrainFocusCommand {
+  readonly kind: 'drain-focus';
+  readonly focusId: string;
+  /** As `PUT /v1/focuses/:focusId/state` takes it. */
+  readonly order: { readonly state: 'running' | 'draining'; readonly forMs?: number };
   readonly isFollowed: boolean;
 }
 
@@ -80,6 +92,7 @@ const OPTIONS = {
   help: { type: 'boolean', default: false },
   undo: { type: 'boolean', default: false },
   region: { type: 'string' },
+  focus: { type: 'string' },
   deadline: { type: 'string' },
   wait: { type: 'boolean', default: false },
   exit: { type: 'boolean', default: false },
@@ -100,7 +113,7 @@ const COMMANDS: Readonly<Record<string, { readonly takes: readonly string[]; rea
   rooms: { takes: [], options: [] },
   participants: { takes: ['ROOM'], options: [] },
   why: { takes: ['PARTICIPANT'], options: [] },
-  drain: { takes: ['BRIDGE'], options: ['undo', 'region', 'deadline', 'wait', 'exit', 'follow'] },
+  drain: { takes: ['BRIDGE'], options: ['undo', 'region', 'focus', 'deadline', 'wait', 'exit', 'follow'] },
   move: { takes: ['PARTICIPANT'], options: ['to', 'room'] },
   'move-room': { takes: ['ROOM', 'PARTICIPANT', 'TO'], options: [] },
   token: { takes: [], options: ['room', 'identity', 'name', 'ttl', 'admin', 'listen'] },
@@ -135,8 +148,9 @@ function commandOf([name = '', ...rest]: readonly string[], values: Values): Com
   if (known === undefined) {
     throw new Error(`${JSON.stringify(name)} is no command: one of ${Object.keys(COMMANDS).join(', ')}`);
   }
-  // A region stands for its bridges.
-  const takes = name === 'drain' && values.region !== undefined ? [] : known.takes;
+  // A region stands for its bridges, and a focus has none.
+  const isNamed = values.region !== undefined || values.focus !== undefined;
+  const takes = name === 'drain' && isNamed ? [] : known.takes;
   if (rest.length !== takes.length) {
     const expected = takes.length === 0 ? 'no argument' : takes.join(' ');
     throw new Error(`${name} takes ${expected}, got ${rest.length === 0 ? 'none' : rest.join(' ')}`);
@@ -154,7 +168,7 @@ function commandOf([name = '', ...rest]: readonly string[], values: Values): Com
     case 'why':
       return { kind: 'why', participant: first };
     case 'drain':
-      return drainCommand(first, values);
+      return values.focus === undefined ? drainCommand(first, values) : drainFocusCommand(values.focus, values);
     case 'move': {
       const { to: bridgeId, room } = values;
       return { kind: 'move', participant: first, ...(bridgeId && { bridgeId }), ...(room && { room }) };
@@ -189,6 +203,17 @@ function drainCommand(bridge: string, values: Values): DrainCommand {
     },
     isFollowed,
   };
+}
+
+function drainFocusCommand(focusId: string, values: Values): DrainFocusCommand {
+  const { region, deadline, wait, exit, undo, follow: isFollowed } = values;
+  if (focusId === '') throw new Error('drain needs the name of a focus');
+  if (region !== undefined || wait || exit) throw new Error('--focus goes without --region, --wait and --exit');
+  if (undo && deadline !== undefined) throw new Error('--undo goes without --deadline');
+  if (undo) return { kind: 'drain-focus', focusId, order: { state: 'running' }, isFollowed };
+  const seconds = deadline === undefined ? undefined : readSeconds('--deadline', deadline, DEADLINE_SECONDS_MAX);
+  const order = { state: 'draining' as const, ...(seconds === undefined ? {} : { forMs: seconds * 1000 }) };
+  return { kind: 'drain-focus', focusId, order, isFollowed };
 }
 
 function tokenCommand(values: Values): TokenCommand {

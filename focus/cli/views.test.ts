@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { BridgeAnswer, RoomAnswer } from './answers.ts';
+import type { BridgeAnswer, FocusAnswer, RoomAnswer } from './answers.ts';
 import { formatTable, shown } from './table.ts';
-import { participantsView, roomsView, statusView, whyView } from './views.ts';
+import { focusDrainView, participantsView, roomsView, statusView, whyView } from './views.ts';
 
 function bridge(bridgeId: string, region: string, stress: number, state: BridgeAnswer['state'] = 'running') {
   const load = { stress, endpoints: 3, conferences: 1, cpu: 0.25, bitrateInBps: 2_500_000, bitrateOutBps: 800_000 };
   return { bridgeId, region, state, version: '0.1.0', reportAgeMs: 1_200, placedSinceReport: 0, load };
 }
+
+const FOCUS: FocusAnswer = {
+  ...{ focusId: 'f1', region: 'eu', version: '0.1.0', state: 'running' },
+  ...{ rooms: 2, sessions: 7, relayedOut: 3, drain: null, rttMs: 1.25 },
+};
 
 const person = (identity: string, region: string, bridge: string) => ({
   ...{ identity, region, bridge },
@@ -46,16 +51,19 @@ test('status has regions with all their bridges, bridges with their load, and li
   const text = statusView({
     ready: true,
     problems: [],
+    focuses: [FOCUS, { ...FOCUS, focusId: 'f2', rooms: null, sessions: null, relayedOut: null, rttMs: null }],
     bridges: [bridge('us-1', 'us', 0.5), bridge('eu-1', 'eu', 0.1), bridge('eu-2', 'eu', 0.3, 'draining')],
     links: [{ from: 'eu-1', to: 'us-1', ...link }],
     silent: ['eu-2'],
   });
   assert.match(text, /^ready: joins can be served$/m);
+  assert.match(text, /^f1 +eu +running +2 +7 +3 +1\.3 ms +0\.1\.0$/m);
+  assert.match(text, /^f2 +eu +running, does not answer +- +- +- +- +0\.1\.0$/m);
   assert.match(text, /^eu {6}1 running, 1 draining +6 +0\.10 to 0\.30$/m);
   assert.match(text, /^eu-2 +eu +draining +0\.30 +25 % +3 +0 +1 +2\.5 Mbit\/s +800 kbit\/s +1\.2 s ago +0\.1\.0$/m);
   assert.match(text, /^eu-1 > us-1 +up +80\.3 ms +1\.2 % +1\.2 Mbit\/s +no limit +2$/m);
   assert.match(text, /^did not answer for their links: eu-2$/m);
-  const empty = statusView({ ready: false, problems: ['no bridge'], bridges: [], links: [], silent: [] });
+  const empty = statusView({ ready: false, problems: ['no bridge'], focuses: [], bridges: [], links: [], silent: [] });
   assert.match(empty, /^not ready: no bridge$/m);
 });
 
@@ -82,4 +90,13 @@ test('why is a sentence with the rule, and every candidate with what spoke again
   assert.match(held, /client in ap, placed for us: .*; not on ap-1 again: draining; 0 s ago$/m);
   assert.match(text, /^> +us-1 +us +0\.50 +2$/m);
   assert.match(text, /^ +us-2 +us +0\.10 +0 +draining$/m);
+});
+
+test('how far the drain of a focus is: what it still has, what it gave away, and how long it has left', () => {
+  const draining = { ...FOCUS, state: 'draining' as const, rooms: 1, drain: { deadlineMs: 20_000, roomsMoved: 4 } };
+  const still = 'f1 is draining: it has 1 room, and 3 clients of rooms elsewhere, 4 rooms given to others';
+  assert.equal(focusDrainView(draining, 5_000), `${still}, 15 s left\n`);
+  assert.equal(focusDrainView(draining, 21_000), `${still}, past its deadline\n`);
+  assert.equal(focusDrainView(FOCUS, 0), 'f1 is running: it has 2 rooms, and 3 clients of rooms elsewhere\n');
+  assert.equal(focusDrainView({ ...draining, rooms: null }, 0), 'f1 is draining: it does not answer\n');
 });

@@ -2,6 +2,7 @@
 import type {
   BridgeAnswer,
   BridgeStateAnswer,
+  FocusAnswer,
   LinkAnswer,
   MovedAnswer,
   PlacementAnswer,
@@ -11,9 +12,14 @@ import type {
 import { type Column, formatTable, shown } from './table.ts';
 
 export function statusView(status: StatusAnswer): string {
-  const { ready, problems, bridges, links, silent } = status;
+  const { ready, problems, focuses, bridges, links, silent } = status;
   const head = ready ? 'ready: joins can be served\n' : `not ready: ${problems.join('; ')}\n`;
-  const parts = [head, formatTable(REGION_COLUMNS, regionsOf(bridges)), formatTable(BRIDGE_COLUMNS, bridges)];
+  const parts = [
+    head,
+    formatTable(FOCUS_COLUMNS, focuses),
+    formatTable(REGION_COLUMNS, regionsOf(bridges)),
+    formatTable(BRIDGE_COLUMNS, bridges),
+  ];
   if (links.length > 0) parts.push(formatTable(LINK_COLUMNS, links));
   else parts.push('no links: no conference is on more than one bridge\n');
   if (silent.length > 0) parts.push(`did not answer for their links: ${silent.map(shown).join(', ')}\n`);
@@ -71,6 +77,8 @@ const NOT_MOVED: Readonly<Record<string, string | undefined>> = {
   gone: 'it has left',
   'no-bridge': 'no such bridge can take it',
   'same-bridge': 'it is there',
+  forwarded: 'it is forwarded from another room, and is where it is there: move that one',
+  'moved-just-now': 'it has moved less than 2 s ago, and its client is not to be asked again so soon; try again',
   'signal-away': 'its signalling connection is away at the moment',
   'timed-out': 'its client did not come up there, and was told to join anew',
   left: 'it left meanwhile, or was told to join anew because its client cannot be moved',
@@ -96,10 +104,35 @@ export function drainView(states: readonly BridgeStateAnswer[], silent: readonly
   return lines.join('');
 }
 
+/** One line. `nowMs`: a focus that is past its deadline moves nobody any more. */
+export function focusDrainView({ focusId, state, rooms, relayedOut, drain }: FocusAnswer, nowMs: number): string {
+  if (rooms === null || relayedOut === null) return `${shown(focusId)} is ${state}: it does not answer\n`;
+  const has = `${count(rooms, 'room')}, and ${count(relayedOut, 'client')} of rooms elsewhere`;
+  const moved = drain === null ? '' : `, ${count(drain.roomsMoved, 'room')} given to others`;
+  const leftS = drain === null ? 0 : Math.ceil((drain.deadlineMs - nowMs) / 1000);
+  const deadline = drain === null ? '' : leftS > 0 ? `, ${leftS} s left` : ', past its deadline';
+  return `${shown(focusId)} is ${state}: it has ${has}${moved}${deadline}\n`;
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
+
 interface Region {
   readonly name: string;
   readonly bridges: readonly BridgeAnswer[];
 }
+
+const FOCUS_COLUMNS: readonly Column<FocusAnswer>[] = [
+  { heading: 'FOCUS', cell: ({ focusId }) => focusId },
+  { heading: 'REGION', cell: ({ region }) => region },
+  { heading: 'STATE', cell: ({ state, rooms }) => (rooms === null ? `${state}, does not answer` : state) },
+  { heading: 'ROOMS', cell: ({ rooms }) => `${rooms ?? '-'}`, isRight: true },
+  { heading: 'SESSIONS', cell: ({ sessions }) => `${sessions ?? '-'}`, isRight: true },
+  { heading: 'RELAYED', cell: ({ relayedOut }) => `${relayedOut ?? '-'}`, isRight: true },
+  { heading: 'RTT', cell: ({ rttMs }) => (rttMs === null ? '-' : `${rttMs.toFixed(1)} ms`), isRight: true },
+  { heading: 'VERSION', cell: ({ version }) => version },
+];
 
 const REGION_COLUMNS: readonly Column<Region>[] = [
   { heading: 'REGION', cell: ({ name }) => name },

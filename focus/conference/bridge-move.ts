@@ -9,6 +9,7 @@ import type { BridgeId, EndpointId } from '../../protocol/ids.ts';
 import type { Offer } from '../sdp/offer.ts';
 import { announceToAll } from './announcing.ts';
 import type { MoveCause } from './endpoint-mover.ts';
+import { tellToResume } from './hand-over.ts';
 import type { Participant } from './participant.ts';
 import type { Room } from './room.ts';
 
@@ -17,13 +18,17 @@ export interface BridgeMove {
   readonly from: BridgeId;
   readonly startedAtMs: number;
   /** The bridge that serves it until its media is up at the other; null: there is none any more. */
-  readonly old: BridgeId | null;
+  old: BridgeId | null;
   /** `told`: its socket was closed, so that it resumes. `resumed`: it has, or need not; its offer comes, or is with the bridge. `answered`: it knows the other bridge. */
   phase: 'told' | 'resumed' | 'answered';
   /** Since when it is in reach and has not come up, as far as a tick has noticed. */
   waitsSinceMs: number | null;
   /** The other bridge knows that it comes, and keeps reliable messages for it. */
   isAwaited: boolean;
+  /** The bridge before is to give it no more of them (hand-over.ts). */
+  isHandedOver: boolean;
+  /** Bridges that know that messages for it are to go to the other bridge. */
+  readonly toldBridges: Set<BridgeId>;
   /** Those of its endpoints that are to be up at the other bridge. */
   readonly awaited: Set<EndpointId>;
 }
@@ -83,6 +88,8 @@ export function startMove(
     phase: nextPhase(participant),
     waitsSinceMs: null,
     isAwaited: false,
+    isHandedOver: false,
+    toldBridges: new Set(),
     awaited: before?.awaited.size ? before.awaited : awaitedOf(participant),
   };
   participant.bridgeId = to.bridgeId;
@@ -105,22 +112,12 @@ export function startMove(
   announceToAll(room, participant);
 }
 
-/** The bridge that it moves to has taken one of its documents. */
-export function handlePrepared(room: Room, participant: Participant, endpointId: EndpointId): void {
-  const { move, receiving } = participant;
-  // Messages come to the endpoint on which the client receives.
-  const isReceiver = receiving === null || !receiving.isPrimary || endpointId === receiving.endpointId;
-  if (move === null || move.isAwaited || !isReceiver) return;
-  move.isAwaited = true;
-  room.handlePlacesChanged();
-  if (move.phase === 'told' && participant.signalLostAtMs === null) tellToResume(room, participant, move.startedAtMs);
-}
-
 /** The client is back on a new socket. */
 export function handleResumed({ move }: Participant): number {
   if (move === null) return 0;
   move.waitsSinceMs = null;
   if (move.phase === 'told') move.phase = 'resumed';
+  move.isHandedOver = true;
   return FIRST_SEQUENCE;
 }
 
@@ -199,10 +196,4 @@ function awaitedOf({ endpointId, receiving }: Participant): Set<EndpointId> {
   if (receiving === null) return new Set([endpointId]);
   const connected = receiving.connected;
   return new Set(connected.length > 0 ? connected : [receiving.isPrimary ? receiving.endpointId : endpointId]);
-}
-
-/** Its socket closes without a word: every SDK resumes then. A LeaveRequest that says so is not understood by all of them the second time (decision 0016). */
-function tellToResume(room: Room, participant: Participant, nowMs: number): void {
-  room.output({ kind: 'close-signal', participantSid: participant.sid, reason: 'to resume on another bridge' });
-  participant.signalLostAtMs = nowMs;
 }

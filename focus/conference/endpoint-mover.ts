@@ -16,10 +16,19 @@ export type MoveOutcome =
   | { readonly kind: 'not-moved'; readonly reason: MoveFailure };
 
 /**
- * `gone`: not in the room, before anything was done. `no-bridge`: none can take it. `same-bridge`: it is there. `signal-away`: its client cannot be told now, and where it is it has
- * media. `timed-out`: it did not come up there, and was told to join anew. `left`: it went meanwhile, or had to, because it cannot be moved and cannot stay.
+ * `gone`: not in the room, before anything was done. `no-bridge`: none can take it. `same-bridge`: it is there. `moved-just-now`: it has moved a moment
+ * ago, and its client is not to be asked again so soon. `signal-away`: its client cannot be told now, and where it is it has media. `timed-out`: it did not come up there, and was told to join anew. `left`: it went meanwhile, or had to, because it cannot be moved and cannot stay. `forwarded`:
+ * a shadow, which is where its original is and follows it by itself.
  */
-export type MoveFailure = 'gone' | 'no-bridge' | 'same-bridge' | 'signal-away' | 'timed-out' | 'left';
+export type MoveFailure =
+  | 'gone'
+  | 'no-bridge'
+  | 'same-bridge'
+  | 'moved-just-now'
+  | 'signal-away'
+  | 'timed-out'
+  | 'left'
+  | 'forwarded';
 
 export interface EndpointMover {
   /**

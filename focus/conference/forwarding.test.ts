@@ -33,7 +33,7 @@ function world(options: Parameters<TestRoom['join']>[1] = {}) {
   const other = new TestRoom({}, { name: 'other', id: 8 });
   const ann = talk.join('ann', { name: 'Ann', metadata: 'm', attributes: { a: '1' }, ...options });
   const bob = other.join('bob');
-  const begin = () => new Forwarding(talk.room, ann, other.room, other.nowMs, SHADOW);
+  const begin = () => Forwarding.begin(talk.room, ann, other.room, other.nowMs, SHADOW);
   const follow = (forwarding: Forwarding) => {
     talk.settle();
     const followed = forwarding.follow(other.nowMs);
@@ -236,4 +236,35 @@ test('on another bridge she cannot be heard from where she was: it ends there, t
   Object.assign(ann, { bridgeId: 'eu-2' as BridgeId });
   assert.equal(follow(forwarding), 'moved');
   assert.equal(other.room.participants.has('ann'), false);
+});
+
+test('a shadow that was kept goes on under its SIDs, without what ended and with what began while nobody watched', () => {
+  const { talk, other, ann, bob, begin } = world();
+  publishTracks(talk, ann, ['mic', 'cam']);
+  talk.settle();
+  const { shadow } = begin();
+  other.settle();
+  const [mic, cam] = seen(other, bob).tracks.map(({ sid }) => sid);
+  const told = () => other.outputs.filter(output => output.kind === 'signal' && output.participantSid === bob.sid);
+  const before = told().length;
+
+  const same = Forwarding.resume(talk.room, ann, other.room, shadow);
+  same.follow(other.nowMs);
+  other.settle();
+  assert.equal(told().length, before, 'nothing has changed for him');
+
+  mute(talk.room, ann, new MuteTrackRequest({ sid: ann.publications.published()[0]!.sid, muted: true }));
+  offer(talk, ann, ['mic']);
+  talk.settle();
+  const again = Forwarding.resume(talk.room, ann, other.room, shadow);
+  assert.equal(again.follow(other.nowMs), 'changed');
+  other.settle();
+  assert.deepEqual(
+    seen(other, bob).tracks.map(({ sid, muted }) => [sid, muted]),
+    [[mic, true]],
+  );
+  assert.equal(other.room.track(cam!), undefined);
+  leave(talk.room, talk.nowMs, ann, LEFT_BY_ITSELF);
+  assert.equal(again.follow(other.nowMs), 'ended');
+  assert.equal(other.room.participants.size, 1);
 });

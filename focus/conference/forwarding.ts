@@ -47,16 +47,23 @@ export class Forwarding {
   readonly shadow: Participant;
   /** By SID of the original track. */
   readonly #tracks = new Map<string, Track>();
-  #permissions: Permissions;
-  #rules: SubscriberRules = null;
+  /** As they were copied last; undefined: it is not known. */
+  #permissions: Permissions | undefined;
+  #rules: SubscriberRules | undefined;
 
-  /** Joins the shadow to `to`, with what the original has now. */
-  constructor(from: Room, original: Participant, to: Room, nowMs: number, { sid, endpointId }: ShadowPlace) {
+  private constructor(from: Room, original: Participant, to: Room, shadow: Participant) {
     this.from = from;
     this.original = original;
     this.to = to;
-    this.#permissions = original.permissions;
-    this.shadow = join(to, nowMs, {
+    this.shadow = shadow;
+    // It has no client to be given a token.
+    shadow.nextTokenAtMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** Joins a shadow to `to`, with what the original has now. */
+  static begin(from: Room, original: Participant, to: Room, nowMs: number, place: ShadowPlace): Forwarding {
+    const { sid, endpointId } = place;
+    const shadow = join(to, nowMs, {
       sid,
       endpointId,
       identity: original.identity,
@@ -76,9 +83,24 @@ export class Forwarding {
         endpointId: original.endpointId,
       },
     });
-    // It has no client to be given a token.
-    this.shadow.nextTokenAtMs = Number.POSITIVE_INFINITY;
-    this.follow(nowMs);
+    const forwarding = new Forwarding(from, original, to, shadow);
+    forwarding.follow(nowMs);
+    return forwarding;
+  }
+
+  /** Goes on with a shadow whose room, or whose original's room, another focus has served before: brings it up to date. */
+  static resume(from: Room, original: Participant, to: Room, shadow: Participant): Forwarding {
+    const forwarding = new Forwarding(from, original, to, shadow);
+    const copies = new Map(shadow.publications.published().map(copy => [copy.sourceId, copy]));
+    for (const track of original.publications.published()) {
+      const copy = copies.get(track.sourceId);
+      if (copy === undefined || copy.kind !== track.kind) continue;
+      copies.delete(track.sourceId);
+      forwarding.#tracks.set(track.sid, copy);
+    }
+    // What ended in between: under SIDs that no track of the original has.
+    for (const copy of copies.values()) forwarding.#tracks.set(copy.sid, copy);
+    return forwarding;
   }
 
   /** Makes the shadow what the original is. Call it after every change of either room; cheap when there was none. */

@@ -80,6 +80,7 @@ test('the mesh document has every participant with its bridge, and follows leave
       { endpointId: '00000001', bridgeId: 'eu-1', identity: 'alice' },
       { endpointId: '00000002', bridgeId: 'us-1', identity: 'bob' },
     ],
+    unannounced: new Set(),
   });
   world.clear();
   leave(world.room, world.nowMs, alice, LEFT_BY_ITSELF);

@@ -35,7 +35,13 @@ function world(settings: Partial<typeof SETTINGS> = {}) {
     settings: { ...SETTINGS, ...settings },
     roomNameCharactersMax: 20,
     isAutoCreated: true,
-    properties: { emptyTimeoutSeconds: 300, departureTimeoutSeconds: 20, participantsMax: 0, metadata: '' },
+    properties: {
+      emptyTimeoutSeconds: 300,
+      departureTimeoutSeconds: 20,
+      participantsMax: 0,
+      metadata: '',
+      placement: null,
+    },
     rooms: () => [talk.room],
     room: name => (name === 'talk' ? talk.room : undefined),
     openRoom: async (name, properties) => {
@@ -72,7 +78,13 @@ test('a room is created with what the request says, and defaults for what it doe
   const { rooms, opened } = world();
   const answer = await rooms.createRoom(new CreateRoomRequest({ name: 'talk', emptyTimeout: 7, metadata: 'm' }));
   assert.ok(answer.ok && answer.value.name === 'talk');
-  const properties = { emptyTimeoutSeconds: 7, departureTimeoutSeconds: 20, participantsMax: 0, metadata: 'm' };
+  const properties = {
+    emptyTimeoutSeconds: 7,
+    departureTimeoutSeconds: 20,
+    participantsMax: 0,
+    metadata: 'm',
+    placement: null,
+  };
   assert.deepEqual(opened, [['talk', properties]]);
 });
 

@@ -200,8 +200,7 @@ export function createRooms(host: RoomHost): Rooms {
     policy: name => inRoom(name, room => done(roomPolicy(room.properties))),
     setPolicy: (name, placement) =>
       inRoom(name, room => {
-        if (placement === null) delete room.properties.placement;
-        else room.properties.placement = placement;
+        room.properties.placement = placement;
         return done(roomPolicy(room.properties));
       }),
     summaries: () => host.rooms().map(summary),
@@ -222,6 +221,7 @@ function propertiesOf(request: CreateRoomRequest, defaults: Readonly<RoomPropert
     departureTimeoutSeconds: request.departureTimeout > 0 ? request.departureTimeout : defaults.departureTimeoutSeconds,
     participantsMax: request.maxParticipants > 0 ? request.maxParticipants : defaults.participantsMax,
     metadata: request.metadata,
+    placement: defaults.placement,
   };
 }
 

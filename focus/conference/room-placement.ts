@@ -12,7 +12,7 @@ export interface RoomPolicy {
 
 export function roomPolicy({ metadata, placement }: Pick<RoomProperties, 'metadata' | 'placement'>): RoomPolicy {
   const read = readOverride(metadata);
-  return { byMetadata: read.ok ? read.override : null, byApi: placement ?? null };
+  return { byMetadata: read.ok ? read.override : null, byApi: placement };
 }
 
 /** The API's word counts before the metadata's, key by key. */

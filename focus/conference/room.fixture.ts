@@ -1,8 +1,10 @@
 /** A room in a test's hands: its clock, its randomness, its bridges' answers and what its clients are sent. */
 import { ClientInfo, type SignalResponse } from '@livekit/protocol';
-import type { Transport } from '../../protocol/control/spec.ts';
+import type { BridgePeer, Transport } from '../../protocol/control/spec.ts';
 import type { BridgeId, ConferenceId, EndpointId } from '../../protocol/ids.ts';
+import { type ConferenceDocument, withPeers } from './conference-spec.ts';
 import type { EndpointDocument } from './endpoint-spec.ts';
+import { handlePlacesTaken } from './hand-over.ts';
 import { join } from './joining.ts';
 import { handleTaken } from './offering.ts';
 import type { Participant, ParticipantInit } from './participant.ts';
@@ -87,7 +89,13 @@ export class TestRoom {
       return;
     }
     const identity = { name, sid: `RM_${name}`, conferenceId: id as ConferenceId, createdAtMs: this.nowMs };
-    const properties = { emptyTimeoutSeconds: 300, departureTimeoutSeconds: 20, participantsMax: 0, metadata: '' };
+    const properties = {
+      emptyTimeoutSeconds: 300,
+      departureTimeoutSeconds: 20,
+      participantsMax: 0,
+      metadata: '',
+      placement: null,
+    };
     this.room = new Room(identity, properties, { ...SETTINGS, ...settings }, seededRandom(42), this.nowMs);
   }
 
@@ -115,17 +123,24 @@ export class TestRoom {
     return participant;
   }
 
-  /** Collects what came out, and lets every bridge take every document at once. */
-  settle(): void {
+  /** Collects what came out, and lets every bridge take every document at once, but those of who is where when `takesPlaces` says so. */
+  settle(takesPlaces: (bridgeId: BridgeId) => boolean = () => true): void {
     const outputs = settle(this.room);
     this.outputs.push(...outputs);
     for (const output of outputs) {
+      if (output.kind === 'conference') this.#takePlaces(output.document, takesPlaces);
       if (output.kind !== 'endpoint') continue;
       const participant = this.room.withEndpoint(output.endpointId);
       if (participant === undefined) continue;
       handleTaken(this.room, participant, output.endpointId, output.revision, TRANSPORT);
     }
-    if (outputs.some(({ kind }) => kind === 'endpoint')) this.settle();
+    if (outputs.some(({ kind }) => kind === 'endpoint' || kind === 'conference')) this.settle(takesPlaces);
+  }
+
+  #takePlaces(document: ConferenceDocument, takesPlaces: (bridgeId: BridgeId) => boolean): void {
+    for (const bridgeId of document.bridgeIds.filter(takesPlaces)) {
+      handlePlacesTaken(this.room, bridgeId, withPeers(document, bridgeId, peerNamed).endpoints);
+    }
   }
 
   /** Collects what came out; no bridge answers. */
@@ -156,6 +171,15 @@ export class TestRoom {
   clear(): void {
     this.outputs.length = 0;
   }
+}
+
+export function peerNamed(bridgeId: BridgeId): BridgePeer {
+  return {
+    bridgeId,
+    region: 'eu',
+    octo: { address: '192.0.2.1', port: 4000 },
+    fingerprint: TRANSPORT.dtls.fingerprint,
+  };
 }
 
 export const TRANSPORT: Transport = {

@@ -34,8 +34,8 @@ export interface RoomProperties {
   /** 0: no limit. */
   participantsMax: number;
   metadata: string;
-  /** What an operator said of its placement (`/v1/rooms/:room/placement`); absent: nothing. */
-  placement?: Partial<Policy>;
+  /** What an operator said of its placement (`/v1/rooms/:room/placement`); null: nothing. */
+  placement: Partial<Policy> | null;
 }
 
 export class Room {

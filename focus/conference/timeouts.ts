@@ -2,6 +2,7 @@
 import { DisconnectReason, LeaveRequest_Action } from '@livekit/protocol';
 import { announceRoom } from './announcing.ts';
 import { isMoveOverdue, MOVE_TIMED_OUT } from './bridge-move.ts';
+import { handleHandOverTimeout } from './hand-over.ts';
 import { type Leaving, leave } from './joining.ts';
 import { isAnswerOverdue } from './offering.ts';
 import type { Participant } from './participant.ts';
@@ -63,6 +64,7 @@ const REASONS: readonly {
 
 export function handleTimeout(room: Room, nowMs: number): void {
   for (const participant of [...room.participants.values()]) {
+    handleHandOverTimeout(room, participant, nowMs);
     const match = REASONS.find(({ applies }) => applies(participant, room, nowMs));
     if (match !== undefined) leave(room, nowMs, participant, match.leaving);
     else if (nowMs >= participant.nextTokenAtMs && participant.signalLostAtMs === null) {

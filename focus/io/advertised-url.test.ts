@@ -10,7 +10,7 @@ const machine = {
 };
 const url = (advertise_url: string, bind: string[], interfaces: object = machine) =>
   advertisedUrl(
-    { peers: { advertise_url, call_timeout_ms: 1, drain_timeout_ms: 1 }, bind_addresses: bind },
+    { peers: { advertise_url, call_timeout_ms: 1, drain_timeout_ms: 1, drain_notice_ms: 0 }, bind_addresses: bind },
     'http://127.0.0.1:7880',
     interfaces as never,
   );

@@ -61,7 +61,9 @@ export function runBridgeDrains(options: BridgeDrainsOptions): BridgeDrains {
     const found = new Map<string, Found>();
     for (const room of rooms()) {
       for (const participant of room.participants.values()) {
-        if (participant.bridgeId === bridgeId) found.set(participant.sid, { room, participant });
+        // Shadows go with their originals.
+        if (participant.bridgeId === bridgeId && participant.forwards === null)
+          found.set(participant.sid, { room, participant });
       }
     }
     return found;

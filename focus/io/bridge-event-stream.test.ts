@@ -88,3 +88,19 @@ test('the stream is told open each time it is, and closed each time it ends or c
   await until(() => opened.length === 2 && clock.told.at(-1) === 'open');
   stream.close();
 });
+
+test('reopened, the bridge says everything again, and the stream is not told closed; one that is opening is left alone', async () => {
+  const { stream, events, clock, opened, until } = follow();
+  stream.reopen();
+  await until(() => clock.told.length === 1);
+  stream.reopen();
+  await until(() => clock.told.length === 2);
+  assert.equal(opened.length, 2);
+  opened[1].write(`${speakers('00000001')}\n`);
+  await until(() => events.length === 1);
+  assert.deepEqual(clock.told, ['open', 'open']);
+  opened[1].end();
+  await until(() => clock.told.length === 4);
+  assert.deepEqual(clock.told, ['open', 'open', 'closed', 'open']);
+  stream.close();
+});

@@ -18,6 +18,8 @@ export interface BridgeEventStreamOptions {
 }
 
 export interface BridgeEventStream {
+  /** Has the bridge say again how everything stands: it does so when a stream begins. It is not told as closed meanwhile. */
+  reopen(): void;
   close(): void;
 }
 
@@ -27,6 +29,7 @@ const LINE_CHARACTERS_MAX = 1 << 20;
 export function followBridgeEvents(options: BridgeEventStreamOptions): BridgeEventStream {
   const closing = new AbortController();
   let current: IncomingMessage | undefined;
+  let isReopening = false;
 
   async function run(): Promise<void> {
     let delayMs = options.retryDelayMsMin;
@@ -37,8 +40,13 @@ export function followBridgeEvents(options: BridgeEventStreamOptions): BridgeEve
         options.onOpen();
         await follow(readLines(current));
         current.destroy();
+        current = undefined;
       }
       if (closing.signal.aborted) return;
+      if (isReopening) {
+        isReopening = false;
+        continue;
+      }
       options.onClosed();
       await delay(delayMs, undefined, { signal: closing.signal }).catch(() => {});
       delayMs = Math.min(delayMs * 2, options.retryDelayMsMax);
@@ -66,6 +74,12 @@ export function followBridgeEvents(options: BridgeEventStreamOptions): BridgeEve
 
   void run();
   return {
+    reopen() {
+      // One that is about to open begins with everything anyway.
+      if (current === undefined) return;
+      isReopening = true;
+      current.destroy();
+    },
     close() {
       closing.abort();
       current?.destroy();

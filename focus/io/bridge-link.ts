@@ -35,6 +35,9 @@ export interface EndpointDelivery {
   readonly onRefused: (status: number) => void;
 }
 
+/** Rooms are taken over many at a time: a bridge is asked once for those of so long. */
+const HEAR_AGAIN_MS = 200;
+
 export class BridgeLink {
   readonly bridgeId: BridgeId;
   readonly #client: BridgeClient;
@@ -44,6 +47,7 @@ export class BridgeLink {
   readonly #onTrouble: (trouble: string) => void;
   #conferenceRevision = 0;
   #isFailing = false;
+  #hearingAgain: NodeJS.Timeout | undefined;
 
   constructor(options: BridgeLinkOptions) {
     const { bridge, metrics, onTrouble } = options;
@@ -71,11 +75,11 @@ export class BridgeLink {
     });
   }
 
-  putConference(conferenceId: ConferenceId, body: Omit<ConferenceSpec, 'version'>): void {
+  putConference(conferenceId: ConferenceId, body: Omit<ConferenceSpec, 'version'>, onTaken: () => void): void {
     this.#documents.put(`/v1/conferences/${formatId(conferenceId)}`, {
       body,
       revision: ++this.#conferenceRevision,
-      onTaken: () => {},
+      onTaken,
       onRefused: status => this.#onTrouble(`conference ${formatId(conferenceId)} refused with ${status}`),
     });
   }
@@ -117,6 +121,16 @@ export class BridgeLink {
     if (status >= 300) throw new Error(`the bridge refused a message with ${status}`);
   }
 
+  /** Soon the bridge says again of all its endpoints how they are: of those for which nobody listened before, too. */
+  hearAgain(): void {
+    if (this.#hearingAgain !== undefined) return;
+    this.#hearingAgain = setTimeout(() => {
+      this.#hearingAgain = undefined;
+      this.#events.reopen();
+    }, HEAR_AGAIN_MS);
+    this.#hearingAgain.unref();
+  }
+
   /** Once: nothing is tried again. */
   async ask(method: 'GET' | 'PUT', path: string, body?: unknown): Promise<BridgeAnswer> {
     const answer = await this.#client.request(method, path, body);
@@ -130,6 +144,7 @@ export class BridgeLink {
   }
 
   close(): void {
+    clearTimeout(this.#hearingAgain);
     this.#documents.close();
     this.#events.close();
     this.#client.close();

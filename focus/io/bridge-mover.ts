@@ -11,7 +11,7 @@ import type { Room } from '../conference/room.ts';
 import type { RoomOutput } from '../conference/room-output.ts';
 import { placementOf } from '../conference/room-placement.ts';
 import type { FocusMetrics } from '../metrics.ts';
-import type { MovePlacement, Placements } from '../placement/placement.ts';
+import type { MovePlaced, MovePlacement, Placements } from '../placement/placement.ts';
 
 export interface BridgeMoverOptions {
   readonly placements: Pick<Placements, 'move'>;
@@ -23,6 +23,14 @@ export interface BridgeMoverOptions {
   /** Carries out what a room wants done. */
   readonly apply: (room: Room) => void;
 }
+
+/**
+ * So long after a move the next one waits, unless the bridge is lost. SDKs go on resuming for a moment after their media is up, and take another end of their signalling in it for a
+ * failure of the session (decision 0016).
+ */
+export const SETTLED_MS = 2_000;
+/** A bridge that dies while the store is asked is not gone to. */
+const PLACES_MAX = 3;
 
 type Ended = Extract<RoomOutput, { kind: 'moved' | 'left' }>;
 
@@ -38,6 +46,7 @@ export class BridgeMover implements EndpointMover {
   readonly #options: BridgeMoverOptions;
   /** By participant SID. */
   readonly #moving = new Map<string, Moving>();
+  readonly #movedAtMs = new WeakMap<Participant, number>();
 
   constructor(options: BridgeMoverOptions) {
     this.#options = options;
@@ -50,6 +59,7 @@ export class BridgeMover implements EndpointMover {
     cause: MoveCause,
   ): Promise<MoveOutcome> {
     const { sid, bridgeId } = participant;
+    if (participant.forwards !== null) return { kind: 'not-moved', reason: 'forwarded' };
     const before = this.#moving.get(sid);
     // On its way already: it goes on, unless the bridge that it goes to is the one that is lost.
     if (before !== undefined && !(cause === 'bridge-lost' && before.to === bridgeId)) return before.outcome;
@@ -57,9 +67,20 @@ export class BridgeMover implements EndpointMover {
     moving.cause = cause;
     moving.to = null;
     this.#moving.set(sid, moving);
-    const began = await this.#begin(room, participant, to, cause, moving);
-    if (began !== undefined) this.#end(room, participant, cause, moving, { kind: 'not-moved', reason: began });
+    // Not waited for: the store may be slow to answer for a room that is another focus's by then.
+    void this.#begin(room, participant, to, cause, moving).then(reason => {
+      if (reason !== undefined) this.#end(room, participant, cause, moving, { kind: 'not-moved', reason });
+    });
     return moving.outcome;
+  }
+
+  /** Another focus serves the room now: what is under way in it is that focus's. */
+  handleDropped(room: Room): void {
+    for (const participant of room.participants.values()) {
+      const moving = this.#moving.get(participant.sid);
+      if (moving !== undefined)
+        this.#end(room, participant, moving.cause, moving, { kind: 'not-moved', reason: 'gone' });
+    }
   }
 
   /** A participant's media is up elsewhere, or it has left: call it with each such output of a room. */
@@ -68,6 +89,8 @@ export class BridgeMover implements EndpointMover {
     const participant = { sid: output.participantSid, identity: output.identity };
     if (output.kind === 'moved') {
       const { from, bridgeId: to, cause, tookMs } = output;
+      const moved = room.withSid(participant.sid);
+      if (moved !== undefined) this.#movedAtMs.set(moved, this.#options.nowMs());
       this.#end(room, participant, cause, moving, { kind: 'moved', from, to, tookMs });
     } else if (moving !== undefined) {
       const reason = output.cause === MOVE_TIMED_OUT ? 'timed-out' : 'left';
@@ -87,15 +110,22 @@ export class BridgeMover implements EndpointMover {
     const isLost = cause === 'bridge-lost';
     if (!isPresent(room, participant)) return 'gone';
     if (to === participant.bridgeId && !isLost) return 'same-bridge';
+    if (!isLost && nowMs() - (this.#movedAtMs.get(participant) ?? Number.NEGATIVE_INFINITY) < SETTLED_MS) {
+      return 'moved-just-now';
+    }
     if (!canMove(participant)) return this.#sendAway(room, participant, `${cause}: its client cannot be moved`);
     if (!isLost && participant.signalLostAtMs !== null) return 'signal-away';
     const from = participant.bridgeId;
     try {
-      let placed = await this.#place(room, participant, cause, id => id !== from && (to === null || id === to));
+      const old = participant.move?.old;
+      const isAllowed = (id: BridgeId) => id !== from && id !== old && (to === null || id === to) && isUp(id);
+      let placed = await this.#place(room, participant, cause, isAllowed);
       // A bridge that was lost because it has started anew is as good as any, but the last to be thought of.
       if (placed.kind === 'no-bridge' && isLost && isUp(from)) {
         placed = await this.#place(room, participant, cause, id => id === from);
       }
+      // Dropped meanwhile, with the move.
+      if (this.#moving.get(participant.sid) !== moving) return 'gone';
       if (!isPresent(room, participant)) return 'left';
       if (placed.kind === 'unknown') return 'gone';
       if (placed.kind === 'no-bridge') {
@@ -110,7 +140,7 @@ export class BridgeMover implements EndpointMover {
         participant,
         { bridgeId: placement.bridgeId, bridgeRegion: placement.bridgeRegion! },
         cause,
-        isLost,
+        isLost || !isUp(from),
       );
       log.info(
         { ...about(room, participant), from, to: placement.bridgeId, rule: placement.rule, cause },
@@ -120,17 +150,22 @@ export class BridgeMover implements EndpointMover {
       return undefined;
     } catch (error) {
       log.error({ ...about(room, participant), from, cause, error: String(error) }, 'participant not moved');
-      if (isLost && isPresent(room, participant))
+      if (isLost && this.#moving.get(participant.sid) === moving && isPresent(room, participant))
         this.#sendAway(room, participant, 'its bridge is lost, and the store is away');
       return 'no-bridge';
     }
   }
 
-  #place(room: Room, participant: Participant, cause: MoveCause, isAllowed: MovePlacement['isAllowed']) {
+  async #place(
+    room: Room,
+    participant: Participant,
+    cause: MoveCause,
+    isAllowed: MovePlacement['isAllowed'],
+  ): Promise<MovePlaced> {
     const { endpointId, sid, identity, region, bridgeId: from } = participant;
     const { conferenceId, name } = room.identity;
-    const { placements } = this.#options;
-    return placements.move({
+    const { placements, isUp } = this.#options;
+    const request = {
       conferenceId,
       room: name,
       endpointId,
@@ -141,7 +176,11 @@ export class BridgeMover implements EndpointMover {
       cause,
       isAllowed,
       ...placementOf(room),
-    });
+    };
+    for (let count = 1; ; count++) {
+      const placed = await placements.move(request);
+      if (placed.kind !== 'moved' || isUp(placed.placement.bridgeId) || count === PLACES_MAX) return placed;
+    }
   }
 
   /** It cannot stay and cannot be moved: its client joins anew. */

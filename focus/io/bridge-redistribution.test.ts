@@ -10,19 +10,20 @@ import type { BridgeRecord } from '../store/store.ts';
 import { sampleReport } from '../store/store-contract.ts';
 import { runBridgeRedistribution } from './bridge-redistribution.ts';
 
-/** A room with two people on b1, one of whom has two endpoints and one no signalling. */
-function sampleRoom(metadata = ''): Room {
+/** A room with two people on b1, one of whom has two endpoints, one without signalling, and one who is forwarded there. */
+function sampleRoom(metadata = '', placement: Room['properties']['placement'] = null): Room {
   const participant = (sid: string, fields: object) => [
     sid,
-    { sid, bridgeId: 'b1', signalLostAtMs: null, receiving: null, ...fields },
+    { sid, bridgeId: 'b1', signalLostAtMs: null, receiving: null, forwards: null, ...fields },
   ];
   return {
     identity: { conferenceId: 1, name: 'talk' },
-    properties: { metadata },
+    properties: { metadata, placement },
     participants: new Map([
       participant('one', {}),
       participant('two', { receiving: {} }),
       participant('away', { signalLostAtMs: 1 }),
+      participant('shadow', { forwards: {} }),
     ] as never),
   } as unknown as Room;
 }

@@ -11,8 +11,8 @@ import {
 import type { EndpointMover } from '../conference/endpoint-mover.ts';
 import type { Participant } from '../conference/participant.ts';
 import type { Room } from '../conference/room.ts';
+import { roomPolicy } from '../conference/room-placement.ts';
 import type { FocusConfig } from '../config.ts';
-import { readOverride } from '../placement/policy.ts';
 import type { Store } from '../store/store.ts';
 
 export interface BridgeRedistributionOptions {
@@ -64,7 +64,7 @@ export function runBridgeRedistribution(options: BridgeRedistributionOptions): B
         if (isKeptTogether(room, placement.kind)) continue;
         const inConference = countByBridge(room);
         for (const participant of room.participants.values()) {
-          if (participant.bridgeId !== bridgeId || participant.signalLostAtMs !== null) continue;
+          if (participant.bridgeId !== bridgeId || !canBeTold(participant)) continue;
           found.set(participant.sid, { room, participant });
           own.push({
             sid: participant.sid,
@@ -117,8 +117,13 @@ export function runBridgeRedistribution(options: BridgeRedistributionOptions): B
 
 /** A room that is to be on one bridge is not torn apart to take load off it. */
 function isKeptTogether(room: Room, kind: string): boolean {
-  const read = readOverride(room.properties.metadata);
-  return ((read.ok ? read.override?.kind : undefined) ?? kind) === 'single';
+  const { byApi, byMetadata } = roomPolicy(room.properties);
+  return (byApi?.kind ?? byMetadata?.kind ?? kind) === 'single';
+}
+
+/** A shadow goes with its original. */
+function canBeTold({ signalLostAtMs, forwards }: Participant): boolean {
+  return signalLostAtMs === null && forwards === null;
 }
 
 function countByBridge(room: Room): ReadonlyMap<BridgeId, number> {

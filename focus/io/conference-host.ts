@@ -4,11 +4,11 @@ import type { Logger } from 'pino';
 import { type BridgeId, type ConferenceId, type EndpointId, parseId } from '../../protocol/ids.ts';
 import type { MoveAnswer, MoveOrder } from '../api/move-routes.ts';
 import { handleBridgeEvent } from '../conference/bridge-events.ts';
+import { handleOldLost } from '../conference/hand-over.ts';
 import { handleSignalLost, leave } from '../conference/joining.ts';
 import type { Notice } from '../conference/notice.ts';
 import type { Participant } from '../conference/participant.ts';
 import { newSid, type Random } from '../conference/random.ts';
-import { participantEndpointId } from '../conference/receiving-side.ts';
 import { Room, type RoomProperties, type RoomSettings } from '../conference/room.ts';
 import { RoomDirectory } from '../conference/room-directory.ts';
 import type { RoomHost } from '../conference/room-operations.ts';
@@ -25,6 +25,7 @@ import type { BridgeLinks, BridgeLinksHandler, ToldEvent } from './bridge-links.
 import { BridgeMover } from './bridge-mover.ts';
 import type { BridgeWatch } from './bridge-watch.ts';
 import { type Forwarded, Forwarder } from './forwarder.ts';
+import { Leftovers } from './leftovers.ts';
 import { RoomOutputs, type RoomOutputsOptions } from './room-outputs.ts';
 import type { Session, SignalSink } from './session.ts';
 
@@ -82,6 +83,8 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   readonly directory = new RoomDirectory();
   /** Takes participants to other bridges. */
   readonly mover: BridgeMover;
+  /** Endpoints on bridges that no room has. */
+  readonly leftovers: Leftovers;
   readonly #options: ConferenceHostOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #outputs: RoomOutputs;
@@ -92,6 +95,8 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
   readonly #ended = new Set<ConferenceId>();
   /** Another focus is their home now: whatever is still under way for them is not done. */
   readonly #dropped = new WeakSet<Room>();
+  /** Rooms taken over whose documents a bridge has not been sent, because this focus does not know it yet. */
+  readonly #untold = new Map<BridgeId, Set<Room>>();
   #tickedAtMs: number;
   #isChecking = false;
 
@@ -112,6 +117,12 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
       roomOf: conference => this.roomOf(conference),
       apply,
       inBackground,
+    });
+    this.leftovers = new Leftovers({
+      store: options.store,
+      isHere: (conferenceId, endpointId) =>
+        this.directory.withConference(conferenceId)?.withEndpoint(endpointId) !== undefined,
+      remove: (bridgeId, ...which) => options.links.link(bridgeId)?.removeEndpoint(...which),
     });
     options.links.listen(this);
     this.#tickedAtMs = options.nowMs();
@@ -196,6 +207,16 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     this.#options.metrics.rooms.inc();
     takeOver(room, this.nowMs());
     this.apply(room);
+    this.#hearAgain(room);
+    this.#forwarder.handleAdopted(room);
+  }
+
+  /** Participants of a room that was adopted whose bridges are not up: they have died together with the focus of before. */
+  moveStranded(room: Room): void {
+    if (this.#dropped.has(room)) return;
+    for (const participant of [...room.participants.values()]) {
+      if (this.#options.links.peer(participant.bridgeId) === undefined) this.#moveLost(room, participant);
+    }
   }
 
   /** Another focus is its home now. Bridges, the store and webhooks are not told anything; its clients come back to wherever it is. */
@@ -206,6 +227,8 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     this.#end(room);
     this.#uncount(room);
     this.#options.links.forgetConference(conferenceId);
+    this.#forwarder.handleDropped(room);
+    this.mover.handleDropped(room);
     for (const { sid } of room.participants.values()) {
       const session = this.#sessions.get(sid);
       this.#sessions.delete(sid);
@@ -280,28 +303,48 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
     for (const room of this.directory.all()) {
       if (room.document().bridgeIds.includes(bridgeId)) this.#outputs.putConference(room);
     }
+    const untold = this.#untold.get(bridgeId) ?? [];
+    this.#untold.delete(bridgeId);
+    for (const room of untold) {
+      for (const participant of room.participants.values())
+        if (participant.bridgeId === bridgeId) room.touch(participant);
+      this.apply(room);
+    }
   }
 
   onDown(bridgeId: BridgeId): void {
     for (const room of this.directory.all()) {
+      handleOldLost(room, bridgeId);
+      this.apply(room);
       for (const participant of [...room.participants.values()]) {
-        if (participant.bridgeId === bridgeId) void this.mover.moveEndpoint(room, participant, null, 'bridge-lost');
+        if (participant.bridgeId === bridgeId) this.#moveLost(room, participant);
       }
     }
   }
 
   /** Moves whoever is meant to another bridge. */
   async moveParticipant({ participant: named, room: roomName, to }: MoveOrder): Promise<MoveAnswer> {
-    const found = this.directory.all().flatMap(room => {
-      if (roomName !== undefined && room.identity.name !== roomName) return [];
-      const participant = room.withSid(named) ?? room.participants.get(named);
-      return participant === undefined ? [] : [{ room, participant }];
-    });
+    const found = this.#findMovable(named, roomName);
     if (found.length > 1) return { kind: 'ambiguous', rooms: found.map(({ room }) => room.identity.name) };
     if (found.length === 0) return { kind: 'not-found' };
     const [{ room, participant }] = found;
     const outcome = await this.mover.moveEndpoint(room, participant, to, 'operator');
     return { kind: 'ordered', room: room.identity.name, identity: participant.identity, outcome };
+  }
+
+  /** Names of the rooms in which {@link moveParticipant} finds somebody. */
+  roomsOf({ participant, room }: Pick<MoveOrder, 'participant' | 'room'>): string[] {
+    return this.#findMovable(participant, room).map(found => found.room.identity.name);
+  }
+
+  /** An identity does not mean its shadows in other rooms: those follow it. */
+  #findMovable(named: string, roomName: string | undefined): { room: Room; participant: Participant }[] {
+    return this.directory.all().flatMap(room => {
+      if (roomName !== undefined && room.identity.name !== roomName) return [];
+      const participant = room.withSid(named) ?? room.participants.get(named);
+      if (participant === undefined || (participant.forwards !== null && participant.sid !== named)) return [];
+      return [{ room, participant }];
+    });
   }
 
   onLost(bridgeId: BridgeId, bootId: string): void {
@@ -322,8 +365,10 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
       this.apply(room);
     }
     const endpointId = event.kind === 'endpoint' ? parseId<EndpointId>(event.endpointId) : undefined;
-    if (endpointId === undefined || room?.withEndpoint(endpointId) !== undefined) return;
-    this.#inBackground(this.#removeOrphan(bridgeId, conferenceId, endpointId), 'orphan not looked up');
+    if (event.kind !== 'endpoint' || endpointId === undefined || room?.withEndpoint(endpointId) !== undefined) return;
+    const isThere = event.state === 'new' || event.state === 'connected';
+    if (isThere) this.leftovers.noteStranger(this.nowMs(), bridgeId, conferenceId, endpointId);
+    else this.leftovers.noteGone(bridgeId, conferenceId, endpointId);
   }
 
   /** Nothing is done any more: bridges, the store and clients are left as they are. */
@@ -367,12 +412,29 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
       handleTimeout(room, nowMs);
       this.apply(room);
     }
+    void this.leftovers.handleTick(nowMs);
     for (const room of this.directory.expired(nowMs)) {
       this.#inBackground(this.closeRoom(room, DisconnectReason.ROOM_CLOSED), 'room not closed in the store');
     }
   }
 
+  #moveLost(room: Room, participant: Participant): void {
+    void this.mover.moveEndpoint(room, participant, null, 'bridge-lost');
+  }
+
+  /** What bridges said while nobody was home is said again; to those that this focus does not know yet, everything when they are up. */
+  #hearAgain(room: Room): void {
+    for (const bridgeId of room.document().bridgeIds) {
+      const link = this.#options.links.link(bridgeId);
+      if (link !== undefined) link.hearAgain();
+      else this.#untold.set(bridgeId, (this.#untold.get(bridgeId) ?? new Set()).add(room));
+    }
+  }
+
   #end(room: Room): void {
+    for (const [bridgeId, untold] of this.#untold) {
+      if (untold.delete(room) && untold.size === 0) this.#untold.delete(bridgeId);
+    }
     this.directory.remove(room);
     this.#options.onEnded(room);
     this.#ended.add(room.identity.conferenceId);
@@ -404,14 +466,6 @@ export class ConferenceHost implements RoomHost, BridgeLinksHandler {
       const other = bridgeLinks.peer(bridgeId as BridgeId)?.region;
       if (rttMs !== null && region !== undefined && other !== undefined) distances.noteRtt(region, other, rttMs);
     }
-  }
-
-  /** An endpoint that no focus has in the store is left over from one that died. */
-  async #removeOrphan(bridgeId: BridgeId, conferenceId: ConferenceId, endpointId: EndpointId): Promise<void> {
-    const participants = await this.#options.store.participants(conferenceId);
-    const known = participantEndpointId(endpointId);
-    if (participants.some(participant => participant.endpointId === known)) return;
-    this.#options.links.link(bridgeId)?.removeEndpoint(conferenceId, endpointId);
   }
 
   #inBackground(work: Promise<unknown>, trouble: string): void {

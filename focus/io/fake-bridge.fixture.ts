@@ -22,6 +22,7 @@ export class FakeBridge {
   readonly #secret: string;
   readonly #server: Server;
   readonly #streams = new Set<ServerResponse>();
+  readonly #states = new Map<string, BridgeEvent>();
   #bootId = 'boot-1';
 
   constructor(bridgeId: string, region: string, secret: string) {
@@ -76,6 +77,7 @@ export class FakeBridge {
     this.#bootId = `${this.#bootId}+`;
     this.conferences.clear();
     this.endpoints.clear();
+    this.#states.clear();
   }
 
   /** True when a focus listens to its events. */
@@ -84,6 +86,10 @@ export class FakeBridge {
   }
 
   emit(event: BridgeEvent): void {
+    // As a bridge does, it says again how each endpoint is when somebody begins to listen.
+    if (event.kind === 'endpoint' && this.endpoints.has(event.endpointId)) {
+      this.#states.set(`${event.conferenceId} ${event.endpointId}`, event);
+    }
     for (const stream of this.#streams) stream.write(`${JSON.stringify(event)}\n`);
   }
 
@@ -105,6 +111,7 @@ export class FakeBridge {
     if (path === '/v1/events') {
       response.writeHead(200, { 'content-type': 'application/x-ndjson' });
       response.write(`${JSON.stringify({ kind: 'hello', report: this.report })}\n`);
+      for (const state of this.#states.values()) response.write(`${JSON.stringify(state)}\n`);
       this.#streams.add(response);
       request.on('close', () => this.#streams.delete(response));
       return;
@@ -135,6 +142,7 @@ export class FakeBridge {
     const key = kind === undefined ? conferenceId : endpointId;
     if (method === 'DELETE') {
       documents.delete(key);
+      this.#states.delete(`${conferenceId} ${endpointId}`);
       response.writeHead(204).end();
       return;
     }

@@ -52,6 +52,29 @@ test('a drain that is asked of another focus moves rooms and clients, and tells 
     carol.client.close();
   }));
 
+test('a drain gives notice: not ready at once, it serves as before until load balancers have seen that', () =>
+  withNetwork(
+    ['one', 'two'],
+    async (network, one, two) => {
+      const alice = await joinActive(network, one, 'alice');
+      const startedAtMs = performance.now();
+      await setState(one, 'one', { state: 'draining' });
+      assert.equal((await fetch(new URL('/readyz', one.url))).status, 503);
+      const bob = await joinActive(network, one, 'bob');
+      assert.ok(alice.client.isOpen && bob.client.isOpen);
+      await Promise.all([alice.client.closed, bob.client.closed]);
+      assert.ok(performance.now() - startedAtMs >= 1_500);
+      assert.equal((await refusal(signalUrl(one.url, await accessToken({ identity: 'carol' })))).status, 503);
+      for (const { sid, identity } of [
+        { ...alice, identity: 'alice' },
+        { ...bob, identity: 'bob' },
+      ]) {
+        (await resume(two, identity, sid)).close();
+      }
+    },
+    { 'peers.drain_notice_ms': 1_500 },
+  ));
+
 test('clients that a draining focus relays come back elsewhere', () =>
   withNetwork(['one', 'two'], async (network, one, two) => {
     const alice = await joinActive(network, one, 'alice');

@@ -17,6 +17,8 @@ export interface FocusDrainOptions {
   /** Clients whose rooms live elsewhere: closes some, and answers how many are left. */
   readonly closeRelayed: (most: number) => number;
   readonly timeoutMs: number;
+  /** So long load balancers may take to see that this focus is not ready: a client whose first try to come back is refused does not resume, it joins anew. */
+  readonly noticeMs: number;
   readonly log: Logger;
   readonly nowMs: () => number;
 }
@@ -39,6 +41,7 @@ export class FocusDrain {
   #record: FocusRecord | undefined;
   #undo: AbortController | undefined;
   #progress: DrainProgress | undefined;
+  #hasGivenNotice = false;
 
   constructor(options: FocusDrainOptions) {
     this.#options = options;
@@ -51,6 +54,11 @@ export class FocusDrain {
 
   get isDraining(): boolean {
     return this.#undo !== undefined;
+  }
+
+  /** It takes no clients any more. Later than {@link isDraining}, by the notice. */
+  get isRefusing(): boolean {
+    return this.isDraining && this.#hasGivenNotice;
   }
 
   /** Null while it is not draining. */
@@ -70,6 +78,9 @@ export class FocusDrain {
     log.info({ rooms: roomsAtStart, forMs }, 'draining');
     await this.#tell('draining');
     const end = AbortSignal.any([undo.signal, AbortSignal.timeout(forMs)]);
+    this.#hasGivenNotice = false;
+    if ((await this.#heirs()).length > 0) await pause(this.#options.noticeMs, end);
+    this.#hasGivenNotice = true;
     await this.#empty(end);
     log.info({ ...this.#progress, roomsLeft: host.rooms().length, isUndone: undo.signal.aborted }, 'drained');
   }
@@ -108,8 +119,7 @@ export class FocusDrain {
   async #handOver(room: Room): Promise<boolean> {
     const { host, links, snapshots, timeoutMs, log } = this.#options;
     const { name, conferenceId } = room.identity;
-    const others = (await links.alive()).filter(({ state }) => state === 'running').map(({ focusId }) => focusId);
-    const heir = heirOf(conferenceId, others);
+    const heir = heirOf(conferenceId, await this.#heirs());
     if (heir === undefined) return false;
     try {
       await snapshots.flush(room);
@@ -123,6 +133,11 @@ export class FocusDrain {
     if (this.#progress !== undefined) this.#progress = { ...this.#progress, roomsMoved: this.#progress.roomsMoved + 1 };
     log.info({ room: name, to: heir }, 'room handed over');
     return true;
+  }
+
+  async #heirs(): Promise<string[]> {
+    const alive = await this.#options.links.alive().catch(() => []);
+    return alive.filter(({ state }) => state === 'running').map(({ focusId }) => focusId);
   }
 
   async #tell(state: FocusRecord['state']): Promise<void> {

@@ -1,6 +1,8 @@
 /** Carries forwardings out: takes the shadow's place in the store, and keeps each one in step with its original. */
+import { DisconnectReason } from '@livekit/protocol';
 import type { Logger } from 'pino';
 import { Forwarding } from '../conference/forwarding.ts';
+import { leave } from '../conference/joining.ts';
 import type { Participant } from '../conference/participant.ts';
 import { newSid, type Random } from '../conference/random.ts';
 import type { Room, RoomProperties } from '../conference/room.ts';
@@ -30,16 +32,24 @@ export interface ForwarderOptions {
 /** The shadow's SID, or why there is none. */
 export type Forwarded = { readonly participantSid: string } | { readonly refusal: Refusal };
 
+/** There is no client to be told anything. */
+const LOST = { reason: DisconnectReason.MIGRATION, action: null };
+
 const NOT_PLACED: Readonly<Record<Exclude<Assigned<unknown>['kind'], 'placed'>, Refusal>> = {
   'unknown-room': 'room-not-found',
   'room-full': 'room-full',
   'no-bridge': 'no-bridge',
 };
 
+/** Rooms change their homes one by one; a shadow whose original is in no room of this focus after so long leaves. */
+const ORIGINAL_WAIT_MS = 10_000;
+
 export class Forwarder {
   readonly #options: ForwarderOptions;
   /** Each one under both of its rooms. */
   readonly #byRoom = new Map<Room, Set<Forwarding>>();
+  /** Shadows whose originals are not here, and the rooms that they are in. */
+  readonly #waiting = new Map<Participant, Room>();
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
@@ -80,11 +90,15 @@ export class Forwarder {
     }
     const to = roomOf(conference);
     to.hasBeenJoined = true;
+    if (!store.adopt(conference, participant)) {
+      await release();
+      return { refusal: 'identity-taken' };
+    }
     if (from.withSid(original.sid) !== original) {
       await release();
       return { refusal: 'participant-not-found' };
     }
-    this.#begin(new Forwarding(from, original, to, nowMs(), participant));
+    this.#begin(Forwarding.begin(from, original, to, nowMs(), participant));
     apply(to);
     return { participantSid: sid };
   }
@@ -101,6 +115,54 @@ export class Forwarder {
       const again = this.forward(forwarding.from, forwarding.original, forwarding.to.identity.name);
       inBackground(again, 'not forwarded again after a move to another bridge');
     }
+  }
+
+  /** A room that another focus has served before is here now: shadows in it go on, and those elsewhere whose originals are in it. */
+  handleAdopted(room: Room): void {
+    this.#await(
+      room,
+      [...room.participants.values()].filter(({ forwards }) => forwards !== null),
+    );
+    for (const [shadow, to] of [...this.#waiting]) this.#reunite(shadow, to);
+  }
+
+  /** Another focus serves that room now: shadows in other rooms wait for their originals to follow, or to be followed. */
+  handleDropped(room: Room): void {
+    for (const [shadow, to] of [...this.#waiting]) if (to === room) this.#waiting.delete(shadow);
+    for (const forwarding of [...(this.#byRoom.get(room) ?? [])]) {
+      this.#end(forwarding);
+      if (forwarding.to !== room) this.#await(forwarding.to, [forwarding.shadow]);
+    }
+  }
+
+  #await(to: Room, shadows: readonly Participant[]): void {
+    if (shadows.length === 0) return;
+    for (const shadow of shadows) this.#waiting.set(shadow, to);
+    setTimeout(() => this.#giveUp(to, shadows), ORIGINAL_WAIT_MS).unref();
+  }
+
+  #reunite(shadow: Participant, to: Room): void {
+    const { directory, nowMs, apply } = this.#options;
+    const { conferenceId, endpointId } = shadow.forwards!;
+    const from = directory.withConference(conferenceId);
+    if (from === undefined) return;
+    this.#waiting.delete(shadow);
+    if (to.withSid(shadow.sid) !== shadow) return;
+    const original = from.withEndpoint(endpointId);
+    if (original?.identity === shadow.identity) this.#begin(Forwarding.resume(from, original, to, shadow));
+    else
+      leave(to, nowMs(), shadow, { ...LOST, cause: `it had left ${from.identity.name}, from where it was forwarded` });
+    apply(to);
+  }
+
+  #giveUp(to: Room, shadows: readonly Participant[]): void {
+    const { nowMs, apply } = this.#options;
+    for (const shadow of shadows) {
+      if (!this.#waiting.delete(shadow) || to.withSid(shadow.sid) !== shadow) continue;
+      const cause = `${shadow.forwards!.room}, from where it was forwarded, is at another focus or closed`;
+      leave(to, nowMs(), shadow, { ...LOST, cause });
+    }
+    apply(to);
   }
 
   #begin(forwarding: Forwarding): void {

@@ -52,6 +52,7 @@ export class NetworkUnderTest {
         'control.secret': SECRET,
         'peers.advertise_url': await way.start(),
         'room.departure_timeout': 0,
+        'peers.drain_notice_ms': 0,
         'signal.resume_timeout_ms': 5_000,
         'signal.joins_per_second': 1000,
         ...this.#flags,

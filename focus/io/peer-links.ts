@@ -16,8 +16,16 @@ export interface PeerLinksOptions {
   readonly onGone: (focusId: string) => void;
 }
 
+/** The store answers from what its upkeep has heard: looking often costs it nothing. */
+const LOOK_INTERVAL_MS = 1_000;
+/** Focuses that the store knew once; the one that it knew last is forgotten last. */
+const KNOWN_MAX = 1_000;
+
 export class PeerLinks {
   readonly #options: PeerLinksOptions;
+  /** What each said of itself last. A store that was away, or was emptied, does not know a focus for a moment that is as well as ever. */
+  readonly #known = new Map<string, FocusRecord>();
+  readonly #looking: NodeJS.Timeout;
   readonly #links = new Map<string, PeerLink>();
   readonly #dialling = new Map<string, Promise<PeerLink>>();
   readonly #gone = new Set<string>();
@@ -25,11 +33,13 @@ export class PeerLinks {
 
   constructor(options: PeerLinksOptions) {
     this.#options = options;
+    this.#looking = setInterval(() => void this.#look().catch(() => {}), LOOK_INTERVAL_MS);
+    this.#looking.unref();
   }
 
   /** All other focuses that the store knows, gone ones included until their lease ends. Ordered by id. */
   async others(): Promise<FocusRecord[]> {
-    const records = await this.#options.store.focuses();
+    const records = await this.#look();
     return records.filter(({ focusId }) => focusId !== this.#options.focusId);
   }
 
@@ -65,14 +75,26 @@ export class PeerLinks {
 
   close(): void {
     this.#isClosed = true;
+    clearInterval(this.#looking);
     for (const link of [...this.#links.values()]) link.close('this focus is closing');
   }
 
+  async #look(): Promise<readonly FocusRecord[]> {
+    const records = await this.#options.store.focuses();
+    for (const record of records) {
+      this.#known.delete(record.focusId);
+      this.#known.set(record.focusId, record);
+      if (this.#known.size > KNOWN_MAX) this.#known.delete(this.#known.keys().next().value!);
+    }
+    return records;
+  }
+
   async #dial(focusId: string): Promise<PeerLink> {
-    const { store, log, focusId: ownFocusId } = this.#options;
-    const record = (await store.focuses()).find(one => one.focusId === focusId);
+    const { log, focusId: ownFocusId } = this.#options;
+    const records = await this.#look();
+    // Its lease has ended, or it has said goodbye: where it was last tells whether it is there.
+    const record = records.find(one => one.focusId === focusId) ?? this.#known.get(focusId);
     try {
-      // Its lease has ended, or it has said goodbye.
       if (record === undefined) throw new PeerUnavailable(focusId, 'the store does not know it');
       const link = await PeerLink.open({
         ...this.#options,

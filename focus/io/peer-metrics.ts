@@ -12,9 +12,12 @@ export interface PeerMetrics {
   /** Rooms that another focus has taken over, dropped here. */
   readonly roomsLost: Counter;
   readonly snapshots: Counter<'result'>;
+  /** Parts of snapshots that are not kept, because they are too long. */
+  readonly snapshotsTooLong: Gauge;
 }
 
-export function createPeerMetrics(registry: Registry): PeerMetrics {
+/** `tooLong`: parts of snapshots that are not kept, because they are too long. */
+export function createPeerMetrics(registry: Registry, tooLong: () => number = () => 0): PeerMetrics {
   const registers = [registry];
   const named = <L extends string>(name: string, help: string, labelNames: L[] = []) => ({
     name: `causeway_focus_${name}`,
@@ -34,6 +37,15 @@ export function createPeerMetrics(registry: Registry): PeerMetrics {
     }),
     takeovers: new Counter(named('takeovers_total', 'Conferences taken over from other focuses', ['outcome'])),
     roomsLost: new Counter(named('rooms_lost_total', 'Rooms that another focus has taken over')),
+    snapshotsTooLong: new Gauge({
+      ...named(
+        'snapshot_fields_too_long',
+        'Rooms and participants too large for a snapshot: they start anew elsewhere',
+      ),
+      collect() {
+        this.set(tooLong());
+      },
+    }),
     snapshots: new Counter(named('snapshots_total', 'Parts of snapshots written to the store', ['result'])),
   };
 }

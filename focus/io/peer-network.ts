@@ -11,12 +11,14 @@ import { KnownHomes } from '../peers/known-homes.ts';
 import type { PlacementExplanation } from '../placement/placement.ts';
 import type { ConferenceRecord, FocusRecord, Store } from '../store/store.ts';
 import { FocusDrain } from './focus-drain.ts';
+import { NetworkOperators, type NetworkOperatorsOptions } from './network-operators.ts';
 import { RoomNetwork } from './network-rooms.ts';
 import { type CallHandler, createPeerHome, NOT_HOME } from './peer-home.ts';
 import { PeerUnavailable } from './peer-link.ts';
 import { PeerLinks } from './peer-links.ts';
 import type { PeerMetrics } from './peer-metrics.ts';
 import { registerPeerRoute } from './peer-route.ts';
+import { checkSelf } from './self-check.ts';
 import type { SessionOpenerOptions } from './session-opener.ts';
 import { SessionRouter } from './session-router.ts';
 import type { SnapshotWriter } from './snapshot-writer.ts';
@@ -32,10 +34,14 @@ export interface PeerNetworkOptions {
   readonly snapshots: SnapshotWriter;
   /** How long a drain may take that says nothing else. */
   readonly drainTimeoutMs: number;
+  /** How long it takes clients after it has begun. */
+  readonly drainNoticeMs: number;
   readonly restore: RestoreRoom;
   readonly metrics: PeerMetrics;
   readonly log: Logger;
   readonly nowMs: () => number;
+  /** Of the participants whose home this focus is. */
+  readonly drainProgress: NetworkOperatorsOptions['drainProgress'];
   readonly isClosing: () => boolean;
 }
 
@@ -43,6 +49,7 @@ export class PeerNetwork {
   readonly router: SessionRouter;
   /** The server API's operations, wherever the rooms are. */
   readonly rooms: NetworkRooms;
+  readonly operators: NetworkOperators;
   readonly #options: PeerNetworkOptions;
   readonly #store: Store;
   readonly #links: PeerLinks;
@@ -53,6 +60,7 @@ export class PeerNetwork {
   #record: FocusRecord | undefined;
   #retry: NodeJS.Timeout | undefined;
   #closeIncoming = () => {};
+  #endSelfCheck: (() => void) | undefined;
 
   constructor(options: PeerNetworkOptions) {
     this.#options = options;
@@ -65,8 +73,24 @@ export class PeerNetwork {
     this.router = new SessionRouter({ focusId, sessions, ...parts });
     this.#roomNetwork = new RoomNetwork({ focusId, local, host, store, timeoutMs, log, ...parts });
     this.rooms = this.#roomNetwork.rooms();
+    this.operators = new NetworkOperators({
+      focusId,
+      host,
+      placements: sessions.placements,
+      drainProgress: options.drainProgress,
+      rooms: this.#roomNetwork,
+      links: this.#links,
+    });
     const closeRelayed = (most: number) => this.router.closeRelayed(most);
-    this.drain = new FocusDrain({ ...options, host, store, links: this.#links, timeoutMs, closeRelayed });
+    this.drain = new FocusDrain({
+      ...options,
+      host,
+      store,
+      links: this.#links,
+      timeoutMs,
+      noticeMs: options.drainNoticeMs,
+      closeRelayed,
+    });
     store.onOrphans(orphans => this.#inBackground(this.#takeAll(orphans)));
     store.onLost(({ conferenceId }) => {
       const room = host.directory.withConference(conferenceId);
@@ -80,7 +104,7 @@ export class PeerNetwork {
   /** Adds `/v1/peers`. */
   register(app: FastifyInstance): void {
     const { sessions, secret, focusId, isClosing, log } = this.#options;
-    const calls = { ...this.#roomNetwork.calls(), ...this.#calls() };
+    const calls = { ...this.#roomNetwork.calls(), ...this.operators.calls(), ...this.#calls() };
     const takeovers = this.#takeovers;
     const handler = createPeerHome({ focusId, sessions, store: this.#store, takeovers, calls, log, isClosing });
     const route = registerPeerRoute(app, { ...this.#options, secret, handler });
@@ -91,6 +115,7 @@ export class PeerNetwork {
   async start(record: FocusRecord): Promise<void> {
     this.#record = record;
     this.drain.known(record);
+    this.#endSelfCheck ??= checkSelf({ ...this.#options, url: record.url });
     try {
       await this.#store.putFocus(record);
       const own = (await this.#store.conferences()).filter(({ owner }) => owner === record.focusId);
@@ -120,9 +145,11 @@ export class PeerNetwork {
     return {
       summaries: () => this.#roomNetwork.summaries(),
       focuses: () => this.#focuses(),
+      placements: () => this.operators.placements(),
       explain: participant => this.#explain(participant),
       setState: (focusId, state, forMs) => this.#setStateOf(focusId, state, forMs),
       isDraining: () => this.drain.isDraining,
+      isHome: room => this.#options.sessions.host.room(room) !== undefined,
     };
   }
 
@@ -143,6 +170,7 @@ export class PeerNetwork {
   /** Sessions relayed from here end with their links, those relayed to here lose their clients. */
   close(): void {
     clearTimeout(this.#retry);
+    this.#endSelfCheck?.();
     this.#links.close();
     this.#closeIncoming();
   }
@@ -254,11 +282,10 @@ export class PeerNetwork {
 
   #localExplanations(participant: string): PlacementExplanation[] {
     const { placements } = this.#options.sessions;
-    const matches = placements
+    return placements
       .explanations()
       .filter(({ sid, identity }) => sid === participant || identity === participant)
       .slice(0, EXPLANATIONS_MAX);
-    return matches.map(({ placement, ...who }) => ({ ...who, placement: plain(placement) }));
   }
 
   async #explain(
@@ -283,8 +310,3 @@ type OwnStatus = Pick<FocusStatus, 'rooms' | 'sessions' | 'relayedOut' | 'relaye
 const EXPLANATIONS_MAX = 20;
 const START_RETRY_MS = 1_000;
 const UNKNOWN = { rooms: null, sessions: null, relayedOut: null, relayedRooms: null, drain: null };
-
-/** Getters, which a copy does not have, are read by name. */
-function plain(placement: PlacementExplanation['placement']): PlacementExplanation['placement'] {
-  return { ...placement, considered: placement.considered, candidates: placement.candidates };
-}

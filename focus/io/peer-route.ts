@@ -157,9 +157,8 @@ class IncomingLink {
     }
   }
 
-  #refuse({ reason }: DecodeError): void {
-    this.#options.metrics.framesRefused.inc({ reason });
-    this.#options.log.warn({ peer: this.#from, reason }, 'a focus sent what is no frame');
+  #refuse(error: DecodeError): void {
+    const reason = this.#count(error);
     if (this.#isOpen) this.#socket.close(PROTOCOL_ERROR, reason);
     this.end(reason);
   }
@@ -171,10 +170,10 @@ class IncomingLink {
         this.send('pong', 0, payload);
         break;
       case 'open':
-        this.#open(id, readOpening(payload));
+        this.#open(id, payload);
         break;
       case 'up':
-        this.#clients.get(id)?.handleRequest(decodeRequest('binary', payload).message);
+        this.#up(id, payload);
         break;
       case 'end':
         this.forget(id)?.handleEnd();
@@ -187,12 +186,37 @@ class IncomingLink {
     }
   }
 
-  #open(id: number, opening: Opening): void {
+  /** What cannot be read of one session, as of a focus of another version, ends that one: the link has others, and its end would look like the end of this focus. */
+  #open(id: number, payload: Uint8Array): void {
     if (this.#clients.has(id)) throw new DecodeError('peer-session-twice');
+    let opening: Opening;
+    try {
+      opening = readOpening(payload);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.send('refused', id, Buffer.from(this.#count(error)));
+      return;
+    }
     const client = new RelayEnd(id, this);
     this.#clients.set(id, client);
     this.#options.metrics.relayed.inc({ direction: 'in' });
     this.#options.handler.handleOpening(this.#from, opening, client);
+  }
+
+  #up(id: number, payload: Uint8Array): void {
+    const client = this.#clients.get(id);
+    try {
+      client?.handleRequest(decodeRequest('binary', payload).message);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      client?.close(this.#count(error));
+    }
+  }
+
+  #count({ reason }: DecodeError): string {
+    this.#options.metrics.framesRefused.inc({ reason });
+    this.#options.log.warn({ peer: this.#from, reason }, 'a focus sent what cannot be read');
+    return reason;
   }
 
   async #answer(id: number, payload: Uint8Array): Promise<void> {

@@ -74,7 +74,7 @@ test('the server API of any focus does its work at the home of the room', () =>
     await api.updateParticipant('talk', 'alice', { name: 'Alice' });
     assert.equal((await api.getParticipant('talk', 'alice')).name, 'Alice');
     await api.updateRoomMetadata('talk', 'agenda');
-    assert.equal((await alice.next('roomUpdate')).room?.metadata, 'agenda');
+    await alice.until('roomUpdate', ({ room }) => room?.metadata === 'agenda');
     const long = new Uint8Array(60_000).fill(7);
     await api.sendData('talk', long, DataPacket_Kind.RELIABLE, {});
     assert.ok(Buffer.from(bridge.messages[0]!.packet, 'base64').includes(long), 'more than one frame holds');
@@ -175,7 +175,6 @@ test('what is no frame ends the link that it came on, and is counted', () =>
     for (const [bytes, reason] of [
       [new Uint8Array([1, 2]), 'peer-frame-short'],
       [new Uint8Array([0x11, 0, 0, 0, 1]), 'peer-frame-kind'],
-      [new Uint8Array([0x10, 0, 0, 0, 1, 0x7b]), 'peer-opening'],
       [new Uint8Array([0x20, 0, 0, 0, 1, 0x7b]), 'peer-call'],
     ] as const) {
       const headers = { authorization: `Bearer ${await signServiceToken(SECRET, 'two')}` };
@@ -187,6 +186,26 @@ test('what is no frame ends the link that it came on, and is counted', () =>
       assert.match(await metrics(one.url), new RegExp(`peer_frames_refused_total\\{[^}]*reason="${reason}"[^}]*\\} 1`));
     }
     assert.match(await metrics(one.url), /causeway_focus_peer_links\{[^}]*direction="in"[^}]*\} 0/);
+  }));
+
+test('a session that cannot be read is refused alone: the link and its other sessions go on', () =>
+  withNetwork(['one'], async (_network, one) => {
+    const headers = { authorization: `Bearer ${await signServiceToken(SECRET, 'two')}` };
+    const socket = new WebSocket(new URL('/v1/peers', one.url), { headers } as never);
+    socket.binaryType = 'arraybuffer';
+    const kinds: number[] = [];
+    const refused = new Promise(resolve =>
+      socket.addEventListener('message', ({ data }) => {
+        kinds.push(new Uint8Array(data as ArrayBuffer)[0]!);
+        if (kinds.at(-1) === 0x12) resolve(undefined);
+      }),
+    );
+    await new Promise(resolve => socket.addEventListener('open', resolve));
+    socket.send(new Uint8Array([0x10, 0, 0, 0, 1, 0x7b]));
+    await refused;
+    assert.match(await metrics(one.url), /peer_frames_refused_total\{[^}]*reason="peer-opening"[^}]*\} 1/);
+    assert.equal(socket.readyState, WebSocket.OPEN);
+    socket.close();
   }));
 
 test('a join at another focus than the home asks the store once for itself, and a second one leaves that to the home', () =>
@@ -256,3 +275,20 @@ test('what happens in a room is told to webhooks once, by its home', async () =>
     receiver.close();
   }
 });
+
+test('an entry whose store is away lets into rooms that it relays to, whose home places; of others, and new ones, it says that it cannot', () =>
+  withNetwork(['one', 'two'], async (network, one, two) => {
+    const alice = await SignalClient.join(one.url, 'alice');
+    const bob = await SignalClient.join(two.url, 'bob');
+    network.memory.away.add('two');
+    const carol = await SignalClient.open(two.url, await accessToken({ identity: 'carol' }));
+    assert.deepEqual(
+      (await carol.next('join')).otherParticipants.map(({ identity }) => identity),
+      ['alice', 'bob'],
+    );
+    const elsewhere = await accessToken({ identity: 'dan', video: { roomJoin: true, room: 'new' } });
+    const dan = await SignalClient.open(two.url, elsewhere);
+    assert.equal((await dan.next('leave')).reason, DisconnectReason.JOIN_FAILURE);
+    assert.equal(two.focus.host.rooms().length, 0);
+    for (const client of [alice, bob, carol]) client.close();
+  }));

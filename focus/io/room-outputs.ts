@@ -2,6 +2,7 @@
 import { DisconnectReason, LeaveRequest_Action } from '@livekit/protocol';
 import type { Logger } from 'pino';
 import { withPeers } from '../conference/conference-spec.ts';
+import { handlePlacesTaken } from '../conference/hand-over.ts';
 import { leave } from '../conference/joining.ts';
 import type { Notice } from '../conference/notice.ts';
 import { handleTaken } from '../conference/offering.ts';
@@ -126,10 +127,17 @@ export class RoomOutputs {
 
   /** Brings the conference to each of its bridges as it is now. */
   putConference(room: Room): void {
-    const { links } = this.#options;
+    const { links, apply } = this.#options;
     const document = room.document();
-    const body = withPeers(document, bridgeId => links.peer(bridgeId));
-    for (const bridgeId of document.bridgeIds) links.link(bridgeId)?.putConference(room.identity.conferenceId, body);
+    for (const bridgeId of document.bridgeIds) {
+      const body = withPeers(document, bridgeId, id => links.peer(id));
+      const isMoving = body.endpoints.some(({ movingTo }) => movingTo !== undefined);
+      links.link(bridgeId)?.putConference(room.identity.conferenceId, body, () => {
+        if (!isMoving) return;
+        handlePlacesTaken(room, bridgeId, body.endpoints);
+        apply(room);
+      });
+    }
   }
 
   async #refreshToken(room: Room, participantSid: string): Promise<void> {

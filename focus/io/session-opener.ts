@@ -141,8 +141,17 @@ async function enterRoom(
   const room = host.roomOf(conference);
   // Also when nobody gets in after all: a room that a join opened is not kept as long as one that was created to wait for people.
   room.hasBeenJoined = true;
-  if (by?.place != null) store.adopt(conference, record);
-  if (!sink.isOpen) {
+  // Of two that join at once through several focuses, the one placed later may have come first.
+  const isNewest = store.adopt(conference, record);
+  if (!isNewest) {
+    const { token, room: name } = admission;
+    log.info(
+      { room: name, participant: token.identity, participantSid: record.sid },
+      'identity joined again meanwhile',
+    );
+    sendAway(sink, DisconnectReason.DUPLICATE_IDENTITY, LeaveRequest_Action.DISCONNECT, 'its identity joined again');
+  }
+  if (!isNewest || !sink.isOpen) {
     await store.release(conference.conferenceId, record.endpointId, record.sid);
     return undefined;
   }
@@ -204,6 +213,7 @@ function resumeSession(
   host.attach(participant.sid, sessionOf(options, sink, token));
   before?.sink.close('resumed on another socket');
   resume(room, participant);
+  options.limits.usage.returned(token.apiKey, participant.sid);
   host.apply(room);
   const { syncState, publisherOffer } = request;
   if (syncState !== undefined) host.handleRequest(room, participant, { case: 'syncState', value: syncState });

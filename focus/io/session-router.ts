@@ -55,7 +55,8 @@ interface Visit extends Arrival {
   isRelayed: boolean;
 }
 
-type RelayOutcome = 'relayed' | 'refused' | 'unreachable';
+/** `lost`: the link ended meanwhile, which says nothing of the focus: the next attempt asks it. */
+type RelayOutcome = 'relayed' | 'refused' | 'lost' | 'unreachable';
 
 /** A room may close, or move, between the store's answer and the home's; more often than so is no coincidence. */
 const ATTEMPTS_MAX = 4;
@@ -128,7 +129,7 @@ export class SessionRouter {
     const outcome = await this.#relay(arrival, focusId, place);
     if (outcome === 'relayed') return true;
     this.#options.homes.forget(arrival.admission.room, focusId);
-    if (outcome === 'refused') return false;
+    if (outcome !== 'unreachable') return false;
     const conference = place?.conference ?? where.conference ?? (await this.#record(arrival.admission.room));
     if (conference?.owner === focusId) await this.#options.takeovers.take(conference);
     return false;
@@ -243,7 +244,7 @@ export class SessionRouter {
       onDown: response => socket.send(readResponse(response)),
       onEnd: (how, reason) => {
         finish();
-        if (leaveHome === undefined) resolve(how === 'refused' ? 'refused' : 'unreachable');
+        if (leaveHome === undefined) resolve(how === 'refused' ? 'refused' : 'lost');
         else socket.close(how === 'lost' ? 'the focus that served this room is gone' : reason);
       },
     });

@@ -159,7 +159,13 @@ describe('clients with two PeerConnections', () => {
       for (const endpointId of [...known, '8000fff0']) {
         other.bridge.emit({ kind: 'endpoint', conferenceId, endpointId, state: 'connected', reason: '' });
       }
-      await eventually(() => !other.bridge.endpoints.has('8000fff0'));
+      // Long enough for a store that has lost something to get it back.
+      let afterMs = 0;
+      await eventually(async () => {
+        afterMs += 10_000;
+        await host.leftovers.handleTick(Date.now() + afterMs);
+        return !other.bridge.endpoints.has('8000fff0');
+      });
       assert.deepEqual([...other.bridge.endpoints.keys()], known);
       host.directory.add(room);
       client.close();

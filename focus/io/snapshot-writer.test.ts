@@ -17,6 +17,7 @@ function world(t: TestContext) {
   const answers: (boolean | Error)[] = [];
   const lost: Room[] = [];
   const changed = new Map<string, Uint8Array | null>();
+  const tooLong = new Set<string>();
   const writer = new SnapshotWriter({
     store: {
       async saveRoom(_conferenceId, fields) {
@@ -27,6 +28,7 @@ function world(t: TestContext) {
       },
     },
     follow: () => ({
+      tooLong,
       changes: () => {
         const now = new Map(changed);
         changed.clear();
@@ -41,7 +43,7 @@ function world(t: TestContext) {
     t.mock.timers.tick(ms);
     await turn();
   };
-  return { writer, saved, answers, lost, changed, pass };
+  return { writer, tooLong, saved, answers, lost, changed, pass };
 }
 
 test('what changes within 100 ms is written once, and what did not change is not', async t => {
@@ -112,4 +114,14 @@ test('a flush does not wait for its time, and rejects when the store does not ta
   writer.note(room);
   answers.push(new Error('away'));
   await assert.rejects(writer.flush(room));
+});
+
+test('what is too long to be kept is counted as long as its room is here', t => {
+  const { writer, tooLong } = world(t);
+  writer.note(room);
+  assert.equal(writer.tooLong, 0);
+  tooLong.add('00000001').add('00000002');
+  assert.equal(writer.tooLong, 2);
+  writer.forget(room);
+  assert.equal(writer.tooLong, 0);
 });

@@ -7,6 +7,8 @@ import type { PeerMetrics } from './peer-metrics.ts';
 /** What changed of one room since it was last asked: field to bytes, null removes the field. */
 export interface RoomChanges {
   changes(): ReadonlyMap<string, Uint8Array | null>;
+  /** Names of fields that are too long to be kept. */
+  readonly tooLong: ReadonlySet<string>;
 }
 
 export interface SnapshotWriterOptions {
@@ -41,6 +43,13 @@ export class SnapshotWriter {
 
   constructor(options: SnapshotWriterOptions) {
     this.#options = options;
+  }
+
+  /** Fields of all rooms that are too long to be kept. */
+  get tooLong(): number {
+    let fields = 0;
+    for (const { changes } of this.#rooms.values()) fields += changes.tooLong.size;
+    return fields;
   }
 
   /** Something may have changed in it. */

@@ -3,6 +3,8 @@ import { DisconnectReason } from '@livekit/protocol';
 import type { Logger } from 'pino';
 import type { ConferenceId } from '../../protocol/ids.ts';
 import { type Leaving, leave } from '../conference/joining.ts';
+import type { Participant } from '../conference/participant.ts';
+import { receivingEndpointId } from '../conference/receiving-side.ts';
 import type { Room } from '../conference/room.ts';
 import type { ConferenceRecord, ParticipantRecord, Store, TakenConference } from '../store/store.ts';
 import type { ConferenceHost } from './conference-host.ts';
@@ -14,14 +16,17 @@ export type RestoreRoom = (conference: ConferenceRecord, fields: ReadonlyMap<str
 export interface TakeoversOptions {
   readonly focusId: string;
   readonly store: Store;
-  readonly host: Pick<ConferenceHost, 'directory' | 'adoptRoom' | 'apply'>;
+  readonly host: Pick<ConferenceHost, 'directory' | 'adoptRoom' | 'moveStranded' | 'apply'>;
   readonly restore: RestoreRoom;
   readonly metrics: Pick<PeerMetrics, 'takeovers'>;
   readonly log: Logger;
   readonly nowMs: () => number;
 }
 
-/** An entry that took a place for somebody hands it over within so long; who has not come by then is released. */
+/**
+ * An entry that took a place for somebody hands it over within so long; who has not come by then is released. Bridges have reported twice by
+ * then: those that have not are dead.
+ */
 const HANDOVER_MS = 5_000;
 
 const GONE_BEFORE: Leaving = {
@@ -81,22 +86,57 @@ export class Takeovers {
       if (!present.has(participant.sid)) leave(room, nowMs(), participant, GONE_BEFORE);
     }
     host.adoptRoom(room);
-    for (const record of participants) if (room.withSid(record.sid) !== undefined) store.adopt(conference, record);
-    const strangers = participants.filter(({ sid }) => room.withSid(sid) === undefined);
-    if (strangers.length > 0) setTimeout(() => this.#release(room, strangers), HANDOVER_MS).unref();
+    const strangers: ParticipantRecord[] = [];
+    for (const record of participants) {
+      const participant = room.withSid(record.sid);
+      if (participant === undefined) strangers.push(record);
+      else {
+        store.adopt(conference, record);
+        if (participant.bridgeId !== record.bridgeId) this.#moveBack(room, participant, record);
+      }
+    }
+    setTimeout(() => {
+      this.#release(room, strangers);
+      host.moveStranded(room);
+    }, HANDOVER_MS).unref();
     return room;
+  }
+
+  /** It had a place on another bridge, and the home died before it could say so to anybody else: it stays where its media is. */
+  #moveBack(room: Room, { bridgeId }: Participant, record: ParticipantRecord): void {
+    const { store, host, log } = this.#options;
+    removeEndpoints(room, record);
+    host.apply(room);
+    const moved = store.move(record, ({ bridges }) => ({
+      bridgeId: bridges.some(bridge => bridge.bridgeId === bridgeId) ? bridgeId : null,
+    }));
+    moved.catch(error => {
+      log.error(
+        { room: room.identity.name, error: String(error) },
+        'the store has a participant on another bridge than it is on',
+      );
+    });
   }
 
   #release(room: Room, strangers: readonly ParticipantRecord[]): void {
     const { store, host, log } = this.#options;
-    for (const { conferenceId, endpointId, sid, bridgeId } of strangers) {
+    for (const record of strangers) {
+      const { conferenceId, endpointId, sid } = record;
       if (room.withSid(sid) !== undefined || host.directory.withConference(conferenceId) !== room) continue;
       // Its bridge may have been told of it: by a home that died before it could write that down.
-      room.output({ kind: 'endpoint-removed', bridgeId, endpointId });
+      removeEndpoints(room, record);
       store.release(conferenceId, endpointId, sid).catch(error => {
         log.error({ error: String(error) }, 'place not given back to the store');
       });
     }
     host.apply(room);
   }
+}
+
+/** From the bridge that the store has it on: both, since whether it has two PeerConnections is not known. */
+function removeEndpoints(room: Room, { bridgeId, endpointId }: ParticipantRecord): void {
+  room.output({ kind: 'endpoint-removed', bridgeId, endpointId });
+  room.output({ kind: 'endpoint-removed', bridgeId, endpointId: receivingEndpointId(endpointId) });
+  if (room.document().bridgeIds.includes(bridgeId)) return;
+  room.output({ kind: 'conference-removed', bridgeId });
 }

@@ -69,6 +69,13 @@ export class KeyUsage {
     else this.#owners.set(participantSid, apiKey);
   }
 
+  /** A participant has resumed: counted until it leaves, if it was not. Another focus may have counted it before: its home of then, or the one it came by. */
+  returned(apiKey: string, participantSid: string): void {
+    if (this.#owners.has(participantSid)) return;
+    this.#owners.set(participantSid, apiKey);
+    this.#add(apiKey, 'participants', 1);
+  }
+
   handleNotice(notice: Notice): void {
     switch (notice.event) {
       case 'room_started': {

@@ -89,6 +89,15 @@ test('joins that are on their way count: many at once do not get past the limit'
   assert.equal(hold(), '');
 });
 
+test('who comes back from another focus counts once, until it leaves', () => {
+  const { usage } = limitsOf({});
+  usage.returned('key', 'PA_1');
+  usage.returned('key', 'PA_1');
+  assert.deepEqual(usage.of('key'), { rooms: 0, participants: 1 });
+  usage.handleNotice(left('PA_1'));
+  assert.equal(usage.keys, 0);
+});
+
 test('a key has its rooms, and may join what is open or being opened beyond that', () => {
   const limits = limitsOf({ roomsPerKey: 1 });
   const opening = limits.holdPlace('key', 'talk', false);

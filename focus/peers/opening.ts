@@ -112,9 +112,12 @@ export function readOpening(bytes: Uint8Array): Opening {
   return { admission, region: region as ClientRegion, address, place: place as TakenPlace | null };
 }
 
-/** Getters, which a copy does not have, are read by name. */
+/** Parts of a placement are made when they are read, which a copy does not do: each is named. */
 function withoutCandidates({ conference, participant, placement }: TakenPlace): TakenPlace {
-  return { conference, participant, placement: { ...placement, considered: placement.considered, candidates: [] } };
+  const { bridgeId, bridgeRegion, stress, rule, policy, policyFrom, service, region, placedFor } = placement;
+  const { roundTrips, sticky, considered, at } = placement;
+  const decided = { bridgeId, bridgeRegion, stress, rule, policy, policyFrom, service, region, placedFor };
+  return { conference, participant, placement: { ...decided, roundTrips, sticky, considered, candidates: [], at } };
 }
 
 function parse(bytes: Uint8Array): Static<typeof OpeningSchema> {

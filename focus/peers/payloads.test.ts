@@ -78,7 +78,7 @@ test('a refusal keeps its reason, its sentence and its detail', () => {
   const refused: Answer<unknown> = {
     ok: false,
     refusal: 'placement-invalid',
-    message: 'placement in the metadata of the room is not valid',
+    message: 'what is said of the placement of the room is not valid',
     detail: 'kind',
   };
   const wire = writeJson({ ok: true, value: writeRoomAnswer('createRoom', refused) });

@@ -64,15 +64,19 @@ export function writeArguments(method: RoomMethod, args: readonly unknown[]): un
 }
 
 const PlacementSchema = Type.Union([
-  Type.Object({
-    kind: Type.Optional(Type.String()),
-    sort_by: Type.Optional(Type.String()),
-    algorithm: Type.Optional(Type.String()),
-  }),
+  Type.Object(
+    {
+      kind: Type.Optional(Type.String()),
+      sort_by: Type.Optional(Type.String()),
+      algorithm: Type.Optional(Type.String()),
+    },
+    { minProperties: 1 },
+  ),
   Type.Null(),
 ]);
 const PolicySchema = Type.Object({ byMetadata: PlacementSchema, byApi: PlacementSchema });
-const PlainSchema = Type.Array(Type.Union([Type.String(), Type.Number(), Type.Boolean(), PlacementSchema]), {
+const SetPolicySchema = Type.Tuple([Type.String(), PlacementSchema]);
+const PlainSchema = Type.Array(Type.Union([Type.String(), Type.Number(), Type.Boolean()]), {
   minItems: 1,
   maxItems: 8,
 });
@@ -88,6 +92,10 @@ const DoneSchema = Type.Object({ ok: Type.Literal(true), value: Type.Unknown() }
 export function readArguments(method: RoomMethod, body: unknown): unknown[] {
   const { request } = SHAPES[method];
   if (request === null) {
+    if (method === 'setPolicy') {
+      if (!Value.Check(SetPolicySchema, body)) throw new DecodeError('room-call-arguments');
+      return body;
+    }
     if (!Value.Check(PlainSchema, body) || typeof body[0] !== 'string') throw new DecodeError('room-call-arguments');
     return body;
   }

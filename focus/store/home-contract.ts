@@ -44,8 +44,18 @@ function testOwners(make: Make): void {
     const { store } = await make();
     await store.putBridge(sampleReport('b1'));
     const { conference, participant } = await placed(store, 'ann', { owner: 'focus-2' });
-    store.adopt(conference, participant);
+    assert.ok(store.adopt(conference, participant));
     assert.deepEqual(await store.participants(conference.conferenceId), [participant]);
+  });
+
+  test('whose identity was placed again since is not adopted', async () => {
+    const { store } = await make();
+    await store.putBridge(sampleReport('b1'));
+    const first = await placed(store, 'ann');
+    const second = await placed(store, 'ann', { sid: 'PA_again' });
+    assert.equal(store.adopt(second.conference, second.participant), true);
+    assert.equal(store.adopt(first.conference, first.participant), false);
+    assert.deepEqual(await store.participants(first.conference.conferenceId), [second.participant]);
   });
 }
 

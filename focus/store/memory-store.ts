@@ -158,7 +158,10 @@ export function createMemoryStore(nowMs: () => number, random: () => number): St
     async assign(request, choose) {
       return assign(request, choose);
     },
-    adopt() {},
+    adopt({ conferenceId }, { identity, endpointId }) {
+      const there = byId.get(conferenceId)?.participants.get(identity);
+      return there === undefined || there.endpointId <= endpointId;
+    },
     async move(request, choose) {
       return move(request, choose);
     },

@@ -208,8 +208,11 @@ export interface Store {
   /**
    * This focus, the home of that conference, has a participant whom another focus assigned: it is the home's to renew and to release from now on.
    * Whoever was assigned for a home and is not adopted within {@link ADOPTION_MS} is released. Takes no round trip.
+   *
+   * Answers whether this is the newest self of its identity. False: of two that joined at once the one placed later was here first; it stays, and this one
+   * is to be sent away and released. So may be whom this focus has placed itself.
    */
-  adopt(conference: ConferenceRecord, participant: ParticipantRecord): void;
+  adopt(conference: ConferenceRecord, participant: ParticipantRecord): boolean;
   /**
    * Moves a participant to another bridge in one step, as `assign` places one; in the view `choose` is given the participant is not counted.
    * When that is the bridge it is on, nothing changes.

@@ -50,15 +50,18 @@ export function stampDataPacket(bytes: Uint8Array, isReliable: boolean, sender: 
   return { bytes: packet.toBinary(), destinations: packet.destinationIdentities, sequence: packet.sequence };
 }
 
-/** Who sent a packet that a bridge has stamped, and its number; 0 when it has none. Throws DecodeError. */
-export function originOf(bytes: Uint8Array): { readonly sid: string; readonly sequence: number } {
-  const { participantSid: sid, sequence } = decode(bytes, STAMPED_PACKET_BYTES_MAX);
-  return { sid, sequence };
-}
-
-/** The destinations of a packet that another bridge has stamped. Throws DecodeError. */
-export function destinationsOf(bytes: Uint8Array): readonly string[] {
-  return decode(bytes, STAMPED_PACKET_BYTES_MAX).destinationIdentities;
+/** What a bridge has stamped on a packet: who sent it, its number (0 when it has none), and whom it is for. Throws DecodeError. */
+export function readStamp(bytes: Uint8Array): {
+  readonly sid: string;
+  readonly sequence: number;
+  readonly destinations: readonly string[];
+} {
+  const {
+    participantSid: sid,
+    sequence,
+    destinationIdentities: destinations,
+  } = decode(bytes, STAMPED_PACKET_BYTES_MAX);
+  return { sid, sequence, destinations };
 }
 
 function decode(bytes: Uint8Array, bytesMax: number): DataPacket {

@@ -11,8 +11,12 @@ import { DecodeError } from '../errors.ts';
 import { readUint16 } from '../rtp/packet.ts';
 
 const COMMON_HEADER_BYTES = 12;
+/** Where the type of the first chunk is. */
+export const SCTP_FIRST_CHUNK = COMMON_HEADER_BYTES;
 const DATA = 0;
-const INIT = 1;
+/** The chunk that begins an association, always alone in its packet. */
+export const SCTP_INIT = 1;
+const INIT = SCTP_INIT;
 const INIT_ACK = 2;
 const SACK = 3;
 const HEARTBEAT = 4;

@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { type BridgeProcess, ProcessNetwork } from './bridge-process.ts';
 import { eventually } from './eventually.ts';
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 /** The aim is a second, and the figures are printed; a machine that runs other tests beside this one is late by itself. */
 const NOTICED_MS_MAX = 5_000;
 

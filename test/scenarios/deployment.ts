@@ -10,12 +10,13 @@ import { BridgeIsland } from './bridge-island.ts';
 import { LoadBalancer } from './load-balancer.ts';
 import { ServiceProcess } from './service-process.ts';
 import { type SharedStore, type StoreKind, startStore } from './shared-store.ts';
+import { treeOfVersion } from './version-tree.ts';
 
 export interface BridgePlan {
   readonly bridgeId: string;
   readonly region: string;
-  /** A source tree of another version to run it from. */
-  readonly root?: string;
+  /** It says that it is of this version; absent: of the one it is. */
+  readonly version?: string;
 }
 
 export interface DeploymentPlan {
@@ -97,7 +98,7 @@ export class Deployment {
           bridge.bridgeId,
           { ...bridgeConfig(bridge, portsOf(bridgePorts[index]!), focusPorts), ...island?.configOf(index) },
           folder,
-          bridge.root,
+          bridge.version === undefined ? undefined : treeOfVersion(folder, bridge.version),
         ),
     );
     const byId = new Map(bridges.map(bridge => [bridge.name, bridge]));
@@ -121,6 +122,11 @@ export class Deployment {
   /** Where a client in `region` connects to, through the load balancer. */
   clientUrl(region: string, favourite = 0): Promise<string> {
     return this.#balancer!.url(region, favourite);
+  }
+
+  /** Clients of that URL are in another region from their next connection on. */
+  roam(region: string, to: string, favourite = 0): void {
+    this.#balancer!.roam(region, favourite, to);
   }
 
   api(index = 0): RoomServiceClient {
@@ -184,10 +190,20 @@ export class Deployment {
         this.#assertNobodyEnded();
         if ((await this.health('/readyz', index)) !== 200) return false;
         const { bridges } = await this.ask<BridgeList>('/v1/bridges', { focus: index });
-        const running = bridges.filter(({ state }) => state === 'running').map(({ bridgeId }) => bridgeId);
+        // That the store has one does not say that this focus hears it already.
+        const running = bridges
+          .filter(({ state, health }) => state === 'running' && health?.state === 'up')
+          .map(({ bridgeId }) => bridgeId);
         return alive.every(bridgeId => running.includes(bridgeId));
       });
     }
+  }
+
+  /** As it was at its start, for another scenario: whoever has ended is started again, and all know of each other. */
+  async restore(): Promise<void> {
+    this.island?.mend();
+    for (const service of [...this.focuses, ...this.bridges.values()]) if (!service.isRunning) service.start();
+    await this.isWhole();
   }
 
   /** The end of every log, for a message of failure. */
@@ -220,7 +236,11 @@ interface RoomList {
 }
 
 interface BridgeList {
-  readonly bridges: readonly { readonly bridgeId: string; readonly state: string }[];
+  readonly bridges: readonly {
+    readonly bridgeId: string;
+    readonly state: string;
+    readonly health?: { readonly state: string } | null;
+  }[];
 }
 
 export interface BridgePorts {

@@ -1,11 +1,8 @@
 /** What an operator does to a network on purpose: bridges and focuses are emptied under a running meeting, by the command line, the API or a signal. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { API_KEY, API_SECRET } from '../e2e/client.ts';
 import { eventually } from '../e2e/eventually.ts';
 import type { Attendee } from './attendee.ts';
+import { causeway } from './cli.ts';
 import type { Deployment, DeploymentPlan } from './deployment.ts';
 import { longestGap } from './gaps.ts';
 import type { Outcome, Scenario, Stage } from './scenario.ts';
@@ -14,23 +11,18 @@ const EMPTIED = 'eu-1';
 const OTHER = 'us-1';
 const PLAN: DeploymentPlan = {
   focuses: 2,
+  // The load balancer of the harness asks every 200 ms.
+  focus: { peers: { drain_notice_ms: 1_000 } },
   bridges: [
     { bridgeId: EMPTIED, region: 'eu' },
     { bridgeId: OTHER, region: 'us' },
   ],
 };
-const CLI = fileURLToPath(new URL('../../bin/causeway.mjs', import.meta.url));
+const REGION_PLAN: DeploymentPlan = { ...PLAN, bridges: [...PLAN.bridges, { bridgeId: 'eu-2', region: 'eu' }] };
 /** A drain that has not come to its end by then never will: deadlines below are shorter. */
 const DRAINED_MS_MAX = 40_000;
 /** Reports come every 2 s; what an operator sets is known at once. */
 const KNOWN_MS_MAX = 10_000;
-
-/** Runs `npx causeway` as an operator does; answers what it prints. */
-async function causeway(deployment: Deployment, ...args: string[]): Promise<string> {
-  const connection = ['--url', deployment.focusUrl(0), '--api-key', API_KEY, '--api-secret', API_SECRET];
-  const { stdout } = await promisify(execFile)(process.execPath, [CLI, ...args, ...connection]);
-  return stdout;
-}
 
 /** Ada is in the region that is emptied, Bob in the other; Cleo watches from the first. */
 async function gather({ join }: Stage): Promise<readonly [ada: Attendee, bob: Attendee, cleo: Attendee]> {
@@ -93,18 +85,22 @@ async function assertEndsByItself({ deployment }: Stage): Promise<void> {
   assert.equal(bridge.exitCode, 0);
 }
 
-async function assertUndone({ deployment, join, room }: Stage, [ada]: readonly Attendee[]): Promise<void> {
-  const during = await join('during', { region: 'eu' });
-  await during.sees('ada');
-  assert.equal(await deployment.bridgeOf(room, 'during'), OTHER, 'nobody is placed on a bridge that drains');
-  await causeway(deployment, 'drain', EMPTIED, '--undo');
-  await eventually('the bridge runs again', KNOWN_MS_MAX, async () => {
-    const { bridges } = await deployment.ask<{ bridges: { bridgeId: string; state: string }[] }>('/v1/bridges');
-    return bridges.some(({ bridgeId, state }) => bridgeId === EMPTIED && state === 'running');
-  });
-  const late = await join('late', { region: 'eu' });
-  await Promise.all([late.sees('ada'), ada!.sees('late')]);
-  assert.equal(await deployment.bridgeOf(room, 'late'), EMPTIED, 'undone: it is placed on again');
+/** `what` was drained by the command line: nobody new goes there, until that is undone. */
+function assertUndone(...what: readonly string[]) {
+  return async ({ deployment, join, room }: Stage, [ada]: readonly Attendee[]): Promise<void> => {
+    const during = await join('during', { region: 'eu' });
+    await during.sees('ada');
+    assert.equal(await deployment.bridgeOf(room, 'during'), OTHER, 'nobody is placed on a bridge that drains');
+    await causeway(deployment, 'drain', ...what, '--undo');
+    await eventually('all bridges run again', KNOWN_MS_MAX, async () => {
+      const { bridges } = await deployment.ask<{ bridges: { state: string }[] }>('/v1/bridges');
+      return bridges.every(({ state }) => state === 'running');
+    });
+    const late = await join('late', { region: 'eu' });
+    await Promise.all([late.sees('ada'), ada!.sees('late')]);
+    const bridge = await deployment.bridgeOf(room, 'late');
+    assert.ok(bridge !== OTHER && bridge !== undefined, 'undone: it is placed there again');
+  };
 }
 
 /** SIGTERM to the room's home: everybody goes on at another focus, and the process ends by itself. */
@@ -158,7 +154,7 @@ export const DRAIN_SCENARIOS: readonly Scenario[] = [
     claim:
       'a bridge drained by the command line: everybody moved unnoticed, nobody new on it; undone, it is used again',
     ...MOVED,
-    run: emptyBridge(deployment => causeway(deployment, 'drain', EMPTIED), assertUndone),
+    run: emptyBridge(deployment => causeway(deployment, 'drain', EMPTIED), assertUndone(EMPTIED)),
   },
   {
     name: 'bridge-drained-by-signal',
@@ -174,5 +170,12 @@ export const DRAIN_SCENARIOS: readonly Scenario[] = [
     aimMs: 500,
     testMsMax: 1_500,
     run: drainFocus,
+  },
+  {
+    name: 'region-drained',
+    claim: 'a region drained by the command line: everybody moved to another unnoticed; undone, it is used again',
+    ...MOVED,
+    plan: REGION_PLAN,
+    run: emptyBridge(deployment => causeway(deployment, 'drain', '--region', 'eu'), assertUndone('--region', 'eu')),
   },
 ];

@@ -38,9 +38,14 @@ export class LoadBalancer {
     const key = `${region}/${favourite}`;
     const known = this.#paths.get(key);
     const targets = () => this.#portsFor(favourite);
-    const path = known ?? (await TcpPath.open({ targets, header: `x-region: ${region}` }));
+    const path = known ?? (await TcpPath.open({ targets, header: regionHeader(region) }));
     this.#paths.set(key, path);
     return `ws://${path.address}`;
+  }
+
+  /** Whoever was told to come this way from `region` is seen in `to` from now on: they have gone there. */
+  roam(region: string, favourite: number, to: string): void {
+    this.#paths.get(`${region}/${favourite}`)!.header = regionHeader(to);
   }
 
   close(): void {
@@ -67,6 +72,10 @@ export class LoadBalancer {
       await delay(PROBE_PAUSE_MS, undefined, { ref: false });
     }
   }
+}
+
+function regionHeader(region: string): string {
+  return `x-region: ${region}`;
 }
 
 async function healthOf(url: string): Promise<Health> {

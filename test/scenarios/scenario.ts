@@ -51,8 +51,20 @@ let rooms = 0;
 const LEAVE_MS_MAX = 5_000;
 
 /** Runs it once on a deployment of its own. What goes wrong is thrown with the ends of all logs, and the logs are kept. */
-export async function runScenario({ plan, run }: Pick<Scenario, 'plan' | 'run'>): Promise<RunResult> {
-  const deployment = await Deployment.start(plan);
+export async function runScenario(scenario: Pick<Scenario, 'plan' | 'run'>): Promise<RunResult> {
+  const deployment = await Deployment.start(scenario.plan);
+  let hasFailed = true;
+  try {
+    const result = await runOn(deployment, scenario);
+    hasFailed = false;
+    return result;
+  } finally {
+    await deployment.close({ areLogsKept: hasFailed });
+  }
+}
+
+/** Runs it on a deployment that its plan fits, which is left with nobody in it, and as the scenario left it. */
+export async function runOn(deployment: Deployment, { run }: Pick<Scenario, 'run'>): Promise<RunResult> {
   const attendees: Attendee[] = [];
   const stage: Stage = {
     deployment,
@@ -72,18 +84,15 @@ export async function runScenario({ plan, run }: Pick<Scenario, 'plan' | 'run'>)
       return everybody.sort((a, b) => (a.identity < b.identity ? -1 : 1));
     },
   };
-  let hasFailed = false;
   try {
     const outcome = await run(stage);
     return { ...outcome, worstMs: Math.max(...outcome.figuresMs) };
   } catch (error) {
-    hasFailed = true;
     // Before anything is ended: what follows is the harness's own doing.
     const problem = error instanceof Error ? error.message : String(error);
     throw new Error(`${problem}\nlogs: ${deployment.folder}\n${deployment.logTails()}`, { cause: error });
   } finally {
     // Whoever is still looking for a focus does not hear that it is over.
     await Promise.race([Promise.allSettled(attendees.map(attendee => attendee.leave())), delay(LEAVE_MS_MAX)]);
-    await deployment.close({ areLogsKept: hasFailed });
   }
 }

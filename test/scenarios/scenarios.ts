@@ -1,5 +1,6 @@
 /** All scenarios: one for each row of "failure and change". */
 import { BRIDGE_SCENARIOS } from './bridge-scenarios.ts';
+import { CHANGE_SCENARIOS } from './change-scenarios.ts';
 import { DRAIN_SCENARIOS } from './drain-scenarios.ts';
 import { FOCUS_SCENARIOS } from './focus-scenarios.ts';
 import type { Scenario } from './scenario.ts';
@@ -9,5 +10,11 @@ import { storeScenarios } from './store-scenarios.ts';
 export const STORE_AWAY_MS = 12_000;
 
 export function allScenarios(storeAwayMs = STORE_AWAY_MS): readonly Scenario[] {
-  return [...BRIDGE_SCENARIOS, ...FOCUS_SCENARIOS, ...DRAIN_SCENARIOS, ...storeScenarios(storeAwayMs)];
+  return [
+    ...BRIDGE_SCENARIOS,
+    ...FOCUS_SCENARIOS,
+    ...DRAIN_SCENARIOS,
+    ...CHANGE_SCENARIOS,
+    ...storeScenarios(storeAwayMs),
+  ];
 }

@@ -17,6 +17,9 @@ const NOTICED_MS_MAX = 20_000;
 /** From the store's return: connected again within a second, upkeep each second, with room. */
 const RECONCILED_MS_MAX = 30_000;
 
+/** It comes back with nothing at any time. */
+const KILLED_MS = 6_000;
+
 const BRIDGES = [
   { bridgeId: 'eu-1', region: 'eu' },
   { bridgeId: 'us-1', region: 'us' },
@@ -169,7 +172,7 @@ export function storeScenarios(awayMs: number): readonly Scenario[] {
       claim: 'the store killed and back empty: as when it is cut off',
       ...UNBROKEN,
       plan: PLAN,
-      run: storeAway('killed', awayMs),
+      run: storeAway('killed', Math.min(awayMs, KILLED_MS)),
     },
     {
       name: 'store-slow',

@@ -20,6 +20,8 @@ const CONNECT_MS_MAX = 1_000;
 export class TcpPath {
   /** Of each direction, from now on. */
   delayMs: number;
+  /** As in the options, for connections from now on. */
+  header: string | undefined;
   readonly #options: TcpPathOptions;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -28,6 +30,7 @@ export class TcpPath {
   private constructor(options: TcpPathOptions) {
     this.#options = options;
     this.delayMs = options.delayMs ?? 0;
+    this.header = options.header;
     this.#server = createServer({ pauseOnConnect: true }, near => void this.#accept(near));
   }
 
@@ -75,7 +78,7 @@ export class TcpPath {
       return;
     }
     this.#keep(far);
-    this.#pass(near, far, this.#options.header);
+    this.#pass(near, far, this.header);
     this.#pass(far, near);
     near.resume();
   }

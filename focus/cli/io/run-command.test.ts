@@ -33,8 +33,9 @@ describe('the command line', () => {
     return runCommand(line.command, line.connection, Date.now());
   }
 
-  test('status asks for bridges and links', async () => {
+  test('status asks for focuses, bridges and links', async () => {
     const { text, json } = await run('status');
+    assert.match(text, /^[\w.-]+ +eu +running +1 +1 +0 +- +\d/m);
     assert.match(text, /^eu-1 +eu +running /m);
     assert.match(text, /^eu-1 > us-1 +up +80\.0 ms/m);
     assert.deepEqual((json as { links: unknown }).links, [{ from: 'eu-1', to: 'us-1', ...LINK }]);

@@ -1,10 +1,19 @@
 /** Does what a command line says, and answers what to print. */
-import type { BridgeAnswer, LinkAnswer, MovedAnswer, PlacementAnswer, RoomAnswer, StatusAnswer } from '../answers.ts';
+import type {
+  BridgeAnswer,
+  FocusAnswer,
+  LinkAnswer,
+  MovedAnswer,
+  PlacementAnswer,
+  RoomAnswer,
+  StatusAnswer,
+} from '../answers.ts';
 import type { Command, Connection } from '../command-line.ts';
 import { operatorToken, participantToken } from '../tokens.ts';
 import { movedView, participantsView, roomsView, statusView, whyView } from '../views.ts';
 import { askFocus } from './ask-focus.ts';
 import { drain } from './drain.ts';
+import { drainFocus } from './drain-focus.ts';
 
 export interface Printed {
   /** For people. */
@@ -26,12 +35,13 @@ export async function runCommand(
 
   switch (command.kind) {
     case 'status': {
-      const [readiness, { bridges }, { links, silent }] = await Promise.all([
+      const [readiness, { focuses }, { bridges }, { links, silent }] = await Promise.all([
         get<Pick<StatusAnswer, 'ready' | 'problems'>>('/readyz', [503]),
+        get<{ focuses: FocusAnswer[] }>('/v1/focuses'),
         get<{ bridges: BridgeAnswer[] }>('/v1/bridges'),
         get<{ links: LinkAnswer[]; silent: string[] }>('/v1/links'),
       ]);
-      const status = { ...readiness, bridges, links, silent };
+      const status = { ...readiness, focuses, bridges, links, silent };
       return { text: statusView(status), json: status };
     }
     case 'rooms': {
@@ -48,6 +58,8 @@ export async function runCommand(
       const placement = await get<PlacementAnswer>(`/v1/placements/${encodeURIComponent(command.participant)}`);
       return { text: whyView(placement, nowMs), json: placement };
     }
+    case 'drain-focus':
+      return drainFocus(command, connection, nowMs, write);
     case 'drain':
       return drain(command, connection, nowMs, write);
     case 'move': {

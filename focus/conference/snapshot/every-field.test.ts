@@ -84,6 +84,9 @@ const PROPERTIES: Fates<SnapshotWorld['room']['properties']> = {
   metadata: properties => {
     properties.metadata = 'new';
   },
+  placement: properties => {
+    properties.placement = { kind: 'single' };
+  },
 };
 
 const PARTICIPANT: Fates<Participant> = {
@@ -103,6 +106,8 @@ const PARTICIPANT: Fates<Participant> = {
       phase: 'told',
       waitsSinceMs: null,
       isAwaited: true,
+      isHandedOver: true,
+      toldBridges: new Set(),
       awaited: new Set([each.endpointId]),
     };
   },
@@ -111,6 +116,7 @@ const PARTICIPANT: Fates<Participant> = {
   publications: each =>
     addTrack(new SnapshotWorld().room, each, new AddTrackRequest({ cid: 'x', type: TrackType.AUDIO })),
   subscriptions: each => each.subscriptions.stop([...each.subscriptions.active.keys()][0]),
+  forwards: 'fixed',
   receiving: each => {
     if (each.receiving !== null) each.receiving.iceGeneration++;
   },

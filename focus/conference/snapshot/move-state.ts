@@ -45,6 +45,9 @@ export function moveOf({ awaited, ...move }: Static<typeof MoveSchema>): BridgeM
     phase,
     waitsSinceMs,
     isAwaited,
+    // After a takeover every client resumes by itself.
+    isHandedOver: isAwaited,
+    toldBridges: new Set(),
     awaited: new Set(awaited as EndpointId[]),
   };
 }

@@ -2,7 +2,7 @@
 import { ClientInfo, ParticipantInfo, TrackPermission } from '@livekit/protocol';
 import { type Static, Type } from 'typebox';
 import type { BridgeId, EndpointId } from '../../../protocol/ids.ts';
-import { Participant, type ParticipantInit } from '../participant.ts';
+import { type Forwards, Participant, type ParticipantInit } from '../participant.ts';
 import { compile, type MessageKind, type Read, readField, readMessage, unreadable, writeField } from './field.ts';
 import { BridgeName, ChannelsSchema, MoveSchema, moveOf, moveState } from './move-state.ts';
 import { AnswerSchema, answerOf, answerState, OfferSchema, offerOf, offerState } from './offer-state.ts';
@@ -70,7 +70,9 @@ const ParticipantSchema = Type.Object({
   missedLeaves: Type.Array(Type.Tuple([Text, Text])),
   mediaGoneAtMs: TimeOrNull,
   delivered: Type.Array(Type.Tuple([Text, Uint32])),
-  nextTokenAtMs: Time,
+  /** Null of a shadow, which has no client to be given one. */
+  nextTokenAtMs: TimeOrNull,
+  forwards: Type.Optional(Type.Object({ room: Text, conferenceId: Uint32, endpointId: Uint32 })),
   /** Its document is still to be sent. */
   isTouched: Type.Boolean(),
   publications: PublicationsSchema,
@@ -148,7 +150,8 @@ export class ParticipantWriter {
       missedLeaves: [...participant.missedLeaves].map(([sid, info]) => [sid, this.#texts.ofMessage(info)]),
       mediaGoneAtMs: participant.mediaGoneAtMs,
       delivered: [...participant.delivered],
-      nextTokenAtMs: participant.nextTokenAtMs,
+      nextTokenAtMs: participant.forwards === null ? participant.nextTokenAtMs : null,
+      ...(participant.forwards === null ? {} : { forwards: participant.forwards }),
       isTouched: room.isTouched(participant),
       publications: publicationsState(
         publications.state(),
@@ -166,6 +169,7 @@ export function readParticipant(bytes: Uint8Array, pendingTracksMax: number, now
   const read = readField(bytes, VALIDATOR);
   if (!read.ok) return read;
   const { value } = read;
+  const { forwards, ...rest } = value;
   const endpointId = value.endpointId as EndpointId;
   const client = readMessage(ClientInfo, value.client);
   const offer = value.offer === null ? null : offerOf(value.offer);
@@ -181,9 +185,10 @@ export function readParticipant(bytes: Uint8Array, pendingTracksMax: number, now
   if (subscriptions === undefined) return unreadable('its subscriptions contradict each other');
 
   const init: ParticipantInit = {
-    ...value,
+    ...rest,
     endpointId,
     bridgeId: value.bridgeId as BridgeId,
+    ...(forwards === undefined ? {} : { forwards: forwards as Forwards }),
     kind: '',
     client,
     autoSubscribe: subscriptions.autoSubscribe,
@@ -210,7 +215,7 @@ export function readParticipant(bytes: Uint8Array, pendingTracksMax: number, now
   for (const [sid, info] of missedLeaves) participant.missedLeaves.set(sid, info);
   participant.mediaGoneAtMs = past(value.mediaGoneAtMs, nowMs);
   participant.delivered = new Map(value.delivered);
-  participant.nextTokenAtMs = value.nextTokenAtMs;
+  participant.nextTokenAtMs = value.nextTokenAtMs ?? Number.POSITIVE_INFINITY;
   return { ok: true, value: { participant, published: publications.published, isTouched: value.isTouched } };
 }
 

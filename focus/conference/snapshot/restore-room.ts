@@ -1,5 +1,6 @@
 /** The way back from fields to a room. */
 import { type EndpointId, formatId, parseId } from '../../../protocol/ids.ts';
+import { checkOverride } from '../../placement/policy.ts';
 import { endpointDocument, receivingDocument } from '../endpoint-spec.ts';
 import type { Participant } from '../participant.ts';
 import type { Random } from '../random.ts';
@@ -29,8 +30,11 @@ export function restoreRoom(
   if (roomBytes === undefined) return { ok: false, reason: 'the room is not in it' };
   const own = readRoom(roomBytes, identity.conferenceId);
   if (!own.ok) return { ok: false, reason: `the room's field cannot be read: ${own.reason}` };
-  const { properties, emptySinceMs, hasBeenJoined, isInfoChanged } = own.value;
-  const room = new Room(identity, { ...properties }, settings, random, Math.min(emptySinceMs, nowMs));
+  const { emptySinceMs, hasBeenJoined, isInfoChanged } = own.value;
+  // A newer version's policy may be one that this one does not have: then nothing was said.
+  const checked = checkOverride(own.value.properties.placement);
+  const properties = { ...own.value.properties, placement: checked.ok ? checked.override : null };
+  const room = new Room(identity, properties, settings, random, Math.min(emptySinceMs, nowMs));
   room.hasBeenJoined = hasBeenJoined;
   room.isInfoChanged = isInfoChanged;
 

@@ -12,6 +12,8 @@ const RoomSchema = Type.Object({
     departureTimeoutSeconds: Type.Number({ minimum: 0 }),
     participantsMax: Count,
     metadata: Type.String(),
+    /** Parts of a placement policy; what is none is passed over. */
+    placement: Type.Optional(Type.Unknown()),
   }),
   emptySinceMs: Type.Number(),
   hasBeenJoined: Type.Boolean(),
@@ -29,10 +31,10 @@ export function writeRoom({
   hasBeenJoined,
   isInfoChanged,
 }: Room): Uint8Array | null {
-  const { emptyTimeoutSeconds, departureTimeoutSeconds, participantsMax, metadata } = properties;
+  const { emptyTimeoutSeconds, departureTimeoutSeconds, participantsMax, metadata, placement } = properties;
   const fields: RoomFields = {
     conferenceId: identity.conferenceId,
-    properties: { emptyTimeoutSeconds, departureTimeoutSeconds, participantsMax, metadata },
+    properties: { emptyTimeoutSeconds, departureTimeoutSeconds, participantsMax, metadata, placement },
     emptySinceMs,
     hasBeenJoined,
     isInfoChanged,

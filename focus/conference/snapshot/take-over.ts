@@ -14,8 +14,11 @@ const GENERATIONS_AHEAD = 1000;
 export function takeOver(room: Room, nowMs: number): void {
   for (const participant of room.participants.values()) {
     const { sid: participantSid, identity, endpointId, bridgeId, region } = participant;
-    participant.signalLostAtMs ??= nowMs;
-    forgetBridgeState(room, participant);
+    // A shadow has neither a socket that could be back nor ICE: it goes on as its original does (forwarding.ts).
+    if (participant.forwards === null) {
+      participant.signalLostAtMs ??= nowMs;
+      forgetBridgeState(room, participant);
+    }
     room.touch(participant);
     room.output({ kind: 'joined', participantSid, identity, endpointId, bridgeId, region });
     countTracks(

@@ -39,6 +39,7 @@ export function traceRoom(trace: Trace, { properties, emptySinceMs, hasBeenJoine
   trace.note(properties.departureTimeoutSeconds);
   trace.note(properties.participantsMax);
   trace.note(properties.metadata);
+  trace.note(properties.placement);
   trace.note(emptySinceMs);
   trace.note(hasBeenJoined);
   trace.note(isInfoChanged);

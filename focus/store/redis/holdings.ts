@@ -35,6 +35,12 @@ interface Held extends HeldConference {
   changesStored: number;
 }
 
+/** The term of a conference that was just opened. */
+const FIRST_TERM = 1;
+
+/** What becomes of somebody who is handed over; `older`: a newer self of that identity is there, and stays. */
+export type Adopted = 'new' | 'known' | 'older' | 'not-held';
+
 /**
  * Changes that other focuses may have made unseen between this focus's last look at a conference and the store's loss of it: versions and endpoint
  * IDs start again so far beyond, since neither may be given out twice.
@@ -74,24 +80,49 @@ export class Holdings {
     return held.record;
   }
 
-  /** Somebody whom the store has placed. Answers the conference as `noteConference` does. */
+  /**
+   * Somebody whom the store has placed. Answers the conference as `noteConference` does. Others' answers may have been faster: a newer self of that identity,
+   * handed over meanwhile, stays.
+   */
   noteAssigned(counted: CountedConference, participant: ParticipantRecord): ConferenceRecord {
     const record = this.noteConference(counted);
     const held = this.#held.get(record.conferenceId);
-    if (held !== undefined) {
-      putLast(held.participants, participant);
-      held.storeNext = Math.max(held.storeNext, participant.endpointId + 1);
-    }
+    if (held !== undefined) this.#enter(held, participant);
     return record;
   }
 
-  /** Somebody whom another focus assigned. Answers whether that is news; nothing happens when the conference is not held. */
-  noteAdopted({ conferenceId, version }: ConferenceRecord, participant: ParticipantRecord): boolean {
-    const held = this.#held.get(conferenceId);
-    if (held === undefined || held.participants.get(participant.identity)?.sid === participant.sid) return false;
+  /** Somebody whom another focus assigned, as a rule. Nothing happens when the conference is not this focus's. */
+  noteAdopted(conference: ConferenceRecord, participant: ParticipantRecord): Adopted {
+    const { conferenceId, version } = conference;
+    const held = this.#held.get(conferenceId) ?? this.#holdEarly(conference);
+    if (held === undefined) return 'not-held';
+    if (held.participants.get(participant.identity)?.sid === participant.sid) return 'known';
     if (version > held.record.version) held.record = { ...held.record, version };
+    return this.#enter(held, participant) ? 'new' : 'older';
+  }
+
+  /** Who follows through another focus may be here before the answer is to the join that opened the conference for this one. */
+  #holdEarly(record: ConferenceRecord): Held | undefined {
+    const before = this.inRoom(record.room);
+    const isStale = before !== undefined && before.record.createdAtMs >= record.createdAtMs;
+    return record.owner === this.#owner && !isStale ? this.#hold(record, FIRST_TERM) : undefined;
+  }
+
+  /**
+   * Puts a participant in unless a newer self of the identity is there, and answers whether it did. The store hears of joins in one order, this focus in another:
+   * the order of endpoint IDs is the store's, and decides. It says nothing of who was placed here without the store, until the store has them: of
+   * such the last to come is the newest, and the store, which may be on the way of being told otherwise, is told again.
+   */
+  #enter(held: Held, participant: ParticipantRecord): boolean {
+    const { conferenceId, identity, endpointId } = participant;
+    const before = held.participants.get(identity);
+    const isLocal = (id: EndpointId) => id >= held.storeNext && id <= held.localLast;
+    const isLower = before !== undefined && endpointId < before.endpointId;
+    if (isLower && !isLocal(before.endpointId)) return false;
+    const isUntold = before !== undefined && (isLower || isLocal(endpointId));
     putLast(held.participants, participant);
-    held.storeNext = Math.max(held.storeNext, participant.endpointId + 1);
+    held.storeNext = Math.max(held.storeNext, endpointId + 1);
+    if (isUntold) this.change(conferenceId);
     return true;
   }
 

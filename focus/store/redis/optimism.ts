@@ -12,7 +12,7 @@ import type { ConferenceView } from './conference-view.ts';
 import type { Holdings } from './holdings.ts';
 import { type PlannedChoice, planChoices } from './plan.ts';
 import type { RedisCommands, Reply, StoreCounts } from './redis-commands.ts';
-import { type Counts, readBridgeChanges, readConference, readCounts } from './replies.ts';
+import { type BridgeChanges, type Counts, readBridgeChanges, readConference, readCounts } from './replies.ts';
 
 /** What the parts of one focus's store share. */
 export interface StoreContext {
@@ -84,7 +84,9 @@ export function createOptimism(
       if (kind === 'stale') {
         context.counts.stale();
         learn('stale');
-        fresh = noteStale(context, reply);
+        const changes = readBridgeChanges(reply[3]!);
+        fresh = noteStale(context, reply, changes);
+        await putBack(context, unexplained(choices, changes));
       } else if (kind !== 'id-taken') {
         context.counts.assigned(attempt);
         if (kind === 'placed' || kind === 'moved') learn({ index: Number(reply[1]) });
@@ -113,12 +115,40 @@ function viewsOf(
 /** Learns what a stale choice did not know; answers the conference's counts without whoever would be replaced or moved. */
 function noteStale(
   { bridges, conferences, nowMs }: StoreContext,
-  [, conference, counts, changes]: readonly Reply[],
+  [, conference, counts]: readonly Reply[],
+  changes: BridgeChanges,
 ): Counts {
-  bridges.apply(nowMs(), readBridgeChanges(changes!));
+  bridges.apply(nowMs(), changes);
   const current = readConference(conference!);
   if (current !== undefined) conferences.note(current);
   return readCounts(counts!);
+}
+
+/** Bridges that stale choices were for, and of which the store says nothing new: when others were faster, it does. */
+function unexplained(choices: readonly PlannedChoice<HasBridge>[], { changes }: BridgeChanges): BridgeId[] {
+  const changed = new Set(changes.map(({ bridgeId }) => bridgeId));
+  const chosen = new Set(choices.map(({ bridge }) => bridge.bridgeId));
+  return [...chosen].filter(bridgeId => !changed.has(bridgeId));
+}
+
+/**
+ * The store was emptied: it hears of its bridges with their next reports, seconds from now. Nobody is kept waiting until then who can be told by this focus,
+ * with the age that its reports have. A bridge that the store does have stays as it is there.
+ */
+async function putBack(
+  { commands, bridges, nowMs, shiftMs }: StoreContext,
+  bridgeIds: readonly BridgeId[],
+): Promise<void> {
+  await Promise.all(
+    bridgeIds.map(async bridgeId => {
+      const record = bridges.find(bridgeId);
+      if (record === undefined) return;
+      const { report, reportedAtMs, placedSinceReport } = record;
+      const ageMs = Math.max(0, Math.ceil(nowMs() - reportedAtMs));
+      const args = [bridgeId, report.bootId, report.state, JSON.stringify(report), ageMs, placedSinceReport];
+      await commands.run('restoreBridge', [shiftMs(), ...args]);
+    }),
+  );
 }
 
 /** What the store checks of each choice, as its scripts take it. */

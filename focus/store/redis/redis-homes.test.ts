@@ -80,6 +80,74 @@ test('an identity that joined again through a focus that died before it handed o
   });
 });
 
+test('of two who join at once as one identity the one placed later stays, in whichever order its home hears of them', async () => {
+  await inWorld(server, async ({ prefix, join }) => {
+    const [home, entry] = [await join('focus-1'), await join('focus-2')];
+    const { conference } = await place(home, 'focus-1', 'host');
+    const { conferenceId } = conference;
+
+    const letAnswer = home.delayAnswers();
+    const ownEarly = place(home, 'focus-1', 'ann', { sid: 'PA_own_early' });
+    while (Number(await server.command('HGET', `{${prefix}}:conf:${conferenceId}`, 'size')) < 2);
+    const foreignLate = await place(entry, 'focus-2', 'ann', { sid: 'PA_foreign_late' });
+    assert.equal(foreignLate.replaced!.sid, 'PA_own_early');
+    assert.ok(home.store.adopt(foreignLate.conference, foreignLate.participant));
+    letAnswer();
+    const { participant: early } = await ownEarly;
+    assert.ok(!home.store.adopt(conference, early));
+
+    const foreignEarly = await place(entry, 'focus-2', 'bob', { sid: 'PA_foreign_early' });
+    const ownLate = await place(home, 'focus-1', 'bob', { sid: 'PA_own_late' });
+    assert.ok(!home.store.adopt(foreignEarly.conference, foreignEarly.participant));
+
+    await server.command('DEL', `{${prefix}}:conf:${conferenceId}`);
+    await beatFor([home, entry], ADOPTION_MS + 3_000);
+    const there = await entry.store.participants(conferenceId);
+    assert.deepEqual(there.slice(1), [foreignLate.participant, ownLate.participant]);
+    assert.equal(home.counted.abandoned, 0);
+  });
+});
+
+test('whom a home has placed without the store gives way to a self that is handed over before the store knows, and not after', async () => {
+  await inWorld(server, async ({ join }) => {
+    const [home, entry] = [await join('focus-1'), await join('focus-2')];
+    const { conference } = await place(home, 'focus-1', 'host');
+    home.fail('requests');
+    await place(home, 'focus-1', 'ann', { sid: 'PA_ann_away' });
+    const bobAway = await place(home, 'focus-1', 'bob', { sid: 'PA_bob_away' });
+    const ann = await place(entry, 'focus-2', 'ann', { sid: 'PA_ann_again' });
+    const bob = await place(entry, 'focus-2', 'bob', { sid: 'PA_bob_again' });
+    assert.ok(home.store.adopt(ann.conference, ann.participant));
+    home.fail(undefined);
+    await beatFor([home, entry], 2_000);
+    assert.ok(!home.store.adopt(bob.conference, bob.participant));
+    await beatFor([home, entry], ADOPTION_MS + 3_000);
+    const there = await entry.store.participants(conference.conferenceId);
+    assert.deepEqual(there.slice(1), [ann.participant, bobAway.participant]);
+    assert.equal(home.counted.abandoned, 0);
+  });
+});
+
+test('who follows through another focus, and is handed over before the home has the answer to the join that opened the room, stays', async () => {
+  await inWorld(server, async ({ prefix, join }) => {
+    const [home, entry] = [await join('focus-1'), await join('focus-2')];
+    const letAnswer = home.delayAnswers();
+    const opening = place(home, 'focus-1', 'ann');
+    while ((await server.command('EXISTS', `{${prefix}}:rooms`)) === 0);
+    const bob = await place(entry, 'focus-2', 'bob');
+    assert.equal(bob.conference.owner, 'focus-1');
+    assert.ok(home.store.adopt(bob.conference, bob.participant));
+    letAnswer();
+    const { conferenceId } = (await opening).conference;
+    await beatFor([home, entry], ADOPTION_MS + 3_000);
+    assert.deepEqual(identities(await entry.store.participants(conferenceId)), ['ann', 'bob']);
+    await server.command('DEL', `{${prefix}}:conf:${conferenceId}`);
+    await beatFor([home, entry], 3_000);
+    assert.deepEqual(identities(await entry.store.participants(conferenceId)), ['ann', 'bob']);
+    assert.deepEqual(home.lost, []);
+  });
+});
+
 test('an identity that joined again through another focus and was handed over is not brought back as it was', async () => {
   await inWorld(server, async ({ prefix, join }) => {
     const [home, entry] = [await join('focus-1'), await join('focus-2')];

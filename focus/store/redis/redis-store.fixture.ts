@@ -38,6 +38,8 @@ export interface TestFocus {
   turn(): Promise<void>;
   /** What goes wrong from now on between this focus and the store, `undefined` for nothing: requests never get there, or their answers are lost. */
   fail(how: 'requests' | 'answers' | undefined): void;
+  /** From now on answers of the store come, in their order, only when what this returns is called. */
+  delayAnswers(): () => void;
   /** Lets the time that a join waits for the store run out, for all that wait now. */
   runOutOfPatience(): void;
   close(): void;
@@ -101,10 +103,12 @@ export async function connectFocus(target: RedisTarget, focusId: string, boot = 
   if (!(await client.whenConnected(10_000))) throw new Error(`no connection to ${JSON.stringify(target.addresses)}`);
   let shiftMs = 0;
   let failing: 'requests' | 'answers' | undefined;
+  let mayAnswer: Promise<void> | undefined;
   const unreliable: RedisCommands['run'] = async (script, args) => {
     const how = failing;
     if (how === 'requests') throw new FocusError('store-unavailable', 'as the test wants it');
     const reply = await client.run(script, args);
+    await mayAnswer;
     if (how === 'answers') throw new FocusError('store-unavailable', 'as the test wants it');
     return reply;
   };
@@ -137,10 +141,19 @@ export async function connectFocus(target: RedisTarget, focusId: string, boot = 
   const fail = (how: typeof failing) => {
     failing = how;
   };
+  const delayAnswers = () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    mayAnswer = promise;
+    return () => {
+      mayAnswer = undefined;
+      resolve();
+    };
+  };
   const turn = async () => {
     await store.upkeep.beat();
     await store.upkeep.mend();
   };
   const close = () => client.close();
-  return { store, client, counted, orphans, lost, sent, advanceMs, turn, fail, runOutOfPatience, close };
+  const failures = { fail, delayAnswers, runOutOfPatience };
+  return { store, client, counted, orphans, lost, sent, advanceMs, turn, ...failures, close };
 }

@@ -176,8 +176,11 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       });
     },
     adopt(conference, participant) {
-      if (holdings.noteAdopted(conference, participant)) arrivals.adopted(nowMs(), participant);
+      const adopted = holdings.noteAdopted(conference, participant);
+      // The store may yet tell of an older self as well.
+      if (adopted === 'new' || adopted === 'older') arrivals.adopted(nowMs(), participant);
       else arrivals.settled(participant.sid);
+      return adopted !== 'older';
     },
     async move(request, choose) {
       const attempt = relocation(request, choose);

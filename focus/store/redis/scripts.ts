@@ -16,6 +16,19 @@ const CONTRACT_SCRIPTS = {
     bridge_changed(ARGV[2])
     return whole(NOW)`,
 
+  /**
+   * id, boot, state, report, the report's age (ms), assigned since. For a store that was emptied: one that it has, has removed, or whose report is
+   * too old is left as it is. Answers 1 when it was put back.
+   */
+  restoreBridge: `
+    local key = P .. ':bridge:' .. ARGV[2]
+    local age = tonumber(ARGV[6])
+    if age >= BRIDGE_EXPIRY_MS or redis.call('EXISTS', key) == 1 or redis.call('ZSCORE', P .. ':bridges', ARGV[2]) then return 0 end
+    redis.call('HSET', key, 'boot', ARGV[3], 'state', ARGV[4], 'report', ARGV[5], 'at', whole(NOW - age), 'placed', ARGV[7])
+    redis.call('PEXPIRE', key, BRIDGE_EXPIRY_MS - age)
+    bridge_changed(ARGV[2])
+    return 1`,
+
   /** id, boot. Answers 1 when it was that boot's. */
   removeBridge: `
     local key = P .. ':bridge:' .. ARGV[2]

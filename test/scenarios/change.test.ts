@@ -1,0 +1,4 @@
+import { CHANGE_SCENARIOS } from './change-scenarios.ts';
+import { testScenarios } from './scenario-tests.ts';
+
+testScenarios(CHANGE_SCENARIOS);
