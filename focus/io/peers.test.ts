@@ -62,6 +62,22 @@ test('two clients at two focuses are in one room: they see each other come, chan
     alice.close();
   }));
 
+test('of two that join as one identity at two focuses the one placed later stays, also when it is at the home before the other', () =>
+  withNetwork(['one', 'two'], async ({ memory }, one, two) => {
+    await SignalClient.join(one.url, 'alice');
+    const letAnswer = memory.delayAnswers('two', 'assign');
+    const older = await SignalClient.open(two.url, await accessToken({ identity: 'bob' }));
+    await eventually(() => memory.calls.get('assign') === 2);
+    const newer = await SignalClient.open(one.url, await accessToken({ identity: 'bob' }));
+    const joined = await newer.next('join');
+    letAnswer();
+    assert.equal((await older.next('leave')).reason, DisconnectReason.DUPLICATE_IDENTITY);
+    await older.closed;
+    assert.deepEqual(await memory.participants('talk'), ['alice', 'bob']);
+    assert.equal(one.focus.host.room('talk')?.participants.get('bob')?.sid, joined.participant?.sid);
+    assert.ok(!newer.received.some(message => message.case === 'leave'));
+  }));
+
 test('the server API of any focus does its work at the home of the room', () =>
   withNetwork(['one', 'two'], async ({ bridge }, one, two) => {
     const alice = await SignalClient.join(one.url, 'alice');

@@ -12,6 +12,18 @@ export class SharedMemory {
   readonly calls = new Map<string, number>();
 
   readonly #refused = new Map<string, number>();
+  readonly #delays = new Map<string, Promise<void>>();
+
+  /** A focus has the answers to calls of a method only when what this returns is called; what it asks for is done at once. */
+  delayAnswers(focusId: string, method: keyof Store): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const key = `${focusId} ${method}`;
+    this.#delays.set(key, promise);
+    return () => {
+      this.#delays.delete(key);
+      resolve();
+    };
+  }
 
   /** Calls of a method by a focus that the store was away for. */
   refused(focusId: string, method: string): number {
@@ -45,7 +57,10 @@ export class SharedMemory {
             this.calls.set(String(name), (this.calls.get(String(name)) ?? 0) + 1);
             const isAway = this.away.has(focusId) && name !== 'focuses' && name !== 'adopt';
             if (isAway) this.#refused.set(`${focusId} ${String(name)}`, this.refused(focusId, String(name)) + 1);
-            return isAway ? Promise.reject(new Error('the store is away')) : method(...args);
+            if (isAway) return Promise.reject(new Error('the store is away'));
+            const answer = method(...args);
+            const delay = this.#delays.get(`${focusId} ${String(name)}`);
+            return delay === undefined ? answer : delay.then(() => answer);
           };
         },
       },

@@ -2,9 +2,9 @@
  * What this focus is the home of: its conferences, whoever is in them, and their snapshots. Kept so that it can renew what is its own, put it back after
  * the store was emptied, fell back to an older state or took the focus for dead, and go on without the store while that is away.
  */
-import type { BridgeId, ConferenceId, EndpointId } from '../../../protocol/ids.ts';
+import type { ConferenceId, EndpointId } from '../../../protocol/ids.ts';
 import type { ConferenceRecord, MoveRequest, ParticipantRecord } from '../store.ts';
-import type { CountedConference, Counts } from './replies.ts';
+import type { CountedConference } from './replies.ts';
 
 export interface HeldConference {
   /** The newest that is known; `version` is beyond the store's after a change that the store does not have. */
@@ -27,6 +27,8 @@ interface Held extends HeldConference {
   storeNext: number;
   /** The last that was given out here. */
   localLast: number;
+  /** The highest of those who have left. */
+  lastLeft: number;
   readonly participants: Map<string, ParticipantRecord>;
   readonly snapshot: Map<string, Uint8Array>;
   saves: number;
@@ -111,7 +113,8 @@ export class Holdings {
   /**
    * Puts a participant in unless a newer self of the identity is there, and answers whether it did. The store hears of joins in one order, this focus in another:
    * the order of endpoint IDs is the store's, and decides. It says nothing of who was placed here without the store, until the store has them: of
-   * such the last to come is the newest, and the store, which may be on the way of being told otherwise, is told again.
+   * such the last to come is the newest, and the store, which may be on the way of being told otherwise, is told again. So it is of whoever comes so late that
+   * a newer self may have been here and left: then the store has neither.
    */
   #enter(held: Held, participant: ParticipantRecord): boolean {
     const { conferenceId, identity, endpointId } = participant;
@@ -119,7 +122,7 @@ export class Holdings {
     const isLocal = (id: EndpointId) => id >= held.storeNext && id <= held.localLast;
     const isLower = before !== undefined && endpointId < before.endpointId;
     if (isLower && !isLocal(before.endpointId)) return false;
-    const isUntold = before !== undefined && (isLower || isLocal(endpointId));
+    const isUntold = before === undefined ? endpointId < held.lastLeft : isLower || isLocal(endpointId);
     putLast(held.participants, participant);
     held.storeNext = Math.max(held.storeNext, endpointId + 1);
     if (isUntold) this.change(conferenceId);
@@ -172,8 +175,11 @@ export class Holdings {
   /** Takes out a participant; answers whether it was there. */
   dropParticipant(conferenceId: ConferenceId, endpointId: EndpointId, sid: string): boolean {
     const found = this.find({ conferenceId, endpointId, sid });
-    if (found !== undefined) this.#held.get(conferenceId)!.participants.delete(found.identity);
-    return found !== undefined;
+    if (found === undefined) return false;
+    const held = this.#held.get(conferenceId)!;
+    held.participants.delete(found.identity);
+    held.lastLeft = Math.max(held.lastLeft, endpointId);
+    return true;
   }
 
   dropConference(conferenceId: ConferenceId): void {
@@ -265,7 +271,7 @@ export class Holdings {
   }
 
   #hold(record: ConferenceRecord, term: number): Held {
-    const numbers = { storeNext: 1, localLast: 0, saves: 0, changes: 0, changesStored: 0 };
+    const numbers = { storeNext: 1, localLast: 0, lastLeft: 0, saves: 0, changes: 0, changesStored: 0 };
     const held: Held = { record, term, participants: new Map(), snapshot: new Map(), ...numbers };
     const before = this.#byRoom.get(record.room);
     this.#held.set(record.conferenceId, held);
@@ -280,15 +286,6 @@ export class Holdings {
     const { record, storeNext, localLast } = this.#held.get(conferenceId)!;
     return { version: record.version + UNSEEN_MAX, next: Math.max(storeNext, localLast + 1) + UNSEEN_MAX };
   }
-}
-
-/** Participants on each bridge, without one. */
-export function countsOf({ participants }: HeldConference, except: ParticipantRecord | undefined): Counts {
-  const counts = new Map<BridgeId, number>();
-  for (const one of participants.values()) {
-    if (one !== except) counts.set(one.bridgeId, (counts.get(one.bridgeId) ?? 0) + 1);
-  }
-  return counts;
 }
 
 function isAhead({ changes, changesStored }: Held): boolean {

@@ -2,13 +2,23 @@
  * What a home does for its own conferences while the store is away, or is slower than a client is made to wait: places, moves and leaves on this focus's own
  * view of bridges, which its own reports keep fresh, and with endpoint IDs that the store does not give out. The store is put right afterwards, by `upkeep.ts`.
  */
+import type { BridgeId } from '../../../protocol/ids.ts';
 import { FocusError } from '../../errors.ts';
-import type { Assigned, AssignRequest, Choose, ConferenceRecord, Moved, MoveRequest } from '../store.ts';
+import type {
+  Assigned,
+  AssignRequest,
+  Choose,
+  ConferenceRecord,
+  Moved,
+  MoveRequest,
+  ParticipantRecord,
+} from '../store.ts';
 import type { Attempt } from './assignment.ts';
 import { IndexedView } from './bridge-view.ts';
-import { countsOf } from './holdings.ts';
+import type { HeldConference } from './holdings.ts';
 import type { HasBridge, StoreContext } from './optimism.ts';
 import type { LocalReason, Patience } from './redis-commands.ts';
+import type { Counts } from './replies.ts';
 
 export interface LocalPlaces {
   /** Whether that room is one of this focus's: only such are served without the store. */
@@ -66,6 +76,15 @@ export function createLocalPlaces({ bridges, holdings, arrivals, nowMs }: StoreC
     },
     released: ({ conferenceId }) => holdings.change(conferenceId),
   };
+}
+
+/** Participants on each bridge, without one. */
+function countsOf({ participants }: HeldConference, except: ParticipantRecord | undefined): Counts {
+  const counts = new Map<BridgeId, number>();
+  for (const one of participants.values()) {
+    if (one !== except) counts.set(one.bridgeId, (counts.get(one.bridgeId) ?? 0) + 1);
+  }
+  return counts;
 }
 
 /**

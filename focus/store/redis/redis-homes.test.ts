@@ -108,6 +108,20 @@ test('of two who join at once as one identity the one placed later stays, in whi
   });
 });
 
+test('who is handed over after a newer self has come and left is in the store again', async () => {
+  await inWorld(server, async ({ join }) => {
+    const [home, entry] = [await join('focus-1'), await join('focus-2')];
+    const { conference } = await place(home, 'focus-1', 'host');
+    const early = await place(entry, 'focus-2', 'ann', { sid: 'PA_early' });
+    const { participant: late } = await place(home, 'focus-1', 'ann', { sid: 'PA_late' });
+    assert.ok(await home.store.release(late.conferenceId, late.endpointId, late.sid));
+    assert.ok(home.store.adopt(early.conference, early.participant));
+    await beatFor([home, entry], 2_000);
+    const there = await entry.store.participants(conference.conferenceId);
+    assert.deepEqual(there.slice(1), [early.participant]);
+  });
+});
+
 test('whom a home has placed without the store gives way to a self that is handed over before the store knows, and not after', async () => {
   await inWorld(server, async ({ join }) => {
     const [home, entry] = [await join('focus-1'), await join('focus-2')];
