@@ -2,25 +2,14 @@
  * What a placement costs: the choice alone, and with its reservation in the memory store, as a focus makes it, beside the bare reservation. Each participant is
  * of a meeting of ten in its own region. Run: `npm run bench -- placement`.
  */
+import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { createFocusMetrics } from '../../focus/metrics.ts';
-import { chooseBridge, type PlacementSettings } from '../../focus/placement/choose-bridge.ts';
-import { createPlacements } from '../../focus/placement/placements.ts';
+import { Worker } from 'node:worker_threads';
 import type { Policy } from '../../focus/placement/policy.ts';
-import { createRegionDistances } from '../../focus/placement/region-distance.ts';
-import { BridgePool } from '../../focus/store/bridge-pool.ts';
-import { createMemoryStore } from '../../focus/store/memory-store.ts';
-import { BridgeView, IndexedView } from '../../focus/store/redis/bridge-view.ts';
-import type { BridgeRecord, PlacementView, Store } from '../../focus/store/store.ts';
 import { spreadOfBurst } from '../simulate/burst.ts';
-import { uint32 } from '../simulate/draws.ts';
-import { createFleet, reportOf } from '../simulate/fleet.ts';
-import { placementDefaults } from '../simulate/placement-defaults.ts';
-import { WORLD } from '../simulate/regions.ts';
-import { Chance } from '../soak/chance.ts';
-import { cpuUsEach, type Work } from './cpu-meter.ts';
+import type { Case, CaseCost } from './placement-case.ts';
 import {
   type PlacementCost,
   type PlacementFigures,
@@ -30,18 +19,16 @@ import {
 import type { BenchmarkOptions } from './registry.ts';
 
 const DOCS = new URL('../../docs/benchmarks/', import.meta.url);
-const MEETING_SIZE = 10;
-
-interface Case {
-  readonly name: string;
-  readonly bridges: number;
-  readonly policy: Partial<Policy>;
-  /** All bridges in so many regions; the world's twenty, or one to see what a region's size costs. */
-  readonly regions: number;
-}
-
-const world = (name: string, policy: Partial<Policy>): Case => ({ name, bridges: 2_000, regions: 20, policy });
-const oneRegion = (bridges: number): Case => ({ name: `region, 1 x ${bridges}`, bridges, regions: 1, policy: {} });
+const WORLD_OF = { bridges: 2_000, regions: 20 };
+const world = (name: string, policy: Partial<Policy>): Case => ({ name, ...WORLD_OF, policy, isRedisView: false });
+const onView = (name: string, policy: Partial<Policy>): Case => ({ name, ...WORLD_OF, policy, isRedisView: true });
+const oneRegion = (bridges: number): Case => ({
+  name: `region, 1 x ${bridges}`,
+  bridges,
+  regions: 1,
+  policy: {},
+  isRedisView: false,
+});
 
 const CASES: readonly Case[] = [
   world('region, 20 x 100', {}),
@@ -55,8 +42,8 @@ const CASES: readonly Case[] = [
 ];
 const GROWTH: readonly Case[] = [oneRegion(100), oneRegion(400), oneRegion(1_600)];
 const REDIS: readonly Case[] = [
-  world('region, Redis view', {}),
-  world('least-loaded, Redis view', { kind: 'least-loaded' }),
+  onView('region, Redis view', {}),
+  onView('least-loaded, Redis view', { kind: 'least-loaded' }),
 ];
 
 export async function runPlacement({ quick, docs, progress }: BenchmarkOptions): Promise<PlacementFigures> {
@@ -77,8 +64,8 @@ export async function runPlacement({ quick, docs, progress }: BenchmarkOptions):
   const redis: ViewCost[] = [];
   for (const each of REDIS) {
     announce(each);
-    const [decisionUs] = await cpuUsEach([choosingOnView(each)], seconds);
-    redis.push({ name: each.name, decisionUs: decisionUs! });
+    const { decisionUs } = await inThread(each, seconds);
+    redis.push({ name: each.name, decisionUs });
   }
   progress('bursts');
   const spreads = await Promise.all(
@@ -95,146 +82,15 @@ export async function runPlacement({ quick, docs, progress }: BenchmarkOptions):
 }
 
 async function costOf(each: Case, seconds: number): Promise<PlacementCost> {
-  const works = [choosing(each), await joining(each, placing), await joining(each, reservingOnly)];
-  const [decisionUs, placementUs, floorUs] = await cpuUsEach(works, seconds);
-  return {
-    name: each.name,
-    bridges: each.bridges,
-    decisionUs: decisionUs!,
-    placementUs: placementUs!,
-    floorUs: floorUs!,
-  };
+  const { decisionUs, placementUs, floorUs } = await inThread(each, seconds);
+  return { name: each.name, bridges: each.bridges, decisionUs, placementUs: placementUs!, floorUs: floorUs! };
 }
 
-/** The bridge that was chosen carries one more each time, as in a store. */
-function choosing(each: Case): Work {
-  const { settings, distances, bridges, regions } = setUp(each);
-  const index = new BridgePool(bridges);
-  let draw = 0;
-  return count => {
-    for (let left = count; left > 0; left--) {
-      const view: PlacementView = { atMs: 0, bridges, inConference: NOBODY, index };
-      const region = regions[draw % regions.length]!;
-      const { bridgeId } = chooseBridge(view, region, settings, distances, draw++);
-      const chosen = index.find(bridgeId!)!;
-      // Back to nothing after a while, as reports do.
-      index.put({ ...chosen, placedSinceReport: (chosen.placedSinceReport + 1) % 20 });
-    }
-  };
-}
-
-/** Choices that are on their way to the store at any time. */
-const ON_THEIR_WAY = 50;
-
-/** As a focus with Redis chooses: a choice is expected until the store has answered, and then counted. */
-function choosingOnView(each: Case): Work {
-  const { settings, distances, bridges, regions } = setUp(each);
-  const known = new BridgeView();
-  for (const { report } of bridges) known.reported(0, report);
-  const onTheirWay: (() => void)[] = [];
-  let draw = 0;
-  return count => {
-    for (let left = count; left > 0; left--) {
-      const region = regions[draw % regions.length]!;
-      const view = new IndexedView(0, known.index(0, true), NOBODY);
-      const { bridgeId } = chooseBridge(view, region, settings, distances, draw++);
-      const answered = known.expect(bridgeId!);
-      onTheirWay.push(() => {
-        answered();
-        known.placedHere(bridgeId!);
-      });
-      if (onTheirWay.length > ON_THEIR_WAY) onTheirWay.shift()!();
-      if (draw % 20 === 0) known.reported(0, bridges[(draw / 20) % bridges.length]!.report);
-    }
-  };
-}
-
-const NOBODY: PlacementView['inConference'] = new Map();
-
-type Join = (who: number, meeting: number) => Promise<unknown>;
-type SetUp = ReturnType<typeof setUp>;
-
-/** As a focus does it. */
-function placing(store: Store, { settings, distances, regions, chance }: SetUp): Join {
-  const placements = createPlacements({
-    store,
-    settings,
-    distances,
-    focusId: 'bench',
-    metrics: createFocusMetrics(),
-    uint32: () => uint32(chance),
-  });
-  return (who, meeting) =>
-    placements.join({
-      room: `room-${meeting}`,
-      createAs: CREATE_AS,
-      identity: `p${who}`,
-      sid: `PA_${who}`,
-      region: regions[meeting % regions.length]!,
-      participantsMax: 0,
-    });
-}
-
-/** The floor: the same people, without a choice and without an explanation. */
-function reservingOnly(store: Store, { bridges, regions }: SetUp): Join {
-  return (who, meeting) => {
-    const { bridgeId } = bridges[meeting % bridges.length]!;
-    const request = {
-      room: `room-${meeting}`,
-      createAs: CREATE_AS,
-      identity: `p${who}`,
-      sid: `PA_${who}`,
-      region: regions[meeting % regions.length]!,
-      participantsMax: 0,
-      owner: 'bench',
-    };
-    return store.assign(request, () => ({ bridgeId }));
-  };
-}
-
-const CREATE_AS = { roomSid: 'RM_bench' };
-
-/** Bridges in a store, and people who come and go by `by`. */
-async function joining(each: Case, by: (store: Store, world: SetUp) => Join): Promise<Work> {
-  const set = setUp(each);
-  const { bridges, chance } = set;
-  const store = createMemoryStore(
-    () => 0,
-    () => chance.fraction(),
-  );
-  for (const { report } of bridges) await store.putBridge(report);
-  const join = by(store, set);
-  let next = 0;
-  return async count => {
-    for (let left = count; left > 0; left--) {
-      const who = next++;
-      const meeting = Math.floor(who / MEETING_SIZE);
-      await join(who, meeting);
-      // A report now and then, so that the estimate does not fill every bridge; and meetings end.
-      if (who % 20 === 0) await store.putBridge(bridges[(who / 20) % bridges.length]!.report);
-      if (who % MEETING_SIZE === 0 && meeting > 1_000) await endMeeting(store, meeting - 1_000);
-    }
-  };
-}
-
-async function endMeeting(store: Store, meeting: number): Promise<void> {
-  const room = `room-${meeting}`;
-  const conference = await store.conference(room);
-  if (conference !== undefined) await store.closeConference(room, conference.conferenceId);
-}
-
-function setUp({ bridges: count, regions: regionCount, policy }: Case) {
-  const chance = new Chance(1);
-  const fleet = createFleet(Math.max(count, WORLD.length), chance);
-  const regions = WORLD.slice(0, regionCount).map(({ name }) => name);
-  const bridges = [...fleet.bridges.values()].slice(0, count).map((bridge, index): BridgeRecord => {
-    bridge.endpoints = chance.below(400);
-    const report = reportOf(bridge, 0, chance);
-    const peer = { ...report.peer, region: regions[index % regions.length]! };
-    return { bridgeId: bridge.id, report: { ...report, peer }, reportedAtMs: 0, placedSinceReport: 0 };
-  });
-  const settings: PlacementSettings = { ...placementDefaults(), ...policy };
-  return { settings, distances: createRegionDistances(WORLD), bridges, regions, chance };
+async function inThread(each: Case, seconds: number): Promise<CaseCost> {
+  const worker = new Worker(new URL('placement-worker.ts', import.meta.url), { workerData: { each, seconds } });
+  const [cost] = (await once(worker, 'message')) as [CaseCost];
+  await worker.terminate();
+  return cost;
 }
 
 function describeMachine(): string {

@@ -91,8 +91,9 @@ function assertUndone(...what: readonly string[]) {
     const during = await join('during', { region: 'eu' });
     await during.sees('ada');
     assert.equal(await deployment.bridgeOf(room, 'during'), OTHER, 'nobody is placed on a bridge that drains');
-    await causeway(deployment, 'drain', ...what, '--undo');
     await eventually('all bridges run again', KNOWN_MS_MAX, async () => {
+      // An order is for bridges that are heard at that moment: whoever misses one gives it again.
+      await causeway(deployment, 'drain', ...what, '--undo').catch(() => {});
       const { bridges } = await deployment.ask<{ bridges: { state: string }[] }>('/v1/bridges');
       return bridges.every(({ state }) => state === 'running');
     });
