@@ -23,6 +23,8 @@ export class FakeBridge {
   readonly #server: Server;
   readonly #streams = new Set<ServerResponse>();
   readonly #states = new Map<string, BridgeEvent>();
+  /** Kept: a report may be on its way when it has closed. */
+  #port = 0;
   #bootId = 'boot-1';
 
   constructor(bridgeId: string, region: string, secret: string) {
@@ -34,6 +36,7 @@ export class FakeBridge {
 
   async start(): Promise<void> {
     await new Promise<void>(resolve => this.#server.listen(0, '127.0.0.1', resolve));
+    this.#port = (this.#server.address() as AddressInfo).port;
   }
 
   async close(): Promise<void> {
@@ -42,7 +45,6 @@ export class FakeBridge {
   }
 
   get report(): BridgeReport {
-    const { port } = this.#server.address() as AddressInfo;
     const load = { stress: 0, endpoints: 0, conferences: 0, sources: 0, cpu: 0, packetsPerSecond: 0 };
     return {
       peer: {
@@ -53,7 +55,7 @@ export class FakeBridge {
       },
       bootId: this.#bootId,
       version: '0.0.0',
-      controlUrl: `http://127.0.0.1:${port}`,
+      controlUrl: `http://127.0.0.1:${this.#port}`,
       state: this.state,
       load: { ...load, bitrateInBps: 0, bitrateOutBps: 0 },
     };
