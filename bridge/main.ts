@@ -59,19 +59,22 @@ function serve(config: BridgeConfig): Promise<void> {
 }
 
 async function serveAlone(config: BridgeConfig): Promise<void> {
-  const { stop, setState } = await start(config);
   const { deadline_seconds: deadlineSeconds, mode } = config.drain;
+  let running: Awaited<ReturnType<typeof start>> | undefined;
   let isAsked = deadlineSeconds === 0;
-  process.on('SIGINT', () => void stop(0));
+  // Before it is up there is nobody to move, and nothing to take back.
+  const end = () => (running === undefined ? process.exit(0) : void running.stop(0));
+  process.on('SIGINT', end);
   process.on('SIGTERM', () => {
-    if (isAsked) return void stop(0);
+    if (isAsked || running === undefined) return end();
     isAsked = true;
-    setState({ state: 'draining', mode, deadlineSeconds, exit: true, by: 'signal' });
+    running.setState({ state: 'draining', mode, deadlineSeconds, exit: true, by: 'signal' });
   });
   process.on('SIGUSR2', () => {
     isAsked = deadlineSeconds === 0;
-    setState({ state: 'running' });
+    running?.setState({ state: 'running' });
   });
+  running = await start(config);
 }
 
 /** This process has no ports of its own: it starts the bridges and stays with them. */
