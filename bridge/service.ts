@@ -213,7 +213,8 @@ export async function startBridge(config: BridgeConfig, log: Logger, restarts = 
       ...(drain.isOn ? { drain: drain.report(nowMs())! } : {}),
       heartbeatMs: HEARTBEAT_MS,
       protocols: { control: CONTROL_VERSION, octo: OCTO_VERSION },
-      load,
+      // Who waits for it to be empty is not to be told of seconds ago.
+      load: { ...load, endpoints: bridge.endpointCount },
     });
 
     const { promise: drained, resolve: endDrain } = Promise.withResolvers<void>();

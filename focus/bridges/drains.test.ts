@@ -142,6 +142,17 @@ describe('who is moved', () => {
     assert.deepEqual(drains.progress(BRIDGE), { left: 0, moving: 0, moved: 4, failed: 1, lastFailure: 'signal-away' });
   });
 
+  test('who is on the way counts as there until media is up elsewhere, though its place is elsewhere already', () => {
+    const drains = new Drains();
+    const [first] = drains.step(0, BRIDGE, report(), 0, people(2));
+    const others = people(2).filter(({ sid }) => sid !== first!.sid);
+    drains.step(100, BRIDGE, report(), 0, others);
+    assert.deepEqual([drains.progress(BRIDGE)!.left, drains.progress(BRIDGE)!.moving], [2, 1]);
+    drains.handleOutcome(500, BRIDGE, first!.sid, { kind: 'moved', from: BRIDGE, to: BRIDGE, tookMs: 400 });
+    drains.step(600, BRIDGE, report(), 0, others);
+    assert.equal(drains.progress(BRIDGE)!.left, 1);
+  });
+
   test('one who left meanwhile is no failure', () => {
     const drains = new Drains();
     drains.step(0, BRIDGE, report(), 0, people(1));

@@ -77,7 +77,8 @@ export class Drains {
   step(nowMs: number, bridgeId: BridgeId, drain: DrainReport, forMs: number, own: readonly Movable[]): Movable[] {
     const entry = this.#begun(nowMs, bridgeId);
     setDeadline(nowMs, entry, drain.deadlineInMs === null ? null : nowMs - forMs + drain.deadlineInMs);
-    entry.left = own.length;
+    // Whoever is on the way has its place elsewhere already, and its media here still.
+    entry.left = own.filter(({ sid }) => !entry.underWay.has(sid)).length + entry.underWay.size;
     this.#forgetOthers(entry, own);
     if (drain.mode === 'wait') return [];
     const waiting = inOrder(own.filter(({ sid }) => isWaiting(entry, sid, nowMs)));
