@@ -1,9 +1,14 @@
 /** The links to other focuses, opened when they are first needed, and the judgement that a focus is gone. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { CallAnswer } from '../peers/peer-messages.ts';
 import type { FocusRecord, Store } from '../store/store.ts';
 import { PeerLink, PeerUnavailable, SILENT } from './peer-link.ts';
 import type { PeerMetrics } from './peer-metrics.ts';
+
+/** A store brings its view of focuses up to date every second, and asks anew after three without news. */
+const VIEW_AGE_MS_MAX = 3_500;
+const LOOK_AGAIN_MS = 250;
 
 export interface PeerLinksOptions {
   readonly focusId: string;
@@ -89,11 +94,22 @@ export class PeerLinks {
     return records;
   }
 
+  /**
+   * A focus whose lease has ended, or that has said goodbye, is looked for where it was last. One that was never heard of may be younger than what the store's view of
+   * focuses is from: nobody takes its rooms before that has come up to date. Undefined: the store does not know it either.
+   */
+  async #recordOf(focusId: string): Promise<FocusRecord | undefined> {
+    for (let waitedMs = 0; ; waitedMs += LOOK_AGAIN_MS) {
+      const records = await this.#look();
+      const record = records.find(one => one.focusId === focusId) ?? this.#known.get(focusId);
+      if (record !== undefined || waitedMs >= VIEW_AGE_MS_MAX || this.#isClosed) return record;
+      await delay(LOOK_AGAIN_MS);
+    }
+  }
+
   async #dial(focusId: string): Promise<PeerLink> {
     const { log, focusId: ownFocusId } = this.#options;
-    const records = await this.#look();
-    // Its lease has ended, or it has said goodbye: where it was last tells whether it is there.
-    const record = records.find(one => one.focusId === focusId) ?? this.#known.get(focusId);
+    const record = await this.#recordOf(focusId);
     try {
       if (record === undefined) throw new PeerUnavailable(focusId, 'the store does not know it');
       const link = await PeerLink.open({

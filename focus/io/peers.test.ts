@@ -204,6 +204,20 @@ test('what is no frame ends the link that it came on, and is counted', () =>
     assert.match(await metrics(one.url), /causeway_focus_peer_links\{[^}]*direction="in"[^}]*\} 0/);
   }));
 
+test('a focus that is too young for the view of focuses that others have keeps its rooms', () =>
+  withNetwork(['one', 'two'], async ({ memory }, one, two) => {
+    memory.unseen.add('one');
+    const alice = await SignalClient.join(one.url, 'alice');
+    const joining = SignalClient.join(two.url, 'bob');
+    await new Promise(resolve => setTimeout(resolve, 600));
+    memory.unseen.delete('one');
+    const bob = await joining;
+    assert.equal(await memory.owner('talk'), 'one');
+    assert.equal(one.focus.host.rooms().length, 1);
+    alice.close();
+    bob.close();
+  }));
+
 test('a session that cannot be read is refused alone: the link and its other sessions go on', () =>
   withNetwork(['one'], async (_network, one) => {
     const headers = { authorization: `Bearer ${await signServiceToken(SECRET, 'two')}` };

@@ -8,6 +8,8 @@ export class SharedMemory {
   readonly #focuses = new Map<string, FocusRecord>();
   /** Focuses that the store is away for. */
   readonly away = new Set<string>();
+  /** Focuses that have rooms already, and are not in the others' view of focuses yet. */
+  readonly unseen = new Set<string>();
   /** Calls of each method, by all focuses together. */
   readonly calls = new Map<string, number>();
 
@@ -36,7 +38,10 @@ export class SharedMemory {
       putFocus: async record => {
         this.#focuses.set(focusId, record);
       },
-      focuses: async () => [...this.#focuses.values()].sort((a, b) => (a.focusId < b.focusId ? -1 : 1)),
+      focuses: async () =>
+        [...this.#focuses.values()]
+          .filter(one => one.focusId === focusId || !this.unseen.has(one.focusId))
+          .sort((a, b) => (a.focusId < b.focusId ? -1 : 1)),
       saveRoom: async (conferenceId, fields) => {
         const conference = (await this.#store.conferences()).find(one => one.conferenceId === conferenceId);
         return conference?.owner === focusId && this.#store.saveRoom(conferenceId, fields);
