@@ -11,11 +11,13 @@ export interface Request {
   readonly body?: unknown;
   /** Statuses besides 2xx that are answers too. */
   readonly answers?: readonly number[];
+  /** For what takes as long as a client does; absent: ten seconds. */
+  readonly timeoutMs?: number;
 }
 
 /** The answer's JSON. Rejects with an Error whose message is for the user. */
 export async function askFocus<T>(connection: Connection, request: Request): Promise<T> {
-  const { method = 'GET', path, token, body, answers = [] } = request;
+  const { method = 'GET', path, token, body, answers = [], timeoutMs = REQUEST_TIMEOUT_MS } = request;
   const { url, apiKey } = connection;
   let response: Response;
   try {
@@ -27,7 +29,7 @@ export async function askFocus<T>(connection: Connection, request: Request): Pro
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       redirect: 'error',
-      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
   } catch (error) {
     const { cause, message } = error as Error;

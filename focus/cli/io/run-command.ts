@@ -22,6 +22,9 @@ export interface Printed {
   readonly json: unknown;
 }
 
+/** A focus answers when the client's media is up on the other bridge, or it gives up: after a minute at the latest. */
+const MOVE_TIMEOUT_MS = 65_000;
+
 /** `write`: lines that come before the answer does, for people. Rejects with an Error whose message is for the user. */
 export async function runCommand(
   command: Command,
@@ -69,6 +72,7 @@ export async function runCommand(
         path: `/v1/participants/${encodeURIComponent(participant)}/move`,
         token: await token(),
         body: { ...(bridgeId && { bridgeId }), ...(room && { room }) },
+        timeoutMs: MOVE_TIMEOUT_MS,
       });
       return { text: movedView(answer), json: answer };
     }
